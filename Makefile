@@ -1,0 +1,51 @@
+# make demo   what it does, offline        make test    lint, types, tests
+# make bench  the numbers in the docs      make format  tidy the code
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# folder of quality tables for the benchmarks
+DATA ?= data
+
+.PHONY: demo test lint types unit format bench encoder router clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[langchain]'
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	$(BIN)/hybrid-llm demo
+	$(BIN)/python examples/langchain_chain.py
+
+test: lint types unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/label_speed.py
+	$(BIN)/python benchmarks/promise_simulation.py
+	$(BIN)/python benchmarks/quantisation.py $(DATA)
+	$(BIN)/python benchmarks/heads.py $(DATA)
+	$(BIN)/python benchmarks/paper_figures.py $(DATA)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -1,0 +1,30 @@
+"""What several rooms of the tests share."""
+
+from __future__ import annotations
+
+import pytest
+
+from hybrid_llm import Router
+from hybrid_llm.calibration import calibrate
+from hybrid_llm.testing import FixedScorer
+
+SCORES = {"easy": 0.9, "middling": 0.5, "hard": 0.1}
+
+
+@pytest.fixture
+def scorer() -> FixedScorer:
+    """Scores "easy" 0.9, "middling" 0.5, "hard" 0.1, and remembers what it was asked."""
+    return FixedScorer(SCORES, default=0.5)
+
+
+@pytest.fixture
+def router(scorer: FixedScorer) -> Router:
+    """A router whose levels differ: quality 1.0, 0.9 and 0.7 have the thresholds 0.7, 0.3 and 0.
+
+    So the first sends "easy" to small, the second "middling" too, the third everything; the cost advantages 0.4,
+    0.8 and 1 do the same. Behind it are ten calibration rows, large always right: four easy ones that small answers
+    as well, four middling ones where it loses a quarter, two hard ones where it loses all.
+    """
+    scores = [0.9] * 4 + [0.5] * 4 + [0.1] * 2
+    small = [1.0] * 4 + [0.75] * 4 + [0.0] * 2
+    return Router(scorer, calibration=calibrate(scores, small, [1.0] * 10))
