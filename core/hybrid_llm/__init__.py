@@ -1,0 +1,57 @@
+"""Send each query to the small local model or to the large hosted one, before any model is called.
+
+The names below are the public interface; they are imported when first used, so that importing the package
+costs next to nothing and loads no model.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hybrid_llm.certify import Certificate, certify
+    from hybrid_llm.decision import Decision, Level
+    from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
+    from hybrid_llm.router import Router, Scorer
+    from hybrid_llm.table import QualityTable
+
+__version__ = "0.1.0"
+__all__ = [
+    "Certificate",
+    "Decision",
+    "HybridLLMError",
+    "HybridLLMWarning",
+    "Level",
+    "QualityTable",
+    "Router",
+    "Scorer",
+    "__version__",
+    "certify",
+]
+
+_HOMES = {
+    "Certificate": "hybrid_llm.certify",
+    "certify": "hybrid_llm.certify",
+    "Decision": "hybrid_llm.decision",
+    "Level": "hybrid_llm.decision",
+    "HybridLLMError": "hybrid_llm.errors",
+    "HybridLLMWarning": "hybrid_llm.errors",
+    "Router": "hybrid_llm.router",
+    "Scorer": "hybrid_llm.router",
+    "QualityTable": "hybrid_llm.table",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home the first time it is used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, also those not imported yet."""
+    return sorted(__all__)

@@ -1,0 +1,103 @@
+"""Everything that the library raises on purpose.
+
+The tree::
+
+    HybridLLMError
+    ├── TableError            a quality table that cannot be read or used   (also ValueError)
+    │   └── UnknownNameError  a model or split that the table does not have
+    ├── LabelError            labels that cannot be made or learned from    (also ValueError)
+    ├── LevelError            a level that makes no sense or is not known   (also ValueError)
+    ├── CertificateError      a promise that cannot even be tested          (also ValueError)
+    ├── ConfigError           training settings outside their range         (also ValueError)
+    ├── EncoderError          an encoder that is missing, damaged or wrong
+    ├── RouterFolderError     a router folder that cannot be loaded or written
+    │   ├── DamagedFolderError    a file is missing or its hash differs
+    │   └── NewerFormatError      written by a later version of the library
+    └── MissingExtraError     an optional dependency is not installed       (also ImportError)
+
+Each message says what is wrong and what to do next; the command line prints it as it is.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HybridLLMError(Exception):
+    """Base of every error that the library raises on purpose."""
+
+
+class TableError(HybridLLMError, ValueError):
+    """A quality table that cannot be read or used as asked."""
+
+
+class UnknownNameError(TableError):
+    """A model or split that the table does not have."""
+
+    @classmethod
+    def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+        """Build the error that names what is near and what there is.
+
+        Args:
+            kind: What the name stands for, as the user would say it ("model", "split").
+            name: The name that was asked for.
+            known: The names that exist.
+        """
+        names = sorted(known)
+        alike = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        within = [known for known in names if name and name.casefold() in known.casefold()]
+        near = list(dict.fromkeys([*alike, *within]))[:3]
+        hint = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+        listed = ", ".join(names[:20]) + (f", and {len(names) - 20} more" if len(names) > 20 else "")
+        return cls(f"There is no {kind} {name!r} in this table.{hint} It has: {listed or 'none'}.")
+
+
+class LabelError(HybridLLMError, ValueError):
+    """Labels that cannot be made from these scores, or from which nothing can be learned."""
+
+
+class LevelError(HybridLLMError, ValueError):
+    """A level that is out of range, given twice, or not known to this router."""
+
+
+class CertificateError(HybridLLMError, ValueError):
+    """A promise that cannot be tested with these data."""
+
+
+class ConfigError(HybridLLMError, ValueError):
+    """Training settings outside their range."""
+
+
+class EncoderError(HybridLLMError):
+    """An encoder that is missing, damaged or not usable."""
+
+
+class RouterFolderError(HybridLLMError):
+    """A router folder that cannot be loaded or written."""
+
+
+class DamagedFolderError(RouterFolderError):
+    """A file of a router folder is missing, unreadable or has another hash."""
+
+
+class NewerFormatError(RouterFolderError):
+    """A router folder written by a later version of the library."""
+
+
+class MissingExtraError(HybridLLMError, ImportError):
+    """An optional dependency is not installed."""
+
+    @classmethod
+    def of(cls, what: str, extra: str) -> MissingExtraError:
+        """Build the error that names the extra to install.
+
+        Args:
+            what: What was asked for ("training", "Parquet files").
+            extra: The extra of the distribution that brings it.
+        """
+        return cls(f"{what} needs an optional dependency: pip install 'hybrid-llm[{extra}]'")
+
+
+class HybridLLMWarning(UserWarning):
+    """Something that works, but not as well as the caller may think (each is given once per router)."""
