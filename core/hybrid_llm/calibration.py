@@ -1,0 +1,160 @@
+"""From a level to a threshold, by the paper's empirical rule.
+
+The rule (section 4.5 of arXiv 2404.14618): on rows that training did not see, take the threshold with the largest
+cost advantage whose measured drop stays within the limit. It promises nothing about other rows; a promise is
+:mod:`hybrid_llm.certify`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hybrid_llm.decision import ALWAYS_LARGE, ALWAYS_SMALL, Level
+from hybrid_llm.errors import DamagedFolderError
+from hybrid_llm.metrics import SLACK, Curve, tradeoff_curve
+
+MAX_CUTS: Final = 500
+"""Cuts kept of each kind; more would only make the file larger."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One threshold with what it did on the calibration rows (shares are fractions)."""
+
+    threshold: float
+    cost_advantage: float
+    drop: float
+    drop_points: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Thresholds of one pair, measured on ``n`` rows that training did not see.
+
+    Args:
+        small: Name of the small model.
+        large: Name of the large model.
+        n: Number of calibration rows.
+        data_hash: Content hash of the rows.
+        small_quality: Mean quality of always-small on the rows.
+        large_quality: Mean quality of always-large on the rows.
+        frontier: For ``quality=``: the cuts that no other cut beats in both drop and cost advantage, from
+            always-large on; drops rise with the cost advantage.
+        cuts: For ``cost_advantage=``: all cuts, cost advantage rising. (Of each kind at most 500 are kept.)
+        note: What the reader of a decision should know (for example "the router's own training domain").
+    """
+
+    small: str
+    large: str
+    n: int
+    data_hash: str
+    small_quality: float
+    large_quality: float
+    frontier: tuple[Cut, ...]
+    cuts: tuple[Cut, ...]
+    note: str = ""
+
+    def cut(self, level: Level) -> Cut:
+        """Return the cut that a quality or cost-advantage level stands for.
+
+        ``quality``: the largest cost advantage whose drop is at most 1 - quality. ``cost_advantage``: the largest
+        one that is not above the value asked for.
+        """
+        if level.kind == "quality":
+            limit = 1.0 - level.value + SLACK
+            return [c for c in self.frontier if c.drop <= limit][-1]
+        limit = level.value + SLACK
+        return [c for c in self.cuts if c.cost_advantage <= limit][-1]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Calibration:
+        """Read what :meth:`as_dict` wrote.
+
+        Raises:
+            DamagedFolderError: A field is missing or of the wrong kind, or a list of cuts is empty.
+        """
+        try:
+            cuts = {key: tuple(Cut(**cut) for cut in data[key]) for key in ("frontier", "cuts")}
+            calibration = cls(**{**data, **cuts})
+        except (KeyError, TypeError) as error:
+            raise DamagedFolderError(
+                f"calibration.json is damaged ({error}); run hybrid-llm calibrate again."
+            ) from error
+        if not (calibration.frontier and calibration.cuts):
+            raise DamagedFolderError("calibration.json has no thresholds; run hybrid-llm calibrate again.")
+        return calibration
+
+
+def calibrate(
+    scores: ArrayLike,
+    q_small: ArrayLike,
+    q_large: ArrayLike,
+    *,
+    small: str = "small",
+    large: str = "large",
+    data_hash: str = "",
+    note: str = "",
+) -> Calibration:
+    """Measure thresholds on calibration rows.
+
+    Args:
+        scores: Shape (n,), p(x) of each query.
+        q_small: Shape (n,), mean quality of the small model's responses.
+        q_large: Shape (n,), the same for the large model.
+        small: Name of the small model.
+        large: Name of the large model.
+        data_hash: Content hash of the rows, kept for the record.
+        note: Kept for the reader.
+
+    Raises:
+        TableError: Lengths differ, there is no row, or a value is not finite.
+
+    Example:
+        >>> calibration = calibrate([0.9, 0.5, 0.1], [1, 1, 0], [1, 1, 1])
+        >>> calibration.cut(Level("quality", 1.0)).cost_advantage
+        0.6666666666666666
+    """
+    curve = tradeoff_curve(scores, q_small, q_large)
+    return Calibration(
+        small=small,
+        large=large,
+        n=int(np.asarray(scores).size),
+        data_hash=data_hash,
+        small_quality=curve.small_quality,
+        large_quality=curve.large_quality,
+        frontier=_thinned(_frontier(_cuts_of(curve))),
+        cuts=_thinned(_cuts_of(curve)),
+        note=note,
+    )
+
+
+def _cuts_of(curve: Curve) -> list[Cut]:
+    # with a large model that scores 0 everywhere no ratio exists, and nothing can be lost either
+    drops = curve.drop if curve.large_quality > 0 else np.zeros_like(curve.quality)
+    columns = (np.clip(curve.thresholds, ALWAYS_SMALL, ALWAYS_LARGE), curve.cost_advantage, drops, curve.drop_points)
+    return [Cut(*(float(value) for value in row)) for row in zip(*columns, strict=True)]
+
+
+def _frontier(cuts: list[Cut]) -> list[Cut]:
+    best: list[Cut] = []
+    for cut in cuts:
+        while best and best[-1].drop >= cut.drop - SLACK and len(best) > 1:
+            best.pop()
+        best.append(cut)
+    return best
+
+
+def _thinned(cuts: list[Cut]) -> tuple[Cut, ...]:
+    if len(cuts) <= MAX_CUTS:
+        return tuple(cuts)
+    keep = np.unique(np.linspace(0, len(cuts) - 1, MAX_CUTS).round().astype(int))
+    return tuple(cuts[i] for i in keep)

@@ -1,0 +1,80 @@
+"""How a level becomes a threshold.
+
+In this order: a certified threshold, if this level or a stricter one is certified for the pair; else the measured
+one of the calibration. Whoever insists on a proof gets "always large" instead of the measured one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypedDict
+
+from hybrid_llm.decision import ALWAYS_LARGE, Level
+from hybrid_llm.errors import LevelError
+
+if TYPE_CHECKING:
+    from hybrid_llm.calibration import Calibration
+    from hybrid_llm.certificate import Menu
+
+DEFAULT_LEVEL: Final = Level("quality", 0.99)
+
+
+class LevelOptions(TypedDict, total=False):
+    """The options of every verb that decides: at most one of the first three.
+
+    Attributes:
+        quality: Share of the large model's quality to keep, in (0, 1].
+        cost_advantage: Share of queries to send to small, in [0, 1].
+        threshold: The score from which on a query goes to small, in [0, 2].
+        require_certified: Send everything to large when the level is not certified for this pair.
+    """
+
+    quality: float | None
+    cost_advantage: float | None
+    threshold: float | None
+    require_certified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """What a level came to.
+
+    Args:
+        value: A query goes to small if and only if its score is at least this.
+        certified: Whether it comes from a certificate.
+        measured: Whether it is the calibration's, for a quality that nobody proved: worth a warning.
+    """
+
+    value: float
+    certified: bool = False
+    measured: bool = False
+
+
+def resolve(
+    level: Level, calibration: Calibration | None, certificate: Menu | None, *, require_certified: bool = False
+) -> Threshold:
+    """Return the threshold of a level.
+
+    Args:
+        level: What the caller asks for.
+        calibration: Measured thresholds, if there are any.
+        certificate: Proved thresholds, if there are any.
+        require_certified: Whether only a proved threshold will do.
+
+    Raises:
+        LevelError: The level needs a calibration and there is none.
+    """
+    if level.kind == "quality" and certificate is not None:
+        proved = certificate.for_quality(level.value)
+        if proved is not None:
+            return Threshold(proved.threshold, certified=True)
+    if require_certified:
+        return Threshold(ALWAYS_LARGE)
+    if level.kind == "threshold":
+        return Threshold(level.value)
+    if calibration is None:
+        raise LevelError(
+            f"This router has no thresholds for {level}: pass threshold=, or calibrate it for your pair "
+            "(router.calibrate(table, small=..., large=...) or: hybrid-llm calibrate)."
+        )
+    return Threshold(calibration.cut(level).threshold, measured=level.kind == "quality")
