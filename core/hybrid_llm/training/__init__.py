@@ -1,0 +1,12 @@
+"""Training: from a quality table to a router.
+
+``train`` is the way in; ``TrainConfig`` holds every setting. The recipe ``head`` (a head on the frozen encoder, in
+seconds, without torch) needs the extra ``train``.
+"""
+
+from __future__ import annotations
+
+from hybrid_llm.training.config import TrainConfig
+from hybrid_llm.training.train import train
+
+__all__ = ["TrainConfig", "train"]

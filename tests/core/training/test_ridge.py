@@ -1,0 +1,50 @@
+"""Kernel ridge regression against the textbook formulas."""
+
+import numpy as np
+import pytest
+
+from hybrid_llm.heads import gaussian_kernel
+from hybrid_llm.training.head import platt
+from hybrid_llm.training.ridge import KernelRidge
+
+
+@pytest.fixture
+def problem():
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(60, 3)).astype(np.float32)
+    targets = np.sin(inputs[:, :1]) + 0.1 * rng.normal(size=(60, 1))
+    return inputs, targets
+
+
+def predict(inputs, landmarks, targets, ridge, at):
+    weights, bias = KernelRidge(inputs, landmarks).solve(targets, ridge)
+    return gaussian_kernel(at, landmarks) @ weights + bias
+
+
+def test_with_every_row_a_landmark_it_is_kernel_ridge_on_the_centred_kernel(problem):
+    inputs, targets = problem
+    kernel = gaussian_kernel(inputs, inputs).astype(float)
+    assert predict(inputs, inputs, targets, 0.5, inputs).mean() == pytest.approx(targets.mean())
+    exact = kernel @ np.linalg.solve(kernel + 0.5 * np.eye(60), targets - targets.mean()) + targets.mean()
+    assert np.corrcoef(predict(inputs, inputs, targets, 0.5, inputs)[:, 0], exact[:, 0])[0, 1] > 0.995
+
+
+def test_left_out_predictions_equal_fits_without_the_row(problem):
+    inputs, targets = problem
+    landmarks = inputs[:20]
+    left_out = KernelRidge(inputs, landmarks).left_out(targets, 0.5)
+    for i in (0, 7, 30, 59):
+        rest = np.arange(60) != i
+        alone = predict(inputs[rest], landmarks, targets[rest], 0.5, inputs[i : i + 1])
+        assert left_out[i] == pytest.approx(alone[0], abs=1e-6)
+
+
+def test_platt_finds_the_curve_that_made_soft_labels():
+    raw = np.linspace(-3, 3, 400)
+    slope, offset = platt(raw, 1 / (1 + np.exp(-(1.5 * raw - 0.4))))
+    assert (slope, offset) == pytest.approx((1.5, -0.4), abs=0.02)
+
+
+def test_platt_says_when_high_scores_mean_bad():
+    raw = np.linspace(-1, 1, 100)
+    assert platt(raw, 0.5 - 0.3 * raw)[0] < 0
