@@ -1,0 +1,31 @@
+"""Tables in the documentation that a benchmark writes: between ``<!-- begin: name -->`` and ``<!-- end: name -->``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; the first column is text, the others are numbers."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """Write a fraction as a percentage."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def write_between(page: Path, name: str, text: str) -> None:
+    """Replace what stands between the two markers of a page.
+
+    Raises:
+        ValueError: The page does not have both markers.
+    """
+    begin, end = f"<!-- begin: {name} -->", f"<!-- end: {name} -->"
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise ValueError(f"{page} needs the lines {begin} and {end}")
+    page.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}", encoding="utf-8")
