@@ -1,0 +1,111 @@
+"""What the commands print: tables and JSON on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from hybrid_llm.calibration import Calibration
+
+Progress = Callable[[str, int, int], None]
+"""Told (what, done, total) now and then; total 0 when nobody knows how long it takes."""
+
+QUALITIES: Final = (0.99, 0.95, 0.90)
+"""The quality levels whose thresholds are printed."""
+
+
+def say(text: str) -> None:
+    """Write a line for people to standard error."""
+    typer.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Write one JSON value, in ASCII, so that no pipe can garble it."""
+    typer.echo(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: Sequence[int] = ()) -> None:
+    """Write a table as wide as the terminal.
+
+    Args:
+        columns: Headings.
+        rows: Cells, never read as markup.
+        texts: Numbers of the columns that hold running text: aligned left, and cut where the line would be too long.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    fixed = sum(
+        2 + max(len(name), *(len(row[i]) for row in rows), 0) for i, name in enumerate(columns) if i not in texts
+    )
+    room = max(20, (console.width - fixed) // max(1, len(texts)))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for i, name in enumerate(columns):
+        table.add_column(name, justify="left" if i in texts else "right", no_wrap=True)
+    for row in rows:
+        cells = [Text(printable(cell)) for cell in row]
+        for i in texts:
+            cells[i].truncate(room, overflow="ellipsis")
+        table.add_row(*cells)
+    console.print(table)
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without characters that would steer the terminal."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Show how far a command is: a bar on standard error, gone at the end, and only where somebody looks at it."""
+    if not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, count="")
+
+        def show(what: str, done: int, total: int) -> None:
+            count = f"{done:,}/{total:,}" if total else ""
+            bar.update(task, description=what, completed=done, total=total or None, count=count)
+
+        yield show
+
+
+def thresholds_of(calibration: Calibration) -> list[dict[str, float]]:
+    """Return the measured thresholds at :data:`QUALITIES`, as JSON values."""
+    from dataclasses import asdict
+
+    from hybrid_llm.decision import Level
+
+    return [{"quality": quality, **asdict(calibration.cut(Level("quality", quality)))} for quality in QUALITIES]
+
+
+def print_thresholds(calibration: Calibration) -> None:
+    """Write what the quality levels mean for a pair."""
+    from hybrid_llm.certificate import percent
+
+    columns = ("quality", "threshold", f"to {calibration.small}", "measured drop", "in points")
+    rows = [
+        (
+            f"{cut['quality']:g}",
+            f"{cut['threshold']:.4f}",
+            percent(cut["cost_advantage"]),
+            percent(cut["drop"]),
+            f"{cut['drop_points']:.4f}",
+        )
+        for cut in thresholds_of(calibration)
+    ]
+    print_table(columns, rows)

@@ -1,0 +1,128 @@
+"""``hybrid-llm train``: from a quality table to a router folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hybrid_llm.cli.material import Material, read_pair
+from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Large, Out, SkipBad, Small
+from hybrid_llm.cli.output import Progress, print_json, print_thresholds, progress, thresholds_of
+from hybrid_llm.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hybrid_llm.router import Router
+    from hybrid_llm.training import TrainConfig
+
+
+def train(
+    data: Data,
+    small: Small,
+    large: Large,
+    out: Out,
+    label: Annotated[
+        str, typer.Option("--label", metavar="det|prob|trans", help="How a row becomes a label.")
+    ] = "prob",
+    t: Annotated[
+        float | None,
+        typer.Option("--t", metavar="T", help="The quality gap that trans forgives; without it the best one."),
+    ] = None,
+    recipe: Annotated[
+        str, typer.Option("--recipe", metavar="head", help="What is trained: a head on the frozen encoder.")
+    ] = "head",
+    encoder: Annotated[
+        str | None,
+        typer.Option("--encoder", metavar="DIR", help="An exported encoder; without it the shipped one."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of what is drawn.")] = 0,
+    skip_bad: SkipBad = False,
+    drop_leaks: DropLeaks = False,
+    json: AsJson = False,
+) -> None:
+    """Train a router for a pair of models.
+
+    It learns from the split train, takes its thresholds from the split validation and leaves test alone; a table
+    without splits is split by the hash of its ids.
+    """
+    config = _config(label=label, t=t, recipe=recipe, encoder=encoder, seed=seed)
+    from hybrid_llm.folder import refuse_foreign
+
+    refuse_foreign(out)
+    material = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks)
+    from hybrid_llm.training import train as fit
+
+    with progress() as report:
+        router = fit(material.pair, config=config, data=material.source, progress=_then_fitting(report))
+    router.save(out)
+    if json:
+        print_json(_summary(router, material, out))
+    else:
+        _print_summary(router, material, out)
+
+
+def _config(**options: Any) -> TrainConfig:
+    from hybrid_llm.training import TrainConfig
+
+    try:
+        return TrainConfig(**options)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _then_fitting(report: Progress) -> Progress:
+    """Go on to the part of training that cannot say how far it is."""
+
+    def show(what: str, done: int, total: int) -> None:
+        if done < total:
+            report(what, done, total)
+        else:
+            report("Choosing and fitting", 0, 0)
+
+    return show
+
+
+def _summary(router: Router, material: Material, out: Path) -> dict[str, Any]:
+    record, calibration = router.record, router.calibration
+    assert record is not None
+    return {
+        "router_id": router.id,
+        "out": str(out),
+        "pair": {"small": record.small, "large": record.large},
+        "recipe": record.recipe,
+        "label": record.label,
+        "t": record.t,
+        "rows": {
+            "train": record.n_fit,
+            "validation": calibration.n if calibration else 0,
+            "without_both_models": material.pair.dropped,
+            "skipped": material.skipped,
+            "leaks_dropped": material.leaks_dropped,
+        },
+        "chosen": record.settings["chosen"],
+        "signal": record.settings["signal"],
+        "heldout": dict(record.heldout),
+        "thresholds": thresholds_of(calibration) if calibration else None,
+    }
+
+
+def _print_summary(router: Router, material: Material, out: Path) -> None:
+    record, calibration = router.record, router.calibration
+    assert record is not None
+    label = f"{record.label}, t = {record.t:.4g}" if record.label == "trans" else record.label
+    typer.echo(f"Router {router.id} for {record.small} -> {record.large} is in {out}")
+    left_out = material.pair.dropped + material.skipped + material.leaks_dropped
+    typer.echo(f"Rows: {record.n_fit:,} trained on, {left_out:,} of the file left out.  Labels: {label}")
+    chosen = ", ".join(f"{name} {value:g}" for name, value in record.settings["chosen"].items())
+    how = "chosen on" if record.heldout["chosen"] else "not chosen, too few rows:"
+    apgr = record.heldout.get("apgr")
+    figure = f", APGR there {apgr:.3f}" if apgr is not None else ""
+    typer.echo(f"Settings: {chosen} ({how} {record.heldout['n']:,} held-out rows{figure})")
+    if not record.settings["signal"]:
+        typer.echo("Training found nothing to go by: all scores are nearly equal, and routing will be random.")
+    if calibration is None:
+        typer.echo("No thresholds: the table has no split validation. Next: hybrid-llm calibrate ...")
+        return
+    typer.echo(f"Thresholds, measured on {calibration.n:,} validation rows and not certified:")
+    print_thresholds(calibration)
