@@ -1,0 +1,63 @@
+"""Every example runs by itself: offline, without a key, with stand-ins that say so."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+VARIABLES = {"SMALL_MODEL", "LARGE_MODEL", "OLLAMA_HOST", "OPENAI_BASE_URL", "OPENAI_API_KEY"}
+
+OFFLINE = """
+import runpy, sys
+def refuse(event, args):
+    if event == "socket.connect":
+        raise OSError(f"an example without settings connects to {args[1]}")
+sys.addaudithook(refuse)
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+def output_of(example: str) -> str:
+    environment = {key: value for key, value in os.environ.items() if key not in VARIABLES}
+    command = [sys.executable, "-c", OFFLINE, str(EXAMPLES / example)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_langchain_chain_runs_offline_with_stand_ins_on_both_routes() -> None:
+    output = output_of("langchain_chain.py")
+    assert output.startswith("small: a stand-in, no model is called")
+    assert "large: a stand-in, no model is called" in output
+    single, batch, stream = output.split("\n\n")[1:]
+    routes = re.findall(r"^  (small|large)  score \d\.\d\d  ", single, re.MULTILINE)
+    assert len(routes) == 5
+    assert set(routes) == {"small", "large"}
+    answers = [f"(an answer of the {route} stand-in)" for route in routes]
+    assert re.findall(r"^ +(\(an answer of .*\))$", single, re.MULTILINE) == answers
+    assert re.findall(r"^ +(\(an answer of .*\))$", batch, re.MULTILINE) == answers
+    assert re.fullmatch(r"\(an answer of the (small|large) stand-in\)", stream.splitlines()[1])
+
+
+def test_the_llamaindex_query_engine_runs_offline_with_stand_ins_on_both_routes() -> None:
+    output = output_of("llamaindex_query_engine.py")
+    assert output.startswith("small: a stand-in, no model is called")
+    assert "large: a stand-in, no model is called" in output
+    reason = (
+        r"p\(small is good enough\)=[\d.]+ (?:>=|<) [\d.]+ \((.*)\) -> (\w+)\n +\(an answer of the (\w+) stand-in\)"
+    )
+    found = re.findall(reason, output)
+    assert [level for level, _, _ in found] == ["cost advantage 0.3"] * 5 + ["quality 0.9"]
+    assert {route for _, route, _ in found[:5]} == {"small", "large"}
+    assert all(route == answered for _, route, answered in found)
+
+
+@pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_every_example_is_in_the_readme(example: str) -> None:
+    assert f"`{example}`" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
