@@ -1,0 +1,174 @@
+"""What an import costs and touches, in fresh processes, and which room may import which."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CORE = ROOT / "core" / "hybrid_llm"
+
+HEAVY = {"onnxruntime", "tokenizers", "torch", "transformers", "sklearn", "pyarrow", "matplotlib", "typer", "rich"}
+FRAMEWORKS = {"langchain", "langchain_core", "langchain_openai", "langchain_ollama", "langgraph", "llama_index"}
+ADAPTERS = {"langchain_hybrid", "llamaindex_hybrid"}
+
+MEASURE = """
+import json, os, sys, time
+reads, connects = [], []
+real = os._Environ.__getitem__
+def read(self, key):
+    reads.append(key)
+    return real(self, key)
+os._Environ.__getitem__ = read
+sys.addaudithook(lambda event, args: connects.append(str(args[1:])) if event == "socket.connect" else None)
+{base}
+before = set(sys.modules)
+start = time.perf_counter()
+{ours}
+seconds = time.perf_counter() - start
+print(json.dumps(dict(seconds=seconds, added=sorted(set(sys.modules) - before), modules=sorted(sys.modules),
+                      reads=[key for key in reads if "HYBRID" in key], connects=connects)))
+"""
+
+IMPORTS = {
+    "core": ("import numpy", "import hybrid_llm", 0.05),
+    "langchain": (
+        "from langchain_core.runnables import RunnableSerializable",
+        "from langchain_hybrid import RunnableHybrid",
+        0.1,
+    ),
+    "llamaindex": (
+        "from llama_index.core.base.base_selector import BaseSelector",
+        "from llamaindex_hybrid import HybridSelector",
+        0.1,
+    ),
+}
+every_import = pytest.mark.parametrize("name", IMPORTS)
+_runs: dict[str, dict[str, Any]] = {}
+
+
+def fresh(name: str) -> dict[str, Any]:
+    base, ours, _ = IMPORTS[name]
+    script = MEASURE.format(base=base, ours=ours)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def once(name: str) -> dict[str, Any]:
+    if name not in _runs:
+        _runs[name] = fresh(name)
+    return _runs[name]
+
+
+@every_import
+def test_an_import_costs_next_to_nothing_beyond_what_it_stands_on(name: str) -> None:
+    limit = IMPORTS[name][2]
+    seconds = [once(name)["seconds"]]
+    while min(seconds) > limit and len(seconds) < 5:  # the best of several: the machine may be busy
+        seconds.append(fresh(name)["seconds"])
+    assert min(seconds) <= limit, f"best of {len(seconds)}: {min(seconds):.3f} s"
+
+
+@every_import
+def test_an_import_loads_nothing_heavy(name: str) -> None:
+    added = {module.partition(".")[0] for module in once(name)["added"]}
+    assert not added & HEAVY
+    assert "torch" not in once(name)["modules"]
+
+
+def test_the_core_import_loads_no_framework() -> None:
+    loaded = {module.partition(".")[0] for module in once("core")["modules"]}
+    assert not loaded & (FRAMEWORKS | ADAPTERS)
+
+
+@every_import
+def test_an_import_connects_nowhere_and_reads_no_variable_of_ours(name: str) -> None:
+    assert once(name)["connects"] == []
+    assert once(name)["reads"] == []
+
+
+def imports_of(path: Path, package: str) -> Iterator[tuple[str, bool]]:
+    """Yield each imported module, and whether it is imported together with the file (not inside a function)."""
+
+    def walk(node: ast.AST, at_import: bool) -> Iterator[tuple[str, bool]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+                continue
+            if isinstance(child, ast.Import):
+                yield from ((alias.name, at_import) for alias in child.names)
+            elif isinstance(child, ast.ImportFrom):
+                assert child.level == 0, f"{path}: imports are absolute"
+                yield child.module or "", at_import
+                yield from ((f"{child.module}.{alias.name}", at_import) for alias in child.names)
+            else:
+                inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+                yield from walk(child, at_import and not inside)
+
+    yield from walk(ast.parse(path.read_text(encoding="utf-8")), True)
+
+
+def top(module: str) -> str:
+    return module.partition(".")[0]
+
+
+CORE_FILES = sorted(CORE.rglob("*.py"))
+core_file = pytest.mark.parametrize("path", CORE_FILES, ids=lambda path: str(path.relative_to(CORE)))
+
+
+@core_file
+def test_the_core_imports_no_framework_and_no_adapter_anywhere(path: Path) -> None:
+    assert not {top(module) for module, _ in imports_of(path, "hybrid_llm")} & (FRAMEWORKS | ADAPTERS)
+
+
+@core_file
+def test_the_core_loads_heavy_libraries_only_where_they_are_used(path: Path) -> None:
+    allowed = {"typer", "rich"} if path.is_relative_to(CORE / "cli") else set()
+    together = {top(module) for module, at_import in imports_of(path, "hybrid_llm") if at_import}
+    assert not together & (HEAVY - allowed)
+
+
+# Arrows point down: a room imports its own height and below. What is not named is of the middle height.
+HEIGHTS: Final = {
+    "cli": 3,
+    **dict.fromkeys(["training", "collect", "report", "certify"], 2),
+    **dict.fromkeys(["encoder", "features", "heads", "decision", "errors"], 0),
+}
+
+
+def height(module: str) -> int:
+    return HEIGHTS.get(module.split(".")[1].partition("_")[0], 1)  # encoder_folder belongs to encoder
+
+
+@core_file
+def test_the_arrows_between_the_rooms_of_the_core_point_down(path: Path) -> None:
+    own = "hybrid_llm." + path.relative_to(CORE).with_suffix("").as_posix().replace("/", ".")
+    if own == "hybrid_llm.__init__":
+        return
+    above = {
+        module
+        for module, _ in imports_of(path, "hybrid_llm")
+        if module.startswith("hybrid_llm.") and height(module) > height(own)
+    }
+    assert not above
+
+
+@pytest.mark.parametrize(
+    ("package", "may_import"),
+    [
+        ("langchain_hybrid", {"langchain_core", "langchain", "langgraph", "pydantic", "hybrid_llm"}),
+        ("llamaindex_hybrid", {"llama_index", "pydantic", "hybrid_llm"}),
+    ],
+)
+def test_an_adapter_imports_its_framework_and_the_core_only(package: str, may_import: set[str]) -> None:
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    for path in files:
+        others = {top(module) for module, _ in imports_of(path, package)} - set(sys.stdlib_module_names)
+        assert others <= may_import | {package}, path

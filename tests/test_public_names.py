@@ -1,0 +1,67 @@
+"""What the three packages export: every name is there, and none is forgotten."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import hybrid_llm
+
+PACKAGES = ["hybrid_llm", "langchain_hybrid", "llamaindex_hybrid"]
+ADAPTERS = PACKAGES[1:]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_exported_name_can_be_imported(package: str) -> None:
+    module = importlib.import_module(package)
+    assert module.__all__
+    for name in module.__all__:
+        assert getattr(module, name) is not None, name
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_star_import_and_dir_give_exactly_the_exported_names(package: str) -> None:
+    module = importlib.import_module(package)
+    namespace: dict[str, object] = {}
+    exec(f"from {package} import *", namespace)
+    assert set(namespace) - {"__builtins__"} == set(module.__all__)
+    assert set(module.__all__) <= set(dir(module))
+    assert list(module.__all__) == sorted(module.__all__)
+
+
+def test_the_core_knows_the_home_of_every_exported_name() -> None:
+    assert set(hybrid_llm.__all__) == set(hybrid_llm._HOMES) | {"__version__"}
+
+
+def test_the_core_says_which_name_it_does_not_have() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Roter'"):
+        _ = hybrid_llm.Roter
+
+
+@pytest.mark.parametrize("package", ADAPTERS)
+def test_no_public_class_or_function_of_an_adapter_is_forgotten(package: str) -> None:
+    root = importlib.import_module(package)
+    defined: set[str] = set()
+    for info in pkgutil.iter_modules(root.__path__):
+        if info.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"{package}.{info.name}")
+        defined |= {
+            name
+            for name, value in vars(module).items()
+            if not name.startswith("_")
+            and (inspect.isclass(value) or inspect.isfunction(value))
+            and value.__module__ == module.__name__
+        }
+    assert defined == set(root.__all__)
+
+
+@pytest.mark.parametrize("package", ADAPTERS)
+def test_every_exported_class_has_a_docstring_with_an_example_or_arguments(package: str) -> None:
+    module = importlib.import_module(package)
+    for name in module.__all__:
+        doc = inspect.getdoc(getattr(module, name)) or ""
+        assert "Args:" in doc or "Example:" in doc, name
