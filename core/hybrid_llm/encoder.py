@@ -161,7 +161,7 @@ class Encoder:
         """Embed texts of any length and content; an embedding does not depend on the texts beside it.
 
         Args:
-            queries: n texts, n >= 0.
+            queries: n texts, n >= 0; none of them opens the network all the same.
 
         Raises:
             TypeError: One text in place of several, or an item that is no text (its index is named).
@@ -171,9 +171,9 @@ class Encoder:
         texts = _checked_texts(queries)
         embeddings = np.zeros((len(texts), self.dim), dtype=np.float32)
         truncated = np.zeros(len(texts), dtype=bool)
+        session = self._open()
         if not texts:
             return Encoded(embeddings, truncated)
-        session = self._open()
 
         def work(indices: Iterator[int]) -> None:
             for i in indices:

@@ -6,8 +6,7 @@ top of it, for the shipped router, a trained one and a scorer of your own alike.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
 
@@ -15,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm._once import Once
-from hybrid_llm.decision import Decision, Level, Route
+from hybrid_llm._plan import Plan
+from hybrid_llm._scoring import Scoring, checked, single
+from hybrid_llm.decision import Decision, Level
 from hybrid_llm.errors import RouterFolderError
 from hybrid_llm.levels import DEFAULT_LEVEL, LevelOptions, Threshold, resolve
 
@@ -79,17 +80,22 @@ class Router:
         self._record = record
         self._path = Path(path) if path is not None else None
         self._once = Once()
+        self._scoring = Scoring(scorer)
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Self:
         """Load a router folder, or the shipped router when no path is given; offline, without torch.
+
+        The network is opened here, because that would hold up an event loop at its first query.
 
         Raises:
             RouterFolderError: The folder is missing, is no router, is damaged or of a newer format.
         """
         from hybrid_llm.folder import read_router
 
-        return cls(**read_router(path))
+        parts = read_router(path)
+        parts["scorer"].prepare()
+        return cls(**parts)
 
     @classmethod
     def of(cls, router: Router | Scorer | str | Path) -> Router:
@@ -152,7 +158,9 @@ class Router:
         return self._path
 
     def score(self, queries: Sequence[str]) -> FloatArray:
-        """Score queries in one batched pass.
+        """Score queries in one pass.
+
+        A trained router remembers the scores of the texts it saw last; a scorer of your own is always asked.
 
         Args:
             queries: n texts.
@@ -163,15 +171,33 @@ class Router:
         Raises:
             TypeError: A single string, or an item that is not a string.
         """
-        return self._score(_checked(queries))[0]
+        return self._scoring.score(checked(queries))[0]
+
+    def score_iter(self, queries: Iterable[str]) -> Iterator[float]:
+        """Score a stream of queries of any length in flat memory, reading a few hundred ahead.
+
+        Args:
+            queries: Texts, from a generator for example.
+
+        Raises:
+            TypeError: A single string, or (when it is reached) an item that is not a string.
+
+        Example:
+            >>> from hybrid_llm.testing import FixedScorer
+            >>> list(Router(FixedScorer(0.5)).score_iter(f"query {i}" for i in range(3)))
+            [0.5, 0.5, 0.5]
+        """
+        if isinstance(queries, (str, bytes)):
+            raise TypeError("Texts are expected, one by one; for one query use score([query]).")
+        return self._scoring.stream(queries)
 
     async def ascore(self, queries: Sequence[str]) -> FloatArray:
-        """Do what :meth:`score` does without blocking the event loop."""
-        return await asyncio.to_thread(self.score, queries)
+        """Do what :meth:`score` does without blocking the event loop; concurrent calls are scored together."""
+        return (await self._scoring.ascore(checked(queries)))[0]
 
     def decide(self, query: str, **options: Unpack[LevelOptions]) -> Decision:
         """Decide where one query goes; see :meth:`decide_many` for the options."""
-        return self.decide_many(_single(query), **options)[0]
+        return self.decide_many(single(query), **options)[0]
 
     def decide_many(
         self,
@@ -199,7 +225,7 @@ class Router:
             TypeError: A single string, or an item that is not a string.
         """
         level = Level.of(quality=quality, cost_advantage=cost_advantage, threshold=threshold)
-        texts = _checked(queries)
+        texts = checked(queries)
         return self.decide_each(texts, [level] * len(texts), require_certified=require_certified)
 
     def decide_each(
@@ -216,49 +242,37 @@ class Router:
             LevelError: A level that this router has no thresholds for.
             TypeError: A single string, or an item that is not a string.
         """
-        texts = _checked(queries)
-        limits = {level: self._resolve(level or DEFAULT_LEVEL, require_certified) for level in set(levels)}
-        decisions = [
-            Decision(
-                "large",
-                threshold=limits[level].value,
-                level=level or DEFAULT_LEVEL,
-                certified=limits[level].certified,
-                reason="no_text",
-                router_id=self.id,
-            )
-            for _, level in zip(texts, levels, strict=True)
-        ]
-        filled = [i for i, text in enumerate(texts) if text.strip()]
-        if not filled:
-            return decisions
+        plan = self._plan(queries, levels, require_certified)
         try:
-            scores, truncated = self._score([texts[i] for i in filled])
+            scored = self._scoring.score(plan.texts) if plan.texts else ()
         except Exception as error:  # noqa: BLE001 - whatever a scorer raises, the user still gets an answer
-            self._once.warn(
-                "scorer", f"The scorer failed ({type(error).__name__}: {error}); queries go to the large model."
-            )
-            for i in filled:
-                decisions[i] = decisions[i].override(reason="scorer_error")
-            return decisions
-        for i, score, cut in zip(filled, scores, truncated, strict=True):
-            route: Route = "small" if score >= limits[levels[i]].value else "large"
-            decisions[i] = decisions[i].override(route=route, score=float(score), reason="score", truncated=bool(cut))
-        return decisions
+            return self._decide_unscored(plan, error)
+        return plan.decide(zip(*scored, strict=True))
 
     async def adecide(self, query: str, **options: Unpack[LevelOptions]) -> Decision:
         """Do what :meth:`decide` does, with its options, without blocking the event loop."""
-        return (await self.adecide_many(_single(query), **options))[0]
+        return (await self.adecide_many(single(query), **options))[0]
 
     async def adecide_many(self, queries: Sequence[str], **options: Unpack[LevelOptions]) -> list[Decision]:
         """Do what :meth:`decide_many` does, with its options, without blocking the event loop."""
-        return await asyncio.to_thread(self.decide_many, queries, **options)
+        level = Level.of(
+            quality=options.get("quality"),
+            cost_advantage=options.get("cost_advantage"),
+            threshold=options.get("threshold"),
+        )
+        texts, certified = checked(queries), options.get("require_certified", False)
+        return await self.adecide_each(texts, [level] * len(texts), require_certified=certified)
 
     async def adecide_each(
         self, queries: Sequence[str], levels: Sequence[Level | None], *, require_certified: bool = False
     ) -> list[Decision]:
-        """Do what :meth:`decide_each` does without blocking the event loop."""
-        return await asyncio.to_thread(self.decide_each, queries, levels, require_certified=require_certified)
+        """Do what :meth:`decide_each` does without blocking the event loop; concurrent calls are scored together."""
+        plan = self._plan(queries, levels, require_certified)
+        try:
+            scored = await self._scoring.ascore(plan.texts) if plan.texts else ()
+        except Exception as error:  # noqa: BLE001 - as in decide_each
+            return self._decide_unscored(plan, error)
+        return plan.decide(zip(*scored, strict=True))
 
     def threshold_for(
         self,
@@ -312,16 +326,18 @@ class Router:
         parts = {"calibration": self._calibration, "certificate": self._certificate, "record": self._record}
         return Router(self._scorer, **{**parts, **changes})
 
-    def _score(self, texts: Sequence[str]) -> tuple[FloatArray, NDArray[np.bool_]]:
-        with_truncation = getattr(self._scorer, "score_with_truncation", None)
-        if with_truncation is not None:
-            scores, truncated = with_truncation(texts)
-        else:
-            scores, truncated = self._scorer.score(texts), np.zeros(len(texts), dtype=bool)
-        scores = np.asarray(scores, dtype=np.float64)
-        if scores.shape != (len(texts),) or not np.isfinite(scores).all():
-            raise ValueError(f"a scorer must return {len(texts)} finite numbers, got shape {scores.shape}")
-        return scores, truncated
+    def _plan(self, queries: Sequence[str], levels: Sequence[Level | None], require_certified: bool) -> Plan:
+        texts = checked(queries)
+        if len(texts) != len(levels):
+            raise ValueError(f"{len(texts)} queries need as many levels, got {len(levels)}.")
+        thresholds = {level: self._resolve(level or DEFAULT_LEVEL, require_certified) for level in set(levels)}
+        return Plan(texts, levels, thresholds, self.id)
+
+    def _decide_unscored(self, plan: Plan, error: Exception) -> list[Decision]:
+        self._once.warn(
+            "scorer", f"The scorer failed ({type(error).__name__}: {error}); queries go to the large model."
+        )
+        return plan.decide(None)
 
     def _resolve(self, level: Level, require_certified: bool) -> Threshold:
         threshold = resolve(level, self._calibration, self._certificate, require_certified=require_certified)
@@ -361,22 +377,6 @@ class Router:
     def __repr__(self) -> str:
         pair = f", {self._calibration.small} -> {self._calibration.large}" if self._calibration else ""
         return f"Router({self.id}{pair})"
-
-
-def _checked(queries: Sequence[str]) -> list[str]:
-    if isinstance(queries, (str, bytes)):
-        raise TypeError("A list of queries is expected; for one query use decide(query) or score([query]).")
-    texts = list(queries)
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"Query {i} is {type(text).__name__}, not a string.")
-    return texts
-
-
-def _single(query: str) -> list[str]:
-    if not isinstance(query, str):
-        raise TypeError(f"decide() takes one query as a string, not {type(query).__name__}; see decide_many().")
-    return [query]
 
 
 def _both_names(small: str | None, large: str | None) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm._cache import Scored, ScoreCache
+from hybrid_llm._cache import ScoreCache, Scored
 from hybrid_llm.features import NAMES, text_features
 from hybrid_llm.heads import Head, squash
 
@@ -53,6 +53,10 @@ class EmbeddingScorer:
             digest.update(values.astype(values.dtype.newbyteorder("<")).tobytes())
         object.__setattr__(self, "id", digest.hexdigest()[:16])
         object.__setattr__(self, "_norms", np.einsum("ij,ij->i", self.head.landmarks, self.head.landmarks))
+
+    def prepare(self) -> None:
+        """Open the network now, not at the first query."""
+        self.encoder.encode([])
 
     def score(self, queries: Sequence[str]) -> FloatArray:
         """Return p(x), shape (n,), inside (0, 1)."""

@@ -47,7 +47,7 @@ def write_rows(file: Path, rows) -> Path:
     return file
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _one_embedding_for_each_text():
     cached, load = CachedEncoder(Encoder.load()), Encoder.load
     with pytest.MonkeyPatch.context() as patch:

@@ -158,9 +158,7 @@ class _Problem:
         return (self._rows.labels + setting.gap_weight * self._rows.gaps)[:, None]
 
 
-def _normaliser(
-    features: Float32Array, embedding_gamma: float, text_gamma: float
-) -> tuple[Float32Array, Float32Array]:
+def _normaliser(features: Float32Array, embedding_gamma: float, text_gamma: float) -> tuple[Float32Array, Float32Array]:
     """Embeddings keep their geometry; text features are standardised and share one width."""
     text = features[:, -len(NAMES) :]
     spread = np.maximum(text.std(axis=0), 1e-3)

@@ -1,0 +1,58 @@
+"""From scores to decisions: what is known before the scores are, and what they make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hybrid_llm.decision import Decision, Level, Route
+from hybrid_llm.levels import DEFAULT_LEVEL, Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The decisions of one call, before anything is scored.
+
+    Args:
+        queries: n texts.
+        levels: n levels; ``None`` is the default level.
+        thresholds: What each of the levels came to.
+        router_id: Of the router that decides.
+    """
+
+    queries: Sequence[str]
+    levels: Sequence[Level | None]
+    thresholds: Mapping[Level | None, Threshold]
+    router_id: str
+
+    @property
+    def texts(self) -> list[str]:
+        """The queries that have text: those to score."""
+        return [query for query in self.queries if query.strip()]
+
+    def decide(self, scored: Iterable[tuple[float, bool]] | None) -> list[Decision]:
+        """Return a decision for each query.
+
+        Args:
+            scored: Score, and whether the text was cut, of each of ``texts``; ``None`` when the scorer failed.
+        """
+        outcomes = iter(() if scored is None else scored)
+        decisions = []
+        for query, level in zip(self.queries, self.levels, strict=True):
+            threshold = self.thresholds[level]
+            decision = Decision(
+                "large",
+                threshold=threshold.value,
+                level=level or DEFAULT_LEVEL,
+                certified=threshold.certified,
+                reason="no_text",
+                router_id=self.router_id,
+            )
+            if query.strip() and scored is None:
+                decision = decision.override(reason="scorer_error")
+            elif query.strip():
+                score, cut = next(outcomes)
+                route: Route = "small" if score >= threshold.value else "large"
+                decision = decision.override(route=route, score=float(score), reason="score", truncated=bool(cut))
+            decisions.append(decision)
+        return decisions
