@@ -35,6 +35,10 @@ class CachedEncoder:
             with np.load(self._file) as kept:
                 self._remember(kept["keys"], kept["embeddings"], kept["truncated"])
 
+    def open(self) -> None:
+        """Open the wrapped encoder's network now."""
+        self._inner.open()
+
     def encode(self, queries: Sequence[str]) -> Encoded:
         """Return embeddings, computing only those of texts not seen before."""
         self.warm(queries)
