@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hybrid_llm.heads import gaussian_kernel
 from hybrid_llm.training import TrainConfig
-from hybrid_llm.training.head import _normaliser
+from hybrid_llm.training.head import normaliser
 from hybrid_llm.training.ridge import KernelRidge
 
 Floats = NDArray[np.float64]
@@ -45,7 +45,7 @@ class Problem:
 
     def scaled(self, embedding: float, text: float) -> tuple[Features, Features]:
         """Return both sets of rows as the recipe scales them, for kernel widths of embedding and text features."""
-        shift, scale = _normaliser(self.fit, embedding, text)
+        shift, scale = normaliser(self.fit, embedding, text)
         return (self.fit - shift) * scale, (self.held - shift) * scale
 
 

@@ -47,12 +47,16 @@ def write_rows(file: Path, rows) -> Path:
     return file
 
 
-@pytest.fixture(scope="package", autouse=True)
-def _one_embedding_for_each_text():
-    cached, load = CachedEncoder(Encoder.load()), Encoder.load
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Encoder, "load", lambda path=None: cached if path is None else load(path))
-        yield
+@pytest.fixture(scope="session")
+def cached() -> CachedEncoder:
+    """The shipped encoder; each text is embedded once."""
+    return CachedEncoder(Encoder.load())
+
+
+@pytest.fixture(autouse=True)
+def _one_embedding_for_each_text(cached, monkeypatch):
+    load = Encoder.load
+    monkeypatch.setattr(Encoder, "load", lambda path=None: cached if path is None else load(path))
 
 
 @pytest.fixture(scope="session")

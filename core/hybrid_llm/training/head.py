@@ -133,7 +133,7 @@ class _Problem:
     """The regression of one kernel: scaled features, landmarks and their factorisation."""
 
     def __init__(self, rows: Rows, gammas: tuple[float, float], landmarks: int, seed: int) -> None:
-        self.shift, self.scale = _normaliser(rows.features, *gammas)
+        self.shift, self.scale = normaliser(rows.features, *gammas)
         inputs = self._scaled(rows.features)
         order = np.random.default_rng(seed).permutation(len(inputs))
         # in half precision, as they are stored: the fit makes up for the rounding
@@ -158,7 +158,7 @@ class _Problem:
         return (self._rows.labels + setting.gap_weight * self._rows.gaps)[:, None]
 
 
-def _normaliser(features: Float32Array, embedding_gamma: float, text_gamma: float) -> tuple[Float32Array, Float32Array]:
+def normaliser(features: Float32Array, embedding_gamma: float, text_gamma: float) -> tuple[Float32Array, Float32Array]:
     """Embeddings keep their geometry; text features are standardised and share one width."""
     text = features[:, -len(NAMES) :]
     spread = np.maximum(text.std(axis=0), 1e-3)

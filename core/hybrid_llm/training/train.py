@@ -6,6 +6,7 @@ import datetime
 import importlib.metadata
 import importlib.util
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -33,6 +34,8 @@ LEAST_ROWS: Final = 30
 QUANTILES: Final = 1000
 """Points of the fixed sequence that a certificate tests."""
 CHUNK: Final = 256
+SMALL_PROBLEM: Final = 2000
+"""Rows below which one thread fits in a second or two."""
 _LIBRARIES: Final = ("hybrid-llm", "numpy", "onnxruntime", "tokenizers", "scikit-learn")
 _RECOVERABLE: Final = (
     "The landmarks of the head are features of up to {n} training queries. Whoever has the folder can check whether a "
@@ -94,8 +97,9 @@ def train(
     encoder = encoder or Encoder.load(config.encoder)
     features = _features(encoder, rows, progress)
     material = Rows(features, labels, rows.mean_small - rows.mean_large, rows.mean_small, rows.mean_large)
-    setting, heldout_figures = choose(material, heldout, config)
-    fitted = fit_head(material, setting, config)
+    with _calm_threads(len(rows)):
+        setting, heldout_figures = choose(material, heldout, config)
+        fitted = fit_head(material, setting, config)
     record = TrainingRecord(
         small=pair.small,
         large=pair.large,
@@ -116,6 +120,13 @@ def train(
     )
     router = Router(EmbeddingScorer(encoder, fitted.head), record=record)
     return router.calibrate(pair.split("validation")) if "validation" in pair.splits else router
+
+
+def _calm_threads(rows: int) -> AbstractContextManager[object]:
+    """Keep small problems on one thread: on a busy machine BLAS threads wait for each other more than they work."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas") if rows < SMALL_PROBLEM else nullcontext()
 
 
 def _named(small: str | None, large: str | None) -> tuple[str, str]:
