@@ -8,7 +8,8 @@ from typing import Final
 
 from hybrid_llm.errors import HybridLLMWarning
 
-_OUR_PACKAGES: Final = ("hybrid_llm", "langchain_hybrid", "llamaindex_hybrid")
+_NOT_THE_USERS: Final = ("hybrid_llm", "langchain_hybrid", "llamaindex_hybrid", "langchain_core", "llama_index")
+"""Packages between the user's line and the warning: ours, and those of the frameworks that call us."""
 
 
 class Once:
@@ -21,12 +22,12 @@ class Once:
         """Give a :class:`HybridLLMWarning`, the first time for this topic."""
         if topic not in self._topics:
             self._topics.add(topic)
-            warnings.warn(message, HybridLLMWarning, stacklevel=_frames_of_ours() + 1)
+            warnings.warn(message, HybridLLMWarning, stacklevel=_frames_on_the_way() + 1)
 
 
-def _frames_of_ours() -> int:
-    """Return how many frames up the first one outside our packages is."""
+def _frames_on_the_way() -> int:
+    """Return how many frames up the first one of the user is."""
     depth, frame = 1, sys._getframe(1)
-    while frame.f_back and str(frame.f_globals.get("__name__", "")).partition(".")[0] in _OUR_PACKAGES:
+    while frame.f_back and str(frame.f_globals.get("__name__", "")).partition(".")[0] in _NOT_THE_USERS:
         depth, frame = depth + 1, frame.f_back
     return depth - 1
