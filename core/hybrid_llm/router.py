@@ -335,7 +335,10 @@ class Router:
 
     def _decide_unscored(self, plan: Plan, error: Exception) -> list[Decision]:
         self._once.warn(
-            "scorer", f"The scorer failed ({type(error).__name__}: {error}); queries go to the large model."
+            "scorer",
+            # without the error's text, which may quote the query
+            f"The scorer failed ({type(error).__name__}); queries go to the large model. router.score([query]) raises "
+            "the error itself.",
         )
         return plan.decide(None)
 

@@ -90,7 +90,7 @@ def test_no_text_goes_to_large_unscored(scorer, blank):
 
 def test_a_broken_scorer_sends_everything_to_large_with_one_warning():
     router = Router(FailingScorer())
-    with pytest.warns(HybridLLMWarning, match="the scorer is broken") as caught:
+    with pytest.warns(HybridLLMWarning, match=r"scorer failed \(RuntimeError\)") as caught:
         decisions = [*router.decide_many([EASY, HARD], threshold=0.5), router.decide(EASY, threshold=0.5)]
     assert {(d.route, d.reason, d.score) for d in decisions} == {("large", "scorer_error", None)}
     assert len(caught) == 1
@@ -179,6 +179,12 @@ def test_a_warning_points_at_the_callers_line(scorer):
     with pytest.warns(HybridLLMWarning) as caught:
         calibrated(scorer).decide(EASY, quality=0.9)
     assert caught[0].filename == __file__
+
+
+def test_the_warning_of_a_broken_scorer_does_not_quote_the_query():
+    with pytest.warns(HybridLLMWarning) as caught:
+        Router(FailingScorer(RuntimeError(f"cannot score {EASY}"))).decide(EASY, threshold=0.5)
+    assert EASY not in str(caught[0].message)
 
 
 def test_a_scorer_that_fails_on_nothing_is_not_asked():
