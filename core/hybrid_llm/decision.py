@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, get_args
 
@@ -137,6 +138,19 @@ class Decision:
             raise LevelError(f"route is 'small' or 'large', not {self.route!r}.")
         if self.reason not in get_args(Reason):
             raise LevelError(f"reason is one of {', '.join(get_args(Reason))}; not {self.reason!r}.")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Decision:
+        """Read what :meth:`as_dict` wrote, from a message's metadata or a checkpoint.
+
+        Raises:
+            LevelError: It is something else.
+        """
+        try:
+            level = data["level"]
+            return cls(**{**data, "level": Level.of(**level) if level else None})
+        except (TypeError, KeyError) as error:
+            raise LevelError(f"This is no decision as Decision.as_dict() writes it: {error}.") from error
 
     def override(self, **changes: Any) -> Decision:
         """Return a copy with some fields changed."""

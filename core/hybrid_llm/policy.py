@@ -1,0 +1,284 @@
+"""What decides besides the score: the caller's word, what an arm cannot serve, and what went before.
+
+In this order: a forced route; the gates (context window, images and files, tools, forced tool choice, structured
+output); a follow-up, which keeps the previous decision; the score. A gate speaks only when one arm can serve the
+request and the other cannot, or when neither is known to: then large is asked. What happens when an arm breaks is in
+``failover.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from hybrid_llm.decision import ALWAYS_LARGE, ALWAYS_SMALL, Decision, Level, Reason, Route
+from hybrid_llm.errors import LevelError
+
+if TYPE_CHECKING:
+    from hybrid_llm.router import Router
+
+FOLLOW_UP_WORDS: Final = 6
+"""A text of fewer words than this after an answer is a follow-up."""
+FUNCTION: Final = "function"
+"""The kind of tool that is a function of the user's program; others are built into a provider."""
+_WORD: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
+"""A word, or one letter of a script that is written without spaces between words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to a pair of arms, free of any framework.
+
+    Args:
+        text: The query: the user's last words, or whatever the caller wants scored.
+        turns: The user's earlier texts that were answered, oldest first.
+        tokens: An estimate of the tokens of the whole prompt.
+        modalities: What it holds besides text: ``"image"``, ``"file"``, ``"audio"``, ``"video"``.
+        tools: The kinds of tools that come with it: ``"function"``, or the type of a provider's own.
+        forced_tool: Whether the model has to call a tool, or a certain one.
+        structured: Whether the answer has to follow a schema.
+        level: The level that the caller chose; ``None`` is the policy's.
+        route: The route that the caller forces, if any.
+        previous: The decision of the turn before, where it is known.
+        same_turn: Whether ``previous`` was taken for this very text, and this is a later step of a tool loop.
+
+    Example:
+        >>> Request("yes, do it", turns=("Book the flight to Lima.",)).is_follow_up
+        True
+    """
+
+    text: str
+    turns: Sequence[str] = ()
+    tokens: int = 0
+    modalities: frozenset[str] = frozenset()
+    tools: frozenset[str] = frozenset()
+    forced_tool: bool = False
+    structured: bool = False
+    level: Level | None = None
+    route: Route | None = None
+    previous: Decision | None = None
+    same_turn: bool = False
+
+    @property
+    def is_follow_up(self) -> bool:
+        """Whether the text says too little to be scored alone, and there is a turn before."""
+        return (len(self.turns) > 0 or self.previous is not None) and _is_short(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an arm can serve; the defaults are for one that nothing is known of.
+
+    Args:
+        context_window: Tokens that it reads; ``None`` when unknown.
+        modalities: What it reads besides text; ``None`` is anything.
+        tools: The kinds of tools that it calls; ``None`` is any.
+        forced_tool: Whether it can be made to call a tool.
+        structured: Whether it can be made to follow a schema.
+    """
+
+    context_window: int | None = None
+    modalities: frozenset[str] | None = frozenset()
+    tools: frozenset[str] | None = frozenset({FUNCTION})
+    forced_tool: bool = False
+    structured: bool = True
+
+    @classmethod
+    def unlimited(cls) -> Capabilities:
+        """Return those of an arm to which no gate applies: a chain that does what it likes with its input."""
+        return cls(modalities=None, tools=None, forced_tool=True)
+
+    def missing(self, request: Request) -> Reason | None:
+        """Return what the arm lacks for a request, ``None`` when it can serve it."""
+        if self.modalities is not None and request.modalities - self.modalities:
+            return "modality"
+        if self.tools is not None and request.tools - self.tools:
+            return "tools"
+        if request.forced_tool and not self.forced_tool:
+            return "tools"
+        if request.structured and not self.structured:
+            return "structured_output"
+        if self.context_window is not None and request.tokens > self.context_window:
+            return "context"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The range that requests may choose their level from, so that nobody runs up the bill.
+
+    Args:
+        low: The least of it, as a level.
+        high: The most of it, as a level of the same kind.
+    """
+
+    low: Level
+    high: Level
+
+    @classmethod
+    def of(cls, bounds: Sequence[float] | None, kind: Level | None) -> Allowed | None:
+        """Make a range of two numbers in the units of a level (quality when there is none).
+
+        Raises:
+            LevelError: These are not two numbers, or one is out of range.
+        """
+        if bounds is None:
+            return None
+        if len(bounds) != 2:
+            raise LevelError(f"allowed={bounds!r} must be two numbers, the least and the most that a request may ask.")
+        name = kind.kind if kind else "quality"
+        return cls(Level(name, bounds[0]), Level(name, bounds[1]))
+
+    def __str__(self) -> str:
+        """Return the range as a person would say it."""
+        return f"{self.low} to {self.high.value:g}"
+
+
+class Policy:
+    """Decides requests: the router's score, and all that overrides it.
+
+    Args:
+        router: Scores, and knows the thresholds of its levels.
+        level: The level of requests that choose none; ``None`` is the router's default.
+        small: What the small arm can serve.
+        large: What the large arm can serve.
+        allowed: The range that requests may choose from; ``None`` leaves them free.
+
+    Raises:
+        LevelError: A level that this router has no thresholds for.
+
+    Example:
+        >>> from hybrid_llm import Router
+        >>> from hybrid_llm.testing import FixedScorer
+        >>> policy = Policy(Router(FixedScorer(0.9)), level=Level.of(threshold=0.5))
+        >>> policy.decide(Request("What is in this picture?", modalities=frozenset({"image"}))).reason
+        'modality'
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        *,
+        level: Level | None = None,
+        small: Capabilities | None = None,
+        large: Capabilities | None = None,
+        allowed: Allowed | None = None,
+    ) -> None:
+        self.router = router
+        self.level = level
+        self.small = small or Capabilities()
+        self.large = large or Capabilities()
+        self.allowed = allowed
+        if level:
+            self._threshold(level)  # an uncalibrated router says so here, not at the first request
+        self._range = (
+            sorted((self._threshold(allowed.low), self._threshold(allowed.high))) if allowed is not None else None
+        )
+
+    def check(self, request: Request) -> None:
+        """Refuse a request whose level or route cannot be followed.
+
+        Raises:
+            LevelError: The level is outside the allowed range or unknown to the router, or there is no such route.
+        """
+        if request.route is not None:
+            Decision(request.route, reason="forced")
+            self._check_allowed(ALWAYS_SMALL if request.route == "small" else ALWAYS_LARGE, f"route={request.route!r}")
+        if request.level is not None:
+            self._check_allowed(self._threshold(request.level), str(request.level))
+
+    def decide(self, request: Request) -> Decision:
+        """Decide one request; see :meth:`decide_many`."""
+        return self.decide_many([request])[0]
+
+    def decide_many(self, requests: Sequence[Request]) -> list[Decision]:
+        """Decide n requests, scoring in one pass those that need a score.
+
+        Raises:
+            LevelError: As :meth:`check`.
+        """
+        early = [self._without_score(request) for request in requests]
+        rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
+        scored = self.router.decide_each(*self._to_score(rest)) if rest else []
+        return _merged(early, rest, scored)
+
+    async def adecide(self, request: Request) -> Decision:
+        """Do what :meth:`decide` does without blocking the event loop."""
+        return (await self.adecide_many([request]))[0]
+
+    async def adecide_many(self, requests: Sequence[Request]) -> list[Decision]:
+        """Do what :meth:`decide_many` does without blocking the event loop."""
+        early = [self._without_score(request) for request in requests]
+        rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
+        scored = await self.router.adecide_each(*self._to_score(rest)) if rest else []
+        return _merged(early, rest, scored)
+
+    def _to_score(self, requests: Sequence[Request]) -> tuple[list[str], list[Level | None]]:
+        return [_scored_text(request) for request in requests], [request.level or self.level for request in requests]
+
+    def _without_score(self, request: Request) -> Decision | None:
+        """Return the decision of a request that needs no score."""
+        self.check(request)
+        if request.route is not None:
+            return Decision(request.route, reason="forced", router_id=self.router.id)
+        gate = self._gate(request)
+        if gate is not None:
+            return Decision(gate[0], reason=gate[1], router_id=self.router.id)
+        return self._kept(request)
+
+    def _gate(self, request: Request) -> tuple[Route, Reason] | None:
+        small, large = self.small.missing(request), self.large.missing(request)
+        if small is not None:
+            return "large", small
+        return ("small", large) if large is not None else None
+
+    def _kept(self, request: Request) -> Decision | None:
+        """Return the previous decision, when this request is to keep it.
+
+        A decision that comes with the request may have been written by whoever sent it, so it counts only where
+        requests choose freely, and only when this router took it.
+        """
+        previous = request.previous
+        if previous is None or self.allowed is not None or previous.router_id != self.router.id:
+            return None
+        if request.same_turn:
+            # a later step did not fall back itself: it follows the one that did
+            return previous.override(reason="follow_up") if previous.reason in _BROKEN else previous
+        return previous.override(reason="follow_up") if request.is_follow_up else None
+
+    def _threshold(self, level: Level) -> float:
+        option: dict[str, Any] = level.as_dict()
+        return self.router.threshold_for(**option)
+
+    def _check_allowed(self, threshold: float, asked: str) -> None:
+        if self._range is not None and not self._range[0] <= threshold <= self._range[1]:
+            raise LevelError(f"{asked} is not for requests to choose here; they may ask for {self.allowed}.")
+
+
+_BROKEN: Final[frozenset[Reason]] = frozenset({"fallback", "cooldown"})
+
+
+def _scored_text(request: Request) -> str:
+    """Return the request's text; for a follow-up the text that the conversation's decision was taken for.
+
+    That is the last one that was no follow-up itself, in the end the first.
+    """
+    if not (request.is_follow_up and request.turns):
+        return request.text
+    return next((turn for turn in reversed(request.turns) if not _is_short(turn)), request.turns[0])
+
+
+def _merged(early: Sequence[Decision | None], rest: Sequence[Request], scored: Sequence[Decision]) -> list[Decision]:
+    later = iter(_marked(request, decision) for request, decision in zip(rest, scored, strict=True))
+    return [decision if decision is not None else next(later) for decision in early]
+
+
+def _marked(request: Request, decision: Decision) -> Decision:
+    borrowed = decision.reason == "score" and _scored_text(request) is not request.text
+    return decision.override(reason="follow_up") if borrowed else decision
+
+
+def _is_short(text: str) -> bool:
+    return bool(text.strip()) and len(_WORD.findall(text)) < FOLLOW_UP_WORDS
