@@ -1,0 +1,34 @@
+"""What an arm can serve, read from the profile of its chat model."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable, RunnableBinding
+
+from hybrid_llm.policy import FUNCTION, Capabilities
+
+_MODALITIES: Final = {"image": "image_inputs", "file": "pdf_inputs", "audio": "audio_inputs", "video": "video_inputs"}
+
+
+def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
+    """Return what an arm can serve.
+
+    A chat model without a profile is taken to call functions and to follow a schema, not to read images or files,
+    and not to be made to call a tool (Ollama ignores ``tool_choice``): give it one, ``ChatOllama(profile={...})``,
+    where it can do more. To any other runnable no gate applies, because what it does with its input is its own.
+    """
+    while isinstance(arm, RunnableBinding):
+        arm = arm.bound
+    if not isinstance(arm, BaseChatModel):
+        return Capabilities.unlimited()
+    profile: dict[str, Any] = {**(arm.profile or {})}
+    windows = [n for n in (profile.get("max_input_tokens"), getattr(arm, "num_ctx", None)) if isinstance(n, int)]
+    return Capabilities(
+        context_window=min(windows, default=None),
+        modalities=frozenset(kind for kind, key in _MODALITIES.items() if profile.get(key)),
+        tools=frozenset({FUNCTION} if profile.get("tool_calling", True) else ()),
+        forced_tool=bool(profile.get("tool_choice", False)),
+        structured=bool(profile.get("structured_output", True)),
+    )

@@ -1,0 +1,81 @@
+"""What a call chooses for itself: keyword arguments before the config, the config before the constructor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.utils import ConfigurableFieldSpec
+
+from hybrid_llm.decision import Level, Route
+
+LEVELS: Final = ("quality", "cost_advantage", "threshold")
+OPTIONS: Final = (*LEVELS, "route")
+
+CONFIG_SPECS: Final = (
+    ConfigurableFieldSpec(
+        "hybrid_quality", float | None, "Quality", "Share of the large arm's quality to keep, in (0, 1]."
+    ),
+    ConfigurableFieldSpec(
+        "hybrid_cost_advantage", float | None, "Cost advantage", "Share of queries to send to small, in [0, 1]."
+    ),
+    ConfigurableFieldSpec(
+        "hybrid_threshold", float | None, "Threshold", "The score from which on small answers, in [0, 2]."
+    ),
+    ConfigurableFieldSpec("hybrid_route", str | None, "Route", "'small' or 'large': forces the route."),
+    ConfigurableFieldSpec("hybrid_query", str | None, "Query", "The text to score instead of the input."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one call chose.
+
+    Args:
+        level: Its level; ``None`` leaves the constructor's.
+        route: The route that it forces, if any.
+        query: The text to score instead of the input's, if any.
+    """
+
+    level: Level | None = None
+    route: Route | None = None
+    query: str | None = None
+
+
+def split_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the keyword arguments of a call into those of the router and those of the arm."""
+    options = {key: value for key, value in kwargs.items() if key in OPTIONS}
+    return options, {key: value for key, value in kwargs.items() if key not in OPTIONS}
+
+
+def read_options(options: Mapping[str, Any], config: RunnableConfig) -> Options:
+    """Read what a call chose.
+
+    Args:
+        options: The router's keyword arguments of the call.
+        config: Its config.
+
+    Raises:
+        LevelError: A level is out of range, or two were given in the same place.
+        TypeError: ``hybrid_query`` is no string.
+    """
+    configurable = config.get("configurable") or {}
+    level = level_of(options) or level_of(
+        {name: configurable.get(f"hybrid_{name}") for name in LEVELS},
+    )
+    query = configurable.get("hybrid_query")
+    if query is not None and not isinstance(query, str):
+        raise TypeError(f"hybrid_query is the text to score, a string; got {type(query).__name__}.")
+    route = options.get("route")
+    return Options(level, route if route is not None else configurable.get("hybrid_route"), query)
+
+
+def level_of(options: Mapping[str, Any]) -> Level | None:
+    """Return the level that a mapping names, if any.
+
+    Raises:
+        LevelError: It names two, or one out of range.
+    """
+    return Level.of(**{name: options.get(name) for name in LEVELS})
