@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import RunnableLike, coerce_to_runnable
 from langchain_core.runnables.config import patch_config
@@ -51,6 +51,13 @@ def with_decision(output: Value, decision: Decision) -> Value:
     if not isinstance(output, AIMessage):
         return output
     return output.model_copy(update={"response_metadata": {**output.response_metadata, "hybrid": decision.as_dict()}})
+
+
+def shows_something(chunk: Any) -> bool:
+    """Return whether a chunk of a stream shows its reader anything; before that, the other arm may still answer."""
+    if isinstance(chunk, AIMessageChunk):
+        return bool(chunk.content or chunk.tool_call_chunks or chunk.additional_kwargs)
+    return bool(chunk) if isinstance(chunk, str) else True
 
 
 def decision_of(outcome: Decision | Exception) -> Decision:

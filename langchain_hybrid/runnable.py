@@ -18,11 +18,22 @@ from langchain_core.runnables.utils import (
     get_unique_config_specs,
 )
 from langchain_core.utils.pydantic import TypeBaseModel
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PrivateAttr
 
-from hybrid_llm.decision import Decision, Level
-from langchain_hybrid._requests import CONFIG_SPECS, LAST_HUMAN, Request, read_request, split_options
-from langchain_hybrid._runs import as_arm, child_config, closing_stream, decision_of, raise_first, with_decision
+from hybrid_llm.decision import Decision
+from hybrid_llm.policy import Request
+from langchain_hybrid._messages import LAST_HUMAN, request_of
+from langchain_hybrid._options import CONFIG_SPECS, read_options, split_options
+from langchain_hybrid._routing import Routing
+from langchain_hybrid._runs import (
+    as_arm,
+    child_config,
+    closing_stream,
+    decision_of,
+    raise_first,
+    shows_something,
+    with_decision,
+)
 
 
 class RunnableHybrid(RunnableSerializable[Input, Output]):
@@ -38,6 +49,10 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     constructor); ``hybrid_cost_advantage`` and ``hybrid_threshold`` likewise. ``route="small"`` or ``"large"``
     forces, and ``{"configurable": {"hybrid_query": text}}`` scores that text instead of the input.
 
+    When small cannot be reached before its first token, large answers (``reason="fallback"``); after three failures
+    in a row small is left alone for 30 s (``"cooldown"``). A short follow-up in a conversation keeps the decision of
+    the turn before, and a chat model gets no image, file or prompt that its profile says it cannot read.
+
     ``batch`` and ``abatch`` score all inputs in one pass; ``batch_as_completed`` scores each by itself.
 
     Args:
@@ -49,12 +64,18 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         threshold: The score from which on small answers, in [0, 2]. At most one of these three; without any, the
             router's default level.
         query: The text to score: ``"last_human"`` (the input itself when it is a string, else its last human
-            message), a key of the input, or a function of the input.
+            message), ``"conversation"`` (all that was said), a key of the input, or a function of the input.
+        allowed: The range that requests may choose their level from, in the units of the level above; a route can
+            then be forced only if always-small or always-large lies in it. ``None`` leaves them free.
+        fallback_to_large: Whether large answers when small is down.
+        fallback_to_small: Whether small answers when large is down.
+        small_timeout: Seconds that small has until its first token; ``None`` waits as long as the arm does.
         name: Name of the run in the trace.
 
     Raises:
         TypeError: An arm is missing or a string, or ``router`` is nothing that scores.
         LevelError: Two levels, one out of range, or one that this router has no thresholds for.
+        ConfigError: ``small_timeout`` is not positive.
 
     Example:
         >>> from hybrid_llm.testing import FixedScorer
@@ -71,8 +92,15 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     cost_advantage: float | None = None
     threshold: float | None = None
     query: str | Callable[[Any], str] = LAST_HUMAN
+    allowed: tuple[float, float] | None = None
+    fallback_to_large: bool = True
+    fallback_to_small: bool = False
+    small_timeout: float | None = None
+    # a field, so that what LangChain copies field by field keeps its breakers
+    failover: Any = Field(default=None, exclude=True, repr=False)
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
+    _routing: Routing = PrivateAttr()
 
     def __init__(
         self,
@@ -84,26 +112,33 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         cost_advantage: float | None = None,
         threshold: float | None = None,
         query: str | Callable[[Any], str] = LAST_HUMAN,
+        allowed: tuple[float, float] | None = None,
+        fallback_to_large: bool = True,
+        fallback_to_small: bool = False,
+        small_timeout: float | None = None,
+        failover: Any = None,
         name: str | None = None,
     ) -> None:
         """Check the arms, the router and the level."""
-        from hybrid_llm.router import Router  # loads numpy, which importing this package need not wait for
-
-        router = Router.of(router)
-        level = Level.of(quality=quality, cost_advantage=cost_advantage, threshold=threshold)
-        if level:
-            router.threshold_for(**level.as_dict())
-        fields: dict[str, Any] = {
-            "small": as_arm("small", small),
-            "large": as_arm("large", large),
-            "router": router,
+        options: dict[str, Any] = {
             "quality": quality,
             "cost_advantage": cost_advantage,
             "threshold": threshold,
+            "allowed": allowed,
+            "fallback_to_large": fallback_to_large,
+            "fallback_to_small": fallback_to_small,
+            "small_timeout": small_timeout,
+        }
+        arms = {"small": as_arm("small", small), "large": as_arm("large", large)}
+        routing = Routing.of(**arms, router=router, options=options, failover=failover)
+        fields: dict[str, Any] = {
+            "router": routing.policy.router,
+            "failover": routing.failover,
             "query": query,
             "name": name,
         }
-        super().__init__(**fields)
+        super().__init__(**{**arms, **options, **fields})
+        self._routing = routing
 
     def invoke(
         self,
@@ -138,11 +173,14 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             inputs: Iterator[Input], run_manager: CallbackManagerForChainRun, config: RunnableConfig
         ) -> Iterator[Output]:
             value = next(inputs)
-            decision = self._decide(value, config, options)
-            chunks = iter(self._arm(decision).stream(value, child_config(config, run_manager, decision), **rest))
-            for first in chunks:
+
+            def ask(decision: Decision) -> Iterator[Output]:
+                return self._arm(decision).stream(value, child_config(config, run_manager, decision), **rest)
+
+            chunks = self._routing.failover.stream(self._decide(value, config, options), ask, shows_something)
+            for first, decision in chunks:
                 yield with_decision(first, decision)
-                yield from chunks
+                yield from (chunk for chunk, _ in chunks)
 
         yield from self._transform_stream_with_config(iter([input]), answer, config)
 
@@ -162,12 +200,15 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             inputs: AsyncIterator[Input], run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
         ) -> AsyncIterator[Output]:
             value = await anext(inputs)
-            decision = await self._adecide(value, config, options)
-            chunks = self._arm(decision).astream(value, child_config(config, run_manager, decision), **rest)
+
+            def ask(decision: Decision) -> AsyncIterator[Output]:
+                return self._arm(decision).astream(value, child_config(config, run_manager, decision), **rest)
+
+            chunks = self._routing.failover.astream(await self._adecide(value, config, options), ask, shows_something)
             async with closing_stream(chunks):
-                async for first in chunks:
+                async for first, decision in chunks:
                     yield with_decision(first, decision)
-                    async for chunk in chunks:
+                    async for chunk, _ in chunks:
                         yield chunk
 
         chunks = self._atransform_stream_with_config(inputs(), answer, config)
@@ -241,8 +282,10 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         decide: Callable[[RunnableConfig], Decision],
     ) -> Output:
         def answer(value: Input, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Output:
-            decision = decide(config)
-            output = self._arm(decision).invoke(value, child_config(config, run_manager, decision), **kwargs)
+            def ask(decision: Decision) -> Output:
+                return self._arm(decision).invoke(value, child_config(config, run_manager, decision), **kwargs)
+
+            output, decision = self._routing.failover.call(decide(config), ask)
             return with_decision(output, decision)
 
         return self._call_with_config(answer, value, config)
@@ -255,8 +298,10 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         decide: Callable[[RunnableConfig], Awaitable[Decision]],
     ) -> Output:
         async def answer(value: Input, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Output:
-            decision = await decide(config)
-            output = await self._arm(decision).ainvoke(value, child_config(config, run_manager, decision), **kwargs)
+            async def ask(decision: Decision) -> Output:
+                return await self._arm(decision).ainvoke(value, child_config(config, run_manager, decision), **kwargs)
+
+            output, decision = await self._routing.failover.acall(await decide(config), ask)
             return with_decision(output, decision)
 
         return await self._acall_with_config(answer, value, config)
@@ -268,27 +313,27 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         return decision_of(self._decide_all([value], [config], options)[0])
 
     async def _adecide(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Decision:
-        return await run_in_executor(None, self._decide, value, config, options)
+        outcome = self._read(value, config, options)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return await self._routing.policy.adecide(outcome)
 
     def _decide_all(
         self, inputs: list[Input], configs: list[RunnableConfig], options: dict[str, Any]
     ) -> list[Decision | Exception]:
         """Decide all inputs with one scoring pass; the outcome of one that makes no sense is its error."""
-        requests = [self._read(value, config, options) for value, config in zip(inputs, configs, strict=True)]
-        scored = [request for request in requests if isinstance(request, Request)]
-        texts, levels = [request.text for request in scored], [request.level for request in scored]
-        decisions = iter(self.router.decide_each(texts, levels) if scored else [])
-        return [next(decisions) if isinstance(request, Request) else request for request in requests]
+        outcomes = [self._read(value, config, options) for value, config in zip(inputs, configs, strict=True)]
+        requests = [outcome for outcome in outcomes if isinstance(outcome, Request)]
+        decisions = iter(self._routing.policy.decide_many(requests))
+        return [next(decisions) if isinstance(outcome, Request) else outcome for outcome in outcomes]
 
-    def _read(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Request | Decision | Exception:
+    def _read(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Request | Exception:
         try:
-            default = Level.of(quality=self.quality, cost_advantage=self.cost_advantage, threshold=self.threshold)
-            request = read_request(value, config, options, default=default, query=self.query)
-            if isinstance(request, Request):
-                self.router.threshold_for(**(request.level.as_dict() if request.level else {}))
+            request = request_of(value, read_options(options, config), query=self.query)
+            self._routing.policy.check(request)
         except Exception as error:  # noqa: BLE001 - one bad input of a batch is that input's own error
             return error
-        return request if isinstance(request, Request) else request.override(router_id=self.router.id)
+        return request
 
     @property
     def InputType(self) -> type[Input]:  # noqa: N802 - LangChain's name

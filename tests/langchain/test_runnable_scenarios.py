@@ -1,0 +1,159 @@
+"""RunnableHybrid decides what every adapter must decide, and keeps working when an arm breaks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from hybrid_llm.failover import Failover
+from langchain_hybrid import RunnableHybrid
+from tests.langchain._ways import Recorder, Way, every_way, hybrid_of
+from tests.scenarios import EASY, FAILURES, SCENARIOS, THRESHOLD, WINDOW, Scenario
+
+SCENARIOS_HERE = [s for s in SCENARIOS if not (s.tools or s.provider_tool or s.structured)]
+"""Without tools and schemas: whoever builds the arms of a chain binds those."""
+
+
+class Arm(BaseChatModel):
+    """A chat model that answers with its name, or breaks."""
+
+    name: str
+    fails: str | None = None
+
+    @property
+    def _llm_type(self) -> str:
+        return "arm"
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        if self.fails:
+            raise FAILURES[self.fails]
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(f"from {self.name}"))])
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        yield ChatGenerationChunk(message=AIMessageChunk(""))
+        if self.fails:
+            raise FAILURES[self.fails]
+        for part in ("from ", self.name):
+            yield ChatGenerationChunk(message=AIMessageChunk(part))
+
+
+def messages_of(scenario: Scenario) -> list[BaseMessage]:
+    kinds = {"user": HumanMessage, "assistant": AIMessage}
+    history = [kinds[role](text) for role, text in scenario.history]
+    text = scenario.text + (" and" * WINDOW * 5 if scenario.long else "")
+    if scenario.image:
+        blocks = [{"type": "text", "text": text}, {"type": "image", "url": "https://example.org/lima.png"}]
+        return [*history, HumanMessage(content=blocks)]
+    return [*history, HumanMessage(text)]
+
+
+@every_way
+@pytest.mark.parametrize("scenario", SCENARIOS_HERE, ids=lambda scenario: scenario.name)
+@pytest.mark.filterwarnings("ignore:The scorer failed:hybrid_llm.errors.HybridLLMWarning")
+async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> None:
+    hybrid = RunnableHybrid(
+        Arm(name="small", fails=scenario.small_fails, profile={"max_input_tokens": WINDOW}),
+        Arm(name="large", fails=scenario.large_fails, profile={"max_input_tokens": 100 * WINDOW, "image_inputs": True}),
+        scenario.router(),
+        threshold=THRESHOLD,
+        fallback_to_small=scenario.to_small,
+    )
+    options = dict(scenario.options)
+    if scenario.raises:
+        with pytest.raises(type(FAILURES[scenario.raises])):
+            await way(hybrid, [messages_of(scenario)], **options)
+        return
+    (answer,) = await way(hybrid, [messages_of(scenario)], **options)
+    decision = answer.response_metadata["hybrid"]
+    assert (decision["route"], decision["reason"]) == (scenario.route, scenario.reason)
+    assert answer.text == f"from {scenario.route}"
+
+
+@every_way
+async def test_after_three_failures_small_is_left_alone(way: Way) -> None:
+    recorder = Recorder()
+    hybrid = RunnableHybrid(Arm(name="small", fails="refused"), Arm(name="large"), Scenario("").router(), threshold=0.5)
+    answers = []
+    for _ in range(5):
+        answers += await way(hybrid, [EASY], {"callbacks": [recorder]})
+    reasons = [answer.response_metadata["hybrid"]["reason"] for answer in answers]
+    assert reasons == ["fallback"] * 3 + ["cooldown"] * 2
+    tags = [tag for _, run in recorder.of("model") for tag in run["tags"]]
+    assert (tags.count("route:small"), tags.count("route:large")) == (3, 5)
+
+
+@every_way
+async def test_a_decision_of_the_conversation_is_kept_by_a_follow_up(way: Way) -> None:
+    hybrid = hybrid_of(Scenario("").router(), threshold=0.5)
+    (first,) = await way(hybrid, [EASY], route="large")
+    talk = [HumanMessage(EASY), first, HumanMessage("yes, do it")]
+    (second,) = await way(hybrid, [talk])
+    assert (second.text, second.response_metadata["hybrid"]["reason"]) == ("from large", "follow_up")
+
+
+async def test_the_whole_conversation_can_be_scored() -> None:
+    hybrid = hybrid_of(Scenario("").router(), threshold=0.5, query="conversation")
+    hybrid.invoke([HumanMessage("Hello there!"), AIMessage("Hi."), HumanMessage("What now?")])
+    assert hybrid.router.scorer.calls == [["Hello there!\n\nHi.\n\nWhat now?"]]
+
+
+@pytest.mark.parametrize("chosen", [{"quality": 0.5}, {"route": "large"}, {"threshold": 0.9}])
+async def test_requests_choose_only_within_the_allowed_range(chosen: dict[str, Any]) -> None:
+    hybrid = hybrid_of(Scenario("").router(), threshold=0.5, allowed=(0.4, 0.6))
+    assert hybrid.invoke(EASY, threshold=0.6).text == "from small"
+    with pytest.raises(ValueError, match=r"threshold 0.4 to 0.6|no thresholds for"):
+        hybrid.invoke(EASY, **chosen)
+
+
+async def test_a_copy_made_field_by_field_shares_the_breaker() -> None:
+    hybrid = RunnableHybrid(Arm(name="small", fails="refused"), Arm(name="large"), Scenario("").router(), threshold=0.5)
+    again = RunnableHybrid(
+        **{name: getattr(hybrid, name) for name in ("small", "large", "router", "failover")}, threshold=0.4
+    )
+    for _ in range(3):
+        again.invoke(EASY)
+    assert hybrid.invoke(EASY).response_metadata["hybrid"]["reason"] == "cooldown"
+
+
+async def test_a_small_arm_that_hangs_is_given_up_on() -> None:
+    hang = threading.Event()
+
+    class Hanging(Arm):
+        def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
+            hang.wait(5)
+            return super()._generate(*args, **kwargs)
+
+    hybrid = RunnableHybrid(
+        Hanging(name="small"), Arm(name="large"), Scenario("").router(), threshold=0.5, small_timeout=0.05
+    )
+    answer = hybrid.invoke(EASY)
+    hang.set()
+    assert (answer.text, answer.response_metadata["hybrid"]["reason"]) == ("from large", "fallback")
+    assert isinstance(hybrid.failover, Failover)
+
+
+async def test_a_stream_that_breaks_after_its_first_token_is_an_error_not_a_glued_answer() -> None:
+    class Breaking(Arm):
+        def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+            yield ChatGenerationChunk(message=AIMessageChunk("from sm"))
+            raise ConnectionResetError
+
+        async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+            for chunk in self._stream():
+                yield chunk
+
+    hybrid = RunnableHybrid(Breaking(name="small"), Arm(name="large"), Scenario("").router(), threshold=0.5)
+    texts: list[str] = []
+    with pytest.raises(ConnectionResetError):
+        texts.extend(chunk.text for chunk in hybrid.stream(EASY))
+    stream = hybrid.astream(EASY)
+    texts.append((await anext(stream)).text)
+    with pytest.raises(ConnectionResetError):
+        await anext(stream)
+    assert texts == ["from sm", "from sm"]
