@@ -6,12 +6,14 @@ Each model always gives one sentence that names itself, so a test sees which ser
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.live._chaos import ChaosServers, chaos_servers
 
 SMALL_SAYS = "This answer comes from the small local model."
 LARGE_SAYS = "This answer comes from the large hosted model."
@@ -56,3 +58,10 @@ async def http() -> AsyncIterator[dict[str, Any]]:
     with httpx.Client() as client:
         async with httpx.AsyncClient() as async_client:
             yield {"sync": client, "async": async_client}
+
+
+@pytest.fixture(scope="module")
+def chaos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaosServers]:
+    """Servers of the module's own, which its tests may break; both are up when a module starts."""
+    with chaos_servers(tmp_path_factory.mktemp("chaos")) as servers:
+        yield servers
