@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
@@ -178,9 +179,10 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
                 return self._arm(decision).stream(value, child_config(config, run_manager, decision), **rest)
 
             chunks = self._routing.failover.stream(self._decide(value, config, options), ask, shows_something)
-            for first, decision in chunks:
-                yield with_decision(first, decision)
-                yield from (chunk for chunk, _ in chunks)
+            with closing(chunks):
+                for first, decision in chunks:
+                    yield with_decision(first, decision)
+                    yield from (chunk for chunk, _ in chunks)
 
         yield from self._transform_stream_with_config(iter([input]), answer, config)
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from concurrent.futures import Future
-from socket import gaierror
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from hybrid_llm.breaker import Breaker
 from hybrid_llm.decision import Decision, Reason, Route
 from hybrid_llm.errors import ConfigError
+from hybrid_llm.outage import is_outage, status_of
 
 T = TypeVar("T")
 
@@ -25,54 +26,6 @@ _FINAL: Final[frozenset[Reason]] = frozenset(
     {"forced", "context", "modality", "tools", "structured_output", "fallback", "cooldown"}
 )
 """Decisions that stay on their arm: the caller's own word, what the other arm cannot serve, and a second try."""
-_UNREACHABLE: Final = frozenset(
-    {
-        ("httpx", "TransportError"),
-        ("httpcore", "NetworkError"),
-        ("httpcore", "TimeoutException"),
-        ("requests", "ConnectionError"),
-        ("requests", "Timeout"),
-        ("aiohttp", "ClientConnectionError"),
-        ("urllib3", "HTTPError"),
-        ("openai", "APIConnectionError"),
-        ("anthropic", "APIConnectionError"),
-    }
-)
-"""(package, class) of what HTTP clients raise when there is no answer; by name, to import none of them."""
-
-
-def is_outage(error: BaseException) -> bool:
-    """Return whether an arm's error means that it is down, so that the other arm should answer.
-
-    True for a lost or refused connection, a timeout, an HTTP status of 5xx, 404 (the model is not there), 408 or 429,
-    and for an error that a server reports in the middle of its stream; false for any other status and error. An
-    error that was raised ``from`` another one is judged by that one when it says nothing itself.
-
-    Example:
-        >>> is_outage(ConnectionRefusedError()), is_outage(ValueError())
-        (True, False)
-    """
-    cause: BaseException | None = error
-    while cause is not None:
-        status = _status(cause)
-        if status is not None:
-            return status in (404, 408, 429) or status >= 500 or status < 0
-        if isinstance(cause, (ConnectionError, TimeoutError, gaierror)):
-            return True
-        if any((base.__module__.partition(".")[0], base.__name__) in _UNREACHABLE for base in type(cause).__mro__):
-            return True
-        cause = cause.__cause__
-    return False
-
-
-def _status(error: BaseException) -> int | None:
-    """Return the HTTP status that an error carries (-1: the Ollama client's word for "none, in a stream")."""
-    response = getattr(error, "response", None)
-    for holder, name in ((error, "status_code"), (error, "status"), (error, "code"), (response, "status_code")):
-        value = getattr(holder, name, None)
-        if isinstance(value, int) and not isinstance(value, bool) and (value == -1 or 400 <= value <= 599):
-            return value
-    return None
 
 
 class Failover:
@@ -140,7 +93,7 @@ class Failover:
         """Do what :meth:`call` does; a call that is given up on is cancelled."""
         decision = self._admitted(decision)
         try:
-            async with asyncio.timeout(self._timeout[decision.route]):
+            async with _awithin(self._timeout[decision.route]):
                 value = await answer(decision)
         except BaseException as error:
             second = self._after(decision, error)
@@ -155,7 +108,7 @@ class Failover:
         decision: Decision,
         answer: Callable[[Decision], Iterator[T]],
         shows: Callable[[T], bool] = lambda chunk: True,
-    ) -> Iterator[tuple[T, Decision]]:
+    ) -> Generator[tuple[T, Decision], None, None]:
         """Yield each chunk as it comes, with the decision that came true.
 
         Args:
@@ -165,9 +118,13 @@ class Failover:
                 the other arm can still answer.
         """
         decision = self._admitted(decision)
-        breaker = self.breakers[decision.route]
+        breaker, seconds = self.breakers[decision.route], self._timeout[decision.route]
+
+        def opened() -> tuple[list[T], Iterator[T]]:
+            return _opened(answer(decision) if seconds is None else _OneContext(answer(decision)), shows)
+
         try:
-            head, chunks = _within(self._timeout[decision.route], lambda: _opened(answer(decision), shows), _close)
+            head, chunks = _within(seconds, opened, _close)
         except BaseException as error:
             second = self._after(decision, error)
             if second is None:
@@ -195,13 +152,13 @@ class Failover:
         decision: Decision,
         answer: Callable[[Decision], AsyncIterator[T]],
         shows: Callable[[T], bool] = lambda chunk: True,
-    ) -> AsyncIterator[tuple[T, Decision]]:
+    ) -> AsyncGenerator[tuple[T, Decision], None]:
         """Do what :meth:`stream` does."""
         decision = self._admitted(decision)
         breaker = self.breakers[decision.route]
         chunks: AsyncIterator[T] | None = None
         try:
-            async with asyncio.timeout(self._timeout[decision.route]):
+            async with _awithin(self._timeout[decision.route]):
                 chunks = answer(decision)
                 head = await _aopened(chunks, shows)
         except BaseException as error:
@@ -209,8 +166,9 @@ class Failover:
             second = self._after(decision, error)
             if second is None:
                 raise
-            async for item in self.astream(second, answer, shows):
-                yield item
+            async with aclosing(self.astream(second, answer, shows)) as items:
+                async for item in items:
+                    yield item
             return
         try:
             for chunk in head:
@@ -248,7 +206,7 @@ class Failover:
         breaker = self.breakers[decision.route]
         if is_outage(error):
             breaker.fail()
-        elif isinstance(error, Exception) and _status(error) is not None:
+        elif isinstance(error, Exception) and status_of(error) is not None:
             breaker.succeed()  # it refused the request, so it is there
         else:
             breaker.release()
@@ -284,16 +242,49 @@ def _within(seconds: float | None, work: Callable[[], T], abandon: Callable[[T],
     except TimeoutError:
         if not outcome.cancel():  # it came in this very moment, or the work itself raised a TimeoutError
             return outcome.result()
-        raise TimeoutError(f"The small arm gave no answer within small_timeout={seconds:g} s.") from None
+        raise _no_answer(seconds) from None
+
+
+@asynccontextmanager
+async def _awithin(seconds: float | None) -> AsyncIterator[None]:
+    """Cancel what runs inside past the time, and raise TimeoutError."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise _no_answer(seconds) from None
+        raise
+
+
+def _no_answer(seconds: float | None) -> TimeoutError:
+    return TimeoutError(f"The small arm gave no answer within small_timeout={seconds} s.")
+
+
+class _OneContext(Iterator[T]):
+    """A stream that stays in one context when another thread goes on with it: what it set there, it may reset."""
+
+    def __init__(self, chunks: Iterator[T]) -> None:
+        self._chunks, self._context = iter(chunks), contextvars.copy_context()
+
+    def __next__(self) -> T:
+        return self._context.run(next, self._chunks)
+
+    def close(self) -> None:
+        self._context.run(_close, ([], self._chunks))
 
 
 def _opened(chunks: Iterator[T], shows: Callable[[T], bool]) -> tuple[list[T], Iterator[T]]:
     """Read up to and including the first chunk that shows something; return these chunks and the rest."""
     chunks, head = iter(chunks), []
-    for chunk in chunks:
-        head.append(chunk)
-        if shows(chunk):
-            break
+    try:
+        for chunk in chunks:
+            head.append(chunk)
+            if shows(chunk):
+                break
+    except BaseException:
+        _close((head, chunks))
+        raise
     return head, chunks
 
 

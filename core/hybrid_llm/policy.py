@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from hybrid_llm.decision import ALWAYS_LARGE, ALWAYS_SMALL, Decision, Level, Reason, Route
@@ -23,8 +24,10 @@ FOLLOW_UP_WORDS: Final = 6
 """A text of fewer words than this after an answer is a follow-up."""
 FUNCTION: Final = "function"
 """The kind of tool that is a function of the user's program; others are built into a provider."""
-_WORD: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
-"""A word, or one letter of a script that is written without spaces between words."""
+_LETTERS: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words; and Korean, where few words say much."""
+_WORD: Final = re.compile(rf"[{_LETTERS}]|[^\W{_LETTERS}]+(?:['\u2019][^\W{_LETTERS}]+)*")
+"""A word ("don't" is one), or one letter of these scripts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,11 @@ class Allowed:
     low: Level
     high: Level
 
+    def __post_init__(self) -> None:
+        """Refuse two levels that cannot be the ends of one range."""
+        if self.low.kind != self.high.kind:
+            raise LevelError(f"The range from {self.low} to {self.high} needs two levels of one kind.")
+
     @classmethod
     def of(cls, bounds: Sequence[float] | None, kind: Level | None) -> Allowed | None:
         """Make a range of two numbers in the units of a level (quality when there is none).
@@ -126,10 +134,12 @@ class Allowed:
         """
         if bounds is None:
             return None
-        if len(bounds) != 2:
-            raise LevelError(f"allowed={bounds!r} must be two numbers, the least and the most that a request may ask.")
+        try:
+            low, high = bounds
+        except (TypeError, ValueError):
+            raise LevelError(f"allowed={bounds!r} must be two numbers, the least and the most to ask for.") from None
         name = kind.kind if kind else "quality"
-        return cls(Level(name, bounds[0]), Level(name, bounds[1]))
+        return cls(Level(name, low), Level(name, high))
 
     def __str__(self) -> str:
         """Return the range as a person would say it."""
@@ -243,6 +253,8 @@ class Policy:
         previous = request.previous
         if previous is None or self.allowed is not None or previous.router_id != self.router.id:
             return None
+        if request.level not in (None, previous.level):
+            return None  # the caller asks for something else now
         if request.same_turn:
             # a later step did not fall back itself: it follows the one that did
             return previous.override(reason="follow_up") if previous.reason in _BROKEN else previous
@@ -263,11 +275,16 @@ _BROKEN: Final[frozenset[Reason]] = frozenset({"fallback", "cooldown"})
 def _scored_text(request: Request) -> str:
     """Return the request's text; for a follow-up the text that the conversation's decision was taken for.
 
-    That is the last one that was no follow-up itself, in the end the first.
+    That is the last one that was no follow-up itself, in the end the first; turns without text (a picture) say
+    nothing.
     """
-    if not (request.is_follow_up and request.turns):
-        return request.text
-    return next((turn for turn in reversed(request.turns) if not _is_short(turn)), request.turns[0])
+    turns = _turns_to_score(request)
+    return next((turn for turn in reversed(turns) if not _is_short(turn)), turns[0]) if turns else request.text
+
+
+def _turns_to_score(request: Request) -> list[str]:
+    """Return the turns that a follow-up is scored by; none for a request that is scored itself."""
+    return [turn for turn in request.turns if turn.strip()] if request.is_follow_up else []
 
 
 def _merged(early: Sequence[Decision | None], rest: Sequence[Request], scored: Sequence[Decision]) -> list[Decision]:
@@ -276,9 +293,10 @@ def _merged(early: Sequence[Decision | None], rest: Sequence[Request], scored: S
 
 
 def _marked(request: Request, decision: Decision) -> Decision:
-    borrowed = decision.reason == "score" and _scored_text(request) is not request.text
+    borrowed = decision.reason == "score" and _turns_to_score(request)
     return decision.override(reason="follow_up") if borrowed else decision
 
 
 def _is_short(text: str) -> bool:
-    return bool(text.strip()) and len(_WORD.findall(text)) < FOLLOW_UP_WORDS
+    words = islice(_WORD.finditer(text), FOLLOW_UP_WORDS)  # no more of them: a text may be a whole book
+    return bool(text.strip()) and sum(1 for _ in words) < FOLLOW_UP_WORDS

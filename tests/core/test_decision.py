@@ -2,10 +2,14 @@
 
 import dataclasses
 import json
+from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hybrid_llm import Decision, Level
+from hybrid_llm.decision import Reason, Route
 from hybrid_llm.errors import LevelError
 
 
@@ -83,3 +87,52 @@ def test_a_decision_is_plain_json():
 def test_route_and_reason_are_closed_vocabularies(wrong):
     with pytest.raises(LevelError):
         Decision(**{"route": "small", **wrong})
+
+
+LEVELS = st.one_of(
+    st.none(),
+    st.floats(0, 1, exclude_min=True).map(lambda value: Level("quality", value)),
+    st.floats(0, 1).map(lambda value: Level("cost_advantage", value)),
+    st.floats(0, 2).map(lambda value: Level("threshold", value)),
+)
+DECISIONS = st.builds(
+    Decision,
+    route=st.sampled_from(get_args(Route)),
+    score=st.none() | st.floats(0, 1),
+    threshold=st.none() | st.floats(0, 2),
+    level=LEVELS,
+    reason=st.sampled_from(get_args(Reason)),
+    certified=st.booleans(),
+    truncated=st.booleans(),
+    router_id=st.text(max_size=8),
+)
+
+
+@given(DECISIONS)
+def test_a_decision_comes_back_from_json_as_it_went(decision):
+    assert Decision.from_dict(json.loads(json.dumps(decision.as_dict(), allow_nan=False))) == decision
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"route": "small"},
+        {"level": None},
+        {"route": "medium", "level": None},
+        {"route": "small", "level": None, "reason": "because"},
+        {"route": "small", "level": {"quality": 7}},
+        {"route": "small", "level": {"speed": 1}},
+        {"route": "small", "level": "quality"},
+        {"route": "small", "level": None, "model": "gpt"},
+        {"route": ["small"], "level": None},
+        {1: "small", "level": None},
+        [],
+        None,
+        "small",
+    ],
+    ids=str,
+)
+def test_what_is_no_decision_is_refused(wrong):
+    with pytest.raises(LevelError):
+        Decision.from_dict(wrong)

@@ -1,0 +1,84 @@
+"""Which errors of an arm mean that it is down."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from socket import gaierror
+from typing import Final
+
+_UNREACHABLE: Final = frozenset(
+    {
+        ("httpx", "TransportError"),
+        ("httpx2", "TransportError"),
+        ("httpcore", "NetworkError"),
+        ("httpcore", "TimeoutException"),
+        ("requests", "ConnectionError"),
+        ("requests", "Timeout"),
+        ("requests", "ChunkedEncodingError"),
+        ("aiohttp", "ClientConnectionError"),
+        ("aiohttp", "ClientPayloadError"),
+        ("urllib", "URLError"),
+        ("urllib3", "HTTPError"),
+        ("openai", "APIConnectionError"),
+        ("anthropic", "APIConnectionError"),
+        ("langchain_core", "ModelConnectionError"),
+        ("langchain_core", "ModelTimeoutError"),
+        ("langchain_core", "ModelAPIError"),
+        ("langchain_core", "ModelNotFoundError"),
+        ("langchain_core", "ModelRateLimitError"),
+    }
+)
+"""(package, class) of what clients raise when there is no answer or no model; by name, to import none of them."""
+
+
+_MISTAKEN: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "InvalidURL"})
+"""What HTTP clients raise for an address that cannot be one, or a request they would not send."""
+_NO_ROUTE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
+
+
+def is_outage(error: BaseException) -> bool:
+    """Return whether an arm's error means that it is down, so that the other arm should answer.
+
+    True for a lost or refused connection, a timeout, an HTTP status of 5xx, 404 (the model is not there), 408 or 429,
+    and for an error that a server reports in the middle of its stream; false for any other status and error. An
+    error that was raised ``from`` another one is judged by that one when it says nothing itself.
+
+    Example:
+        >>> is_outage(ConnectionRefusedError()), is_outage(ValueError())
+        (True, False)
+    """
+    causes = list(_causes(error))
+    if any(type(cause).__name__ in _MISTAKEN for cause in causes):
+        return False  # a typing error in an address, which large would hide
+    for cause in causes:
+        status = status_of(cause)
+        if status is not None:
+            return status in (404, 408, 429) or status >= 500 or status < 0
+        if isinstance(cause, (ConnectionError, TimeoutError, gaierror)):
+            return True
+        if isinstance(cause, OSError) and cause.errno in _NO_ROUTE:
+            return True
+        if any((base.__module__.partition(".")[0], base.__name__) in _UNREACHABLE for base in type(cause).__mro__):
+            return True
+    return False
+
+
+def _causes(error: BaseException) -> Iterator[Exception]:
+    """Yield the error and what it was raised from, up to what is no error: Ctrl-C, a cancelled task, sys.exit()."""
+    cause: BaseException | None = error
+    seen: set[int] = set()  # causes may run in a circle
+    while isinstance(cause, Exception) and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__
+
+
+def status_of(error: BaseException) -> int | None:
+    """Return the HTTP status that an error carries (-1: the Ollama client's word for "none, in a stream")."""
+    response = getattr(error, "response", None)
+    for holder, name in ((error, "status_code"), (error, "status"), (error, "code"), (response, "status_code")):
+        value = getattr(holder, name, None)
+        if isinstance(value, int) and not isinstance(value, bool) and (value == -1 or 400 <= value <= 599):
+            return value
+    return None
