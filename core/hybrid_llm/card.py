@@ -36,6 +36,7 @@ def model_card(router: Router) -> str:
         f"## Use\n\n{_usage(router)}",
         f"## Training\n\n{_training(router.id, record)}",
         f"## Figures\n\n{_figures(record)}",
+        *([record.about.strip()] if record.about else []),
         f"## Thresholds\n\n{_thresholds(router.calibration)}",
         _certificate(router.certificate),
         f"## What it is not\n\n{_limits(router)}",
@@ -167,8 +168,8 @@ def _limits(router: Router) -> str:
     return (
         f"- It is {promise}.\n"
         "- It speaks of averages over traffic like its data, not of each single answer.\n"
-        "- It knows one pair of models and one kind of query. When the models, their prompts or the traffic change, "
-        "calibrate and certify again; when they change much, train again.\n"
+        "- It knows the models and the kind of query that it was trained on. When the models, their prompts or the "
+        "traffic change, calibrate and certify again; when they change much, train again.\n"
         "- It reads the text of the query alone: it sees no images, no tools and nothing said before."
     )
 

@@ -64,6 +64,7 @@ class TrainingRecord:
             (always small) on; a certificate tests thresholds at these, so that its own rows do not choose them.
         recoverable: Whether training rows could be recovered from the weights, in words; empty when not.
         fingerprint: What else identifies the pair (digests, system prompts), as given by the user.
+        about: What else the model card should say, in Markdown; the shipped router tells its sources and limits there.
         versions: Library versions.
         created: Date, ISO 8601.
         seen: The rows that fitting and choosing saw.
@@ -84,6 +85,7 @@ class TrainingRecord:
     versions: Mapping[str, str]
     created: str
     fingerprint: Mapping[str, str] = field(default_factory=dict)
+    about: str = ""
     seen: SeenRows = field(default_factory=lambda: SeenRows.of((), ()), repr=False, compare=False)
 
     def count_seen(self, ids: Iterable[str], queries: Iterable[str]) -> int:

@@ -1,0 +1,208 @@
+"""How the shipped router is fitted: one kernel ridge regression over many benchmarks, each with a level of its own.
+
+A router that learns which benchmark a question comes from is of no use to a user whose questions come from none. So
+the regression gives each benchmark its own level, drawn from a normal distribution as in a mixed model (Henderson,
+*Biometrics* 1975), and only what is left is put down to the text::
+
+    target_i = level_benchmark(i) + k(u_i, landmarks) . weights + bias + noise
+
+Scores leave the levels out. Benchmarks weigh less than their size says, so that the largest does not decide alone.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks._shipped_irt import denoised
+from benchmarks._shipped_rows import FOLDS, LARGE, SMALL, Answered, Material, pair_table, without
+from hybrid_llm import Router
+from hybrid_llm.heads import Head, gaussian_kernel
+from hybrid_llm.metrics import tradeoff_curve
+from hybrid_llm.record import SeenRows, TrainingRecord
+from hybrid_llm.scorer import EmbeddingScorer
+from hybrid_llm.training.head import normaliser, platt
+
+Floats = NDArray[np.float64]
+Float32s = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+JITTER: Final = 1e-4
+QUANTILES: Final = 1000
+LIBRARIES: Final = ("hybrid-llm", "numpy", "onnxruntime", "tokenizers", "scikit-learn")
+CALIBRATION_NOTE: Final = (
+    "measured on the shipped router's own training domain, over many pairs; calibrate it for yours"
+)
+RECOVERABLE: Final = (
+    "The landmarks of the head are features of 2,000 training queries; all of them are published benchmark questions."
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to fit the shipped router; the defaults are the one that ships.
+
+    Args:
+        rank: Latent numbers a question in the item-response model of the targets; 0 takes the targets as measured.
+        share: How much of the target comes from that model, 0 to 1; the rest is as measured.
+        gap_weight: How much of the quality gap is added to the label.
+        level_penalty: Pulls the benchmarks' levels towards 0, in rows: a small one takes each benchmark's mean out,
+            a huge one leaves everything to the text.
+        weight_power: A benchmark of n rows weighs n to the power of one minus this.
+        embedding_gamma: Kernel width of the embedding.
+        text_gamma: Kernel width of the text features.
+        ridge: Regularisation strength.
+        landmarks: Kernel centres.
+    """
+
+    rank: int = 2
+    share: float = 1.0
+    gap_weight: float = 4.0
+    level_penalty: float = 300.0
+    weight_power: float = 0.5
+    embedding_gamma: float = 1.0
+    text_gamma: float = 2.0
+    ridge: float = 3.0
+    landmarks: int = 2000
+
+
+SHIPPED: Final = Variant()
+LEAST_COUNT: Final = 100
+"""Benchmarks of fewer rows weigh no more a row than one of this many."""
+
+
+def fit_shipped(
+    rows: Sequence[Answered],
+    encoder: Any,
+    leave_out: str | Sequence[str] | None = None,
+    variant: Variant = SHIPPED,
+) -> Router:
+    """Fit the shipped router, or what it would be without a benchmark; the same rows give the same router.
+
+    Args:
+        rows: From :func:`read_rows`. Those of the split ``train`` are fitted, ``validation`` gives the thresholds.
+        encoder: The shipped encoder, or a :class:`CachedEncoder` around it.
+        leave_out: Name of a file (or several) whose rows, and whose questions in other files, take no part.
+        variant: How to fit.
+    """
+    files = () if leave_out is None else (leave_out,) if isinstance(leave_out, str) else tuple(leave_out)
+    known = without(rows, files)
+    material = Material.of([row for row in known if row.split == "train"], encoder)
+    problem = Problem(material, targets(material, [variant]), [variant])
+    left_out = problem.left_out()[:, 0]
+    head = problem.head(left_out)
+    scores = 1 / (1 + np.exp(-(head.slope * left_out + head.offset)))
+    router = Router(EmbeddingScorer(encoder, head), record=_record(material, variant, left_out, scores))
+    router = router.calibrate(pair_table([row for row in known if row.split == "validation"]))
+    assert router.calibration is not None
+    return router.override(calibration=replace(router.calibration, note=CALIBRATION_NOTE))
+
+
+class Problem:
+    """One or several regressions on one kernel, prepared so that any set of folds can be left out.
+
+    Args:
+        material: The n rows to fit.
+        goals: Shape (n, k), what to fit to them; see :func:`targets`.
+        variants: The k ways to fit them; kernel and weights are those of the first.
+        seed: Seed of the landmarks.
+    """
+
+    def __init__(self, material: Material, goals: Floats, variants: Sequence[Variant], seed: int = 0) -> None:
+        first = variants[0]
+        self._material, self._variants = material, variants
+        self._shift, self._scale = normaliser(material.features, first.embedding_gamma, first.text_gamma)
+        inputs = self._scaled(material.features)
+        order = np.random.default_rng(seed).permutation(len(inputs))[: first.landmarks]
+        # in half precision, as they are stored: the fit makes up for the rounding
+        self._landmarks = inputs[np.sort(order)].astype(np.float16).astype(np.float32)
+        files, codes, counts = np.unique(material.files, return_inverse=True, return_counts=True)
+        weights = np.maximum(counts, LEAST_COUNT)[codes] ** -first.weight_power
+        weights /= weights.mean()
+        self._moments = []
+        for fold in range(FOLDS):
+            some = material.folds == fold
+            design = np.column_stack([self._kernel(inputs[some]), np.eye(len(files))[codes[some]], np.ones(some.sum())])
+            weighted = design * weights[some, None]
+            self._moments.append((weighted.T @ design, weighted.T @ goals[some]))
+        self._roughness = self._kernel(self._landmarks) + JITTER * np.eye(len(self._landmarks))
+
+    def raw(self, material: Material, folds: Sequence[int] = range(FOLDS)) -> Floats:
+        """Return the raw scores of rows by fits to some of the folds, shape (n, k)."""
+        weights, bias = self._solve(folds)
+        return self._kernel(self._scaled(material.features)) @ weights + bias
+
+    def left_out(self) -> Floats:
+        """Return the raw scores of each row of the material by the fits that leave its fold out, shape (n, k)."""
+        scores = np.zeros((len(self._material), len(self._variants)))
+        for fold in range(FOLDS):
+            some = self._material.folds == fold
+            scores[some] = self.raw(self._material.at(some), [other for other in range(FOLDS) if other != fold])
+        return scores
+
+    def head(self, left_out: Floats) -> Head:
+        """Return the head of the first variant fitted to all rows, mapped to the measured labels by Platt's step."""
+        weights, bias = self._solve(range(FOLDS))
+        slope, offset = platt(left_out, self._material.labels)
+        narrow = weights[:, 0].astype(np.float32)
+        return Head(self._shift, self._scale, self._landmarks, narrow, float(bias[0]), slope, offset)
+
+    def _solve(self, folds: Sequence[int]) -> tuple[Floats, Floats]:
+        gram, goals = (sum(self._moments[fold][part] for fold in folds) for part in (0, 1))
+        size = len(self._landmarks)
+        solutions = []
+        for variant, goal in zip(self._variants, goals.T, strict=True):
+            penalised = gram.copy()
+            penalised[:size, :size] += variant.ridge * self._roughness
+            levels = np.arange(size, len(gram) - 1)
+            penalised[levels, levels] += variant.level_penalty
+            solutions.append(np.linalg.solve(penalised, goal))
+        columns = np.column_stack(solutions)
+        return columns[:size], columns[-1]
+
+    def _scaled(self, features: Float32s) -> Float32s:
+        return ((features - self._shift) * self._scale).astype(np.float32)
+
+    def _kernel(self, inputs: Float32s) -> Floats:
+        return gaussian_kernel(inputs, self._landmarks).astype(np.float64)
+
+
+def targets(material: Material, variants: Sequence[Variant]) -> Floats:
+    """Return what each variant fits, shape (n, k): labels plus a share of the gap, measured or from the model."""
+    measured = material.labels, material.small - material.large
+    sources = {rank: denoised(material, rank) if rank else measured for rank in {v.rank for v in variants}}
+    columns = []
+    for variant in variants:
+        modelled, plain = (labels + variant.gap_weight * gaps for labels, gaps in (sources[variant.rank], measured))
+        columns.append(variant.share * modelled + (1 - variant.share) * plain)
+    return np.column_stack(columns)
+
+
+def _record(material: Material, variant: Variant, left_out: Floats, scores: Floats) -> TrainingRecord:
+    table = pair_table(material.rows)
+    quantiles = np.quantile(scores, np.linspace(0, 1, QUANTILES)).astype(np.float32)
+    settings = asdict(variant)
+    chosen = tradeoff_curve(left_out, material.small, material.large).apgr
+    return TrainingRecord(
+        small=SMALL,
+        large=LARGE,
+        recipe="head",
+        label="prob",
+        t=0.0,
+        settings={"chosen": settings, "signal": True},
+        data="published results of many models: " + ", ".join(np.unique(material.files)),
+        data_hash=table.data_hash,
+        n_fit=len(material),
+        heldout={"n": len(material), "chosen": True, "apgr": chosen},  # each fifth held out in turn
+        score_quantiles=(0.0, *(float(q) for q in np.unique(quantiles))),
+        recoverable=RECOVERABLE,
+        versions={name: importlib.metadata.version(name) for name in LIBRARIES},
+        created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+        seen=SeenRows.of((row.id for row in material.rows), (row.query for row in material.rows)),
+    )
