@@ -17,18 +17,21 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
 
     A chat model without a profile is taken to call functions and to follow a schema, not to read images or files,
     and not to be made to call a tool (Ollama ignores ``tool_choice``): give it one, ``ChatOllama(profile={...})``,
-    where it can do more. To any other runnable no gate applies, because what it does with its input is its own.
+    where it can do more. One whose class has no ``bind_tools`` calls none. To any other runnable no gate applies,
+    because what it does with its input is its own.
     """
     while isinstance(arm, RunnableBinding):
         arm = arm.bound
     if not isinstance(arm, BaseChatModel):
         return Capabilities.unlimited()
     profile: dict[str, Any] = {**(arm.profile or {})}
+    calls = type(arm).bind_tools is not BaseChatModel.bind_tools
+    follows = calls or type(arm).with_structured_output is not BaseChatModel.with_structured_output
     windows = [n for n in (profile.get("max_input_tokens"), getattr(arm, "num_ctx", None)) if isinstance(n, int)]
     return Capabilities(
         context_window=min(windows, default=None),
         modalities=frozenset(kind for kind, key in _MODALITIES.items() if profile.get(key)),
-        tools=frozenset({FUNCTION} if profile.get("tool_calling", True) else ()),
+        tools=frozenset({FUNCTION} if calls and profile.get("tool_calling", True) else ()),
         forced_tool=bool(profile.get("tool_choice", False)),
-        structured=bool(profile.get("structured_output", True)),
+        structured=follows and bool(profile.get("structured_output", True)),
     )

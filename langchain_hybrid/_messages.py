@@ -194,10 +194,9 @@ def _tool_tokens(tools: Sequence[Any]) -> int:
 
 
 def _kind(tool: Any) -> str:
-    """Return "function", or the type of a tool that is built into a provider."""
-    if isinstance(tool, Mapping) and isinstance(tool.get("type"), str) and "function" not in tool:
-        return str(tool["type"]) if tool["type"] != FUNCTION else FUNCTION
-    return FUNCTION
+    """Return "function", or the type of a tool that is built into a provider; a JSON schema describes a function."""
+    kind = tool.get("type") if isinstance(tool, Mapping) and "function" not in tool else None
+    return kind if isinstance(kind, str) and kind != "object" else FUNCTION
 
 
 def _names(value: Mapping[Any, Any]) -> str:

@@ -44,9 +44,24 @@ IMPORTS = {
         "from langchain_hybrid import RunnableHybrid",
         0.1,
     ),
+    "chat model": (
+        "from langchain_core.language_models import BaseChatModel",
+        "from langchain_hybrid import ChatHybrid",
+        0.1,
+    ),
+    "middleware": (
+        "from langchain.agents.middleware import AgentMiddleware",
+        "from langchain_hybrid import HybridRouterMiddleware",
+        0.1,
+    ),
     "llamaindex": (
         "from llama_index.core.base.base_selector import BaseSelector",
         "from llamaindex_hybrid import HybridSelector",
+        0.1,
+    ),
+    "llamaindex llm": (
+        "from llama_index.core.llms.function_calling import FunctionCallingLLM",
+        "from llamaindex_hybrid import HybridLLM",
         0.1,
     ),
 }

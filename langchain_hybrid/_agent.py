@@ -1,0 +1,128 @@
+"""What an agent's model call asks of the router, and the state that an agent keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Final, NotRequired
+
+from langchain.agents import AgentState
+from langchain.agents.middleware import ModelRequest
+from langchain.agents.middleware.types import OmitFromSchema
+from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import RunnableBinding
+from langchain_core.runnables.config import ensure_config
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from hybrid_llm.decision import Decision, Route
+from hybrid_llm.errors import LevelError
+from hybrid_llm.policy import Request
+from langchain_hybrid._cache_marks import without_foreign_marks
+from langchain_hybrid._history import safe_history
+from langchain_hybrid._messages import request_of
+from langchain_hybrid._options import OPTIONS, read_options
+
+STATE_KEY: Final = "hybrid"
+
+
+class HybridState(AgentState[Any]):
+    """The agent's state: its messages, and the decision that holds for the run."""
+
+    hybrid: NotRequired[Annotated[dict[str, Any] | None, OmitFromSchema(input=True, output=False)]]
+
+
+def as_model(side: str, arm: object) -> BaseChatModel:
+    """Return the chat model that an arm is.
+
+    Raises:
+        TypeError: It is missing, a name, already bound, or no chat model.
+    """
+    if isinstance(arm, BaseChatModel):
+        return arm
+    if isinstance(arm, str):
+        raise TypeError(
+            f"{side}={arm!r} is a name; pass the model itself, such as ChatOllama(model={arm!r}) or "
+            f"init_chat_model({arm!r})."
+        )
+    if isinstance(arm, RunnableBinding):
+        raise TypeError(
+            f"{side}= is already bound (bind_tools, bind, with_config); pass the model itself: the agent binds its "
+            "tools to the arm that it calls."
+        )
+    raise TypeError(f"{side}= takes a chat model; got {'nothing' if arm is None else type(arm).__name__}.")
+
+
+def decision_in(state: Mapping[str, Any]) -> Decision | None:
+    """Return the decision that an agent's state holds, if there is one that this version can read."""
+    recorded = state.get(STATE_KEY)
+    if not isinstance(recorded, Mapping):
+        return None
+    try:
+        return Decision.from_dict(recorded)
+    except LevelError:
+        return None
+
+
+def read_request(
+    call: ModelRequest[Any], query: str | Callable[[Any], str], small: BaseChatModel, *, weigh_tools: bool
+) -> Request:
+    """Make the core's request of an agent's model call.
+
+    Args:
+        call: The call.
+        query: As in ``HybridRouterMiddleware``.
+        small: The small arm: an agent's schema becomes what this arm's profile allows.
+        weigh_tools: Whether to count the tokens of the tools' descriptions.
+
+    Raises:
+        LevelError: The context or the config has two levels, or one out of range.
+        TypeError: The function given as ``query`` did not return a string.
+    """
+    messages = [*([call.system_message] if call.system_message else []), *call.messages]
+    tool_choice, structured = _schema(call, small)
+    return request_of(
+        [_not_human(message) for message in messages],
+        read_options(_chosen(call), ensure_config()),
+        query=query,
+        tools=[convert_to_openai_tool(tool) for tool in call.tools] if weigh_tools else call.tools,
+        tool_choice=tool_choice,
+        structured=structured,
+    )
+
+
+def for_arm(call: ModelRequest[Any], arm: BaseChatModel, route: Route) -> ModelRequest[Any]:
+    """Return the call as an arm can take it: what another provider left in it is taken out, on copies."""
+    call = without_foreign_marks(call, arm)
+    messages: Sequence[BaseMessage] = safe_history([*call.messages], arm, route)
+    return call.override(model=arm, messages=[*messages])  # type: ignore[list-item]
+
+
+def _chosen(call: ModelRequest[Any]) -> dict[str, Any]:
+    """Return the level or the route that the run's context names, as keys or as attributes."""
+    context = getattr(call.runtime, "context", None)
+    if isinstance(context, Mapping):
+        return {name: context.get(name) for name in OPTIONS}
+    return {name: getattr(context, name, None) for name in OPTIONS}
+
+
+def _schema(call: ModelRequest[Any], small: BaseChatModel) -> tuple[Any, bool]:
+    """Return the tool choice, and whether a schema has to be followed.
+
+    Without a strategy of the user's own the agent asks a model for a schema by its provider's way, and where the
+    profile names none by a tool that it has to call.
+    """
+    wanted = call.response_format
+    if wanted is None:
+        return call.tool_choice, False
+    by_provider = isinstance(wanted, ProviderStrategy) or (
+        not isinstance(wanted, ToolStrategy) and bool((small.profile or {}).get("structured_output"))
+    )
+    return (call.tool_choice, True) if by_provider else ("any", False)
+
+
+def _not_human(message: BaseMessage) -> BaseMessage:
+    """Return a summary of the conversation as what it is; the summarisation writes it in the user's name."""
+    if isinstance(message, HumanMessage) and message.additional_kwargs.get("lc_source") == "summarization":
+        return SystemMessage(message.content)
+    return message

@@ -1,0 +1,116 @@
+"""Notices the first token that a reader of the agent's stream sees, so that two half answers are never glued together.
+
+An agent calls its model in one piece, and the tokens go to the readers by callbacks. When the arm breaks after the
+first of them, the other arm must not start again from the beginning under the reader's eyes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, BaseCallbackManager
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config, var_child_runnable_config
+from langchain_core.tracers.base import BaseTracer
+
+from hybrid_llm.decision import Decision
+
+_UNREAD: Final = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
+
+
+class Attempts:
+    """The calls of one step's arms, of which only one may show a reader anything.
+
+    Example:
+        >>> from hybrid_llm import Decision
+        >>> attempts = Attempts()
+        >>> with attempts.raising(), attempts.of(Decision("small")):
+        ...     pass  # call the arm: its run is tagged route:small and carries the decision
+    """
+
+    def __init__(self) -> None:
+        self._last: _Watch | None = None
+
+    @contextmanager
+    def of(self, decision: Decision) -> Iterator[None]:
+        """Mark the runs within with their decision, and watch their tokens.
+
+        Raises:
+            HalfAnswerError: A reader has seen tokens of the attempt before.
+        """
+        if self._last is not None:
+            self._last.given_up = True
+            if self._last.shown:
+                raise HalfAnswerError
+        self._last = _Watch()
+        before = var_child_runnable_config.set(_marked(ensure_config(), decision, self._last))
+        try:
+            yield
+        finally:
+            var_child_runnable_config.reset(before)
+
+    @contextmanager
+    def raising(self) -> Iterator[None]:
+        """Raise the arm's own error in place of a :class:`HalfAnswerError`."""
+        try:
+            yield
+        except HalfAnswerError as half:
+            error = half.__context__
+        else:
+            return
+        assert error is not None  # it is raised where the first attempt's error is being handled
+        raise error
+
+
+class HalfAnswerError(Exception):
+    """An arm broke after a reader saw its first token."""
+
+
+class _Watch(BaseCallbackHandler):
+    """Sees the tokens of one attempt before the readers do; stops an attempt that was given up on."""
+
+    run_inline = True
+    raise_error = True
+
+    def __init__(self) -> None:
+        self.shown = False
+        self.given_up = False
+
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, **_: Any) -> None:
+        message = getattr(chunk, "message", None)
+        parts = (getattr(message, name, None) for name in ("content", "tool_call_chunks", "additional_kwargs"))
+        self._note(bool(token) or any(parts))
+
+    def on_stream_event(self, event: Mapping[str, Any], **_: Any) -> None:
+        self._note(str(event.get("event", "")).startswith("content-block"))
+
+    def _note(self, shows: bool) -> None:
+        if self.given_up:
+            raise HalfAnswerError
+        self.shown = self.shown or shows
+
+
+def _marked(config: RunnableConfig, decision: Decision, watch: _Watch) -> RunnableConfig:
+    """Return a config whose runs are tagged with the route, and watched when somebody reads their tokens."""
+    callbacks = config.get("callbacks")
+    handlers = callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks or []
+    if any(map(_reads_tokens, handlers)):
+        if isinstance(callbacks, BaseCallbackManager):
+            callbacks = callbacks.copy()
+            callbacks.handlers.insert(0, watch)
+            callbacks.inheritable_handlers.insert(0, watch)
+        else:
+            callbacks = [watch, *handlers]
+    return {
+        **config,
+        "callbacks": callbacks,
+        "tags": [*(config.get("tags") or []), f"route:{decision.route}"],
+        "metadata": {**(config.get("metadata") or {}), "hybrid": decision.as_dict()},
+    }
+
+
+def _reads_tokens(handler: BaseCallbackHandler) -> bool:
+    """Return whether a handler shows tokens to somebody, as a stream does; a tracer only keeps them."""
+    return not isinstance(handler, BaseTracer) and type(handler).on_llm_new_token not in _UNREAD

@@ -1,0 +1,112 @@
+"""The parts of a chat pair: its arms and settings checked, its profile merged, its routing made."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableBinding
+
+from hybrid_llm.decision import Route
+from hybrid_llm.errors import ConfigError, HybridLLMWarning
+from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
+from langchain_hybrid._routing import Routing
+
+if TYPE_CHECKING:
+    from hybrid_llm.breaker import Breaker
+
+_OF_THE_ARMS: Final = frozenset(
+    {"model", "temperature", "max_tokens", "timeout", "stop", "max_retries", "api_key", "base_url", "top_p", "seed"}
+)
+"""Settings that a chat model usually takes and a pair leaves to its arms."""
+
+
+def as_chat_arm(side: str, arm: Any) -> BaseChatModel:
+    """Return an arm that is a chat model.
+
+    Raises:
+        TypeError: It is anything else.
+    """
+    if isinstance(arm, BaseChatModel):
+        return arm
+    if isinstance(arm, str):
+        hint = f"pass the model itself, such as ChatOllama(model={arm!r}) or init_chat_model({arm!r})"
+        raise TypeError(f"{side}={arm!r} is a name; {hint}.")
+    if isinstance(arm, RunnableBinding):
+        raise TypeError(
+            f"{side}= has something bound to it already: pass the chat model itself, and bind to the pair, as in "
+            "ChatHybrid(...).bind_tools(tools). (RunnableHybrid takes bound models.)"
+        )
+    raise TypeError(f"{side}= takes a chat model; got {type(arm).__name__}. (RunnableHybrid takes any runnable.)")
+
+
+def merged_profiles(small: Mapping[str, Any], large: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a profile that holds for both models; what only one of them says anything about is left out."""
+    merged: dict[str, Any] = {}
+    for key in small.keys() & large.keys():
+        one, other = small[key], large[key]
+        if isinstance(one, bool) and isinstance(other, bool):
+            merged[key] = one and other
+        elif isinstance(one, int) and isinstance(other, int):
+            merged[key] = min(one, other)
+        elif one == other:
+            merged[key] = one
+    return merged
+
+
+def checked_query(query: Any) -> str | Callable[[Any], str]:
+    """Return what ``query=`` may be.
+
+    Raises:
+        ConfigError: It is neither of the two words nor a function.
+    """
+    if callable(query) or query in (LAST_HUMAN, CONVERSATION):
+        return cast("str | Callable[[Any], str]", query)
+    raise ConfigError(
+        f"query={query!r} must be {LAST_HUMAN!r}, {CONVERSATION!r} or a function of the messages: a chat model's input "
+        "has no keys."
+    )
+
+
+def own_settings(pair: type[BaseChatModel], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that are the pair's own; warn of those of the arms.
+
+    Raises:
+        TypeError: There is no such setting.
+    """
+    unknown = settings.keys() - pair.model_fields.keys()
+    strange = sorted(unknown - _OF_THE_ARMS)
+    if strange:
+        raise TypeError(f"{pair.__name__} takes no {', '.join(f'{name}=' for name in strange)}.")
+    if unknown:
+        warnings.warn(
+            f"{', '.join(f'{name}=' for name in sorted(unknown))} is for a model to know: {pair.__name__} ignores it; "
+            "give it to the models that you pass as small= and large=.",
+            HybridLLMWarning,
+            stacklevel=3,
+        )
+    return {name: value for name, value in settings.items() if name not in unknown}
+
+
+def new_routing(
+    small: BaseChatModel, large: BaseChatModel, router: Any, options: Mapping[str, Any], breakers: dict[Route, Breaker]
+) -> Routing:
+    """Make the routing of a pair whose breakers stay the same."""
+    from hybrid_llm.failover import Failover
+
+    failover = Failover(
+        to_large=options["fallback_to_large"],
+        to_small=options["fallback_to_small"],
+        small_timeout=options["small_timeout"],
+        **breakers,
+    )
+    return Routing.of(small, large, router, options, failover)
+
+
+def new_breakers() -> dict[Route, Breaker]:
+    """Make the breakers of a new pair."""
+    from hybrid_llm.breaker import Breaker
+
+    return {"small": Breaker(), "large": Breaker()}

@@ -1,0 +1,131 @@
+"""Structured output of a pair: both models with the schema, and the pair's routing before them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from pydantic import PrivateAttr
+
+from hybrid_llm.decision import Decision
+from hybrid_llm.policy import Request
+from langchain_hybrid._history import safe_history
+from langchain_hybrid._runs import closing_stream, with_decision
+from langchain_hybrid.runnable import RunnableHybrid
+
+if TYPE_CHECKING:
+    from langchain_hybrid._pair import ChatPair
+
+
+class StructuredHybrid(RunnableHybrid[Any, Any]):
+    """What ``ChatHybrid.with_structured_output`` returns: a router chain over two models that follow a schema.
+
+    Each model parses its own answer in its own way. An answer that does not fit the schema is the model's error, and
+    raised; only a model that is down is replaced by the other.
+    """
+
+    _pair: ChatPair | None = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, pair: ChatPair, schema: Any, **options: Any) -> Runnable[Any, Any]:
+        """Make one of a pair of chat models.
+
+        Args:
+            pair: The pair.
+            schema: The schema.
+            **options: ``include_raw``, ``method``, ``strict`` and so on, for both models.
+
+        Raises:
+            NotImplementedError: Neither model can follow a schema.
+            ValueError: A model does not know one of the options.
+        """
+        chains: dict[str, Runnable[Any, Any]] = {}
+        missing: list[NotImplementedError] = []
+        for side, arm in (("small", pair.small), ("large", pair.large)):
+            try:
+                chains[side] = arm.with_structured_output(schema, **options)
+            except NotImplementedError as error:
+                missing.append(error)
+                chains[side] = RunnableLambda(_raising(error))
+        if len(missing) == 2:
+            raise missing[1]
+        fields: dict[str, Any] = {**chains, "router": pair.router, "query": pair.query, "name": pair.name}
+        structured = cls(**fields)
+        structured._pair = pair
+        structured._routing = pair._routing()
+        metadata = {key: value for key, value in (pair.metadata or {}).items() if key != "lc_versions"}
+        own = {"callbacks": pair.callbacks, "tags": pair.tags, "metadata": metadata}
+        own = {key: value for key, value in own.items() if value}
+        return structured.with_config(cast("RunnableConfig", own)) if own else structured
+
+    def _read(self, value: Any, config: RunnableConfig, options: dict[str, Any]) -> Request | Exception:
+        if self._pair is None:  # a copy that configurable_fields() made
+            return super()._read(value, config, options)
+        try:
+            request = replace(self._pair._request(value, config, options), structured=True)
+            self._routing.policy.check(request)
+        except Exception as error:  # noqa: BLE001 - one bad input of a batch is that input's own error
+            return error
+        return request
+
+    def _arm(self, decision: Decision) -> Runnable[Any, Any]:
+        chain = super()._arm(decision)
+        return _Answering(chain, self._pair, decision) if self._pair is not None else chain
+
+
+class _Answering(Runnable[Any, Any]):
+    """One model's chain for one request: a history that it can read goes in, the decision goes on the raw message.
+
+    It has no run of its own in the trace.
+    """
+
+    def __init__(self, chain: Runnable[Any, Any], pair: ChatPair, decision: Decision) -> None:
+        self._chain, self._pair, self._decision = chain, pair, decision
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        if self._pair.rate_limiter:
+            self._pair.rate_limiter.acquire(blocking=True)
+        return self._marked(self._chain.invoke(self._readable(input), config, **kwargs))
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        if self._pair.rate_limiter:
+            await self._pair.rate_limiter.aacquire(blocking=True)
+        return self._marked(await self._chain.ainvoke(self._readable(input), config, **kwargs))
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        if self._pair.rate_limiter:
+            self._pair.rate_limiter.acquire(blocking=True)
+        chunks = iter(self._chain.stream(self._readable(input), config, **kwargs))
+        for first in chunks:
+            yield self._marked(first)
+            yield from chunks
+
+    async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+        if self._pair.rate_limiter:
+            await self._pair.rate_limiter.aacquire(blocking=True)
+        chunks = self._chain.astream(self._readable(input), config, **kwargs)
+        async with closing_stream(chunks):
+            async for first in chunks:
+                yield self._marked(first)
+                async for chunk in chunks:
+                    yield chunk
+
+    def _readable(self, value: Any) -> Any:
+        messages = self._pair._convert_input(value).to_messages()
+        safe = safe_history(messages, self._pair._arm(self._decision), self._decision.route)
+        return value if safe is messages else safe
+
+    def _marked(self, output: Any) -> Any:
+        if isinstance(output, Mapping) and isinstance(output.get("raw"), BaseMessage):
+            return type(output)({**output, "raw": with_decision(output["raw"], self._decision)})  # type: ignore[call-arg]
+        return output
+
+
+def _raising(error: NotImplementedError) -> Callable[[Any], Any]:
+    def fail(_: Any) -> Any:
+        raise error
+
+    return fail

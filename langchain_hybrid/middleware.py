@@ -1,0 +1,213 @@
+"""Hybrid routing for LangChain's agents: each model call goes to the small or to the large model."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final, Literal
+
+from langchain.agents.middleware import AgentMiddleware, ExtendedModelResponse, ModelRequest, ModelResponse, TracePolicy
+from langchain.agents.middleware.types import omit_payload
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from hybrid_llm.decision import Decision, Reason
+from hybrid_llm.errors import ConfigError
+from hybrid_llm.policy import Policy, Request
+from langchain_hybrid._agent import STATE_KEY, HybridState, as_model, decision_in, for_arm, read_request
+from langchain_hybrid._first_token import Attempts
+from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN, METADATA_KEY
+from langchain_hybrid._routing import Routing
+
+_OF_ONE_CALL: Final[frozenset[Reason]] = frozenset({"forced", "context", "modality", "tools", "structured_output"})
+"""Reasons that lie in one model call; the next one may be free of them."""
+
+
+class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
+    """Lets an agent's model calls be answered by the small model where that is good enough, else by the large one.
+
+    The decision is taken from the user's last message, once for the whole run: an agent that changes its model in
+    the middle of a tool loop pays for every prompt cache again. Tools, images, a forced tool choice, a schema and a
+    long context still go to the arm that can serve them, call by call. When the small arm is down, large goes on.
+
+    The answer's ``response_metadata["hybrid"]`` holds the decision that brought it, and the agent's state, under
+    ``hybrid``, the one that holds for the run, both as plain dicts. The arm's run in a trace is tagged
+    ``route:small`` or ``route:large``; this middleware's own runs in it hold no messages.
+
+    A request chooses its own level by the run's context, ``agent.invoke(..., context={"quality": 0.9})`` (a dict or
+    an object with ``quality``, ``cost_advantage``, ``threshold`` or ``route``), or by
+    ``config={"configurable": {"hybrid_quality": 0.9}}``; the context comes first.
+
+    Put a ``ModelFallbackMiddleware`` after this one in the list: there it catches what its arm raises, and answers
+    under this one's decision.
+
+    Args:
+        small: The cheap chat model, without tools bound to it: the agent binds its own to the arm that it calls.
+        large: The strong chat model, likewise.
+        router: A ``hybrid_llm.Router``, the path of a router folder, or an object with ``score(queries)`` and ``id``.
+        quality: Share of the large model's quality to keep, in (0, 1].
+        cost_advantage: Share of queries to send to small, in [0, 1].
+        threshold: The score from which on small answers, in [0, 2]. At most one of these three; without any, the
+            router's default level.
+        scope: ``"run"`` decides once for each run of the agent, ``"step"`` at each model call (worth it with a
+            ``query`` that changes in a run).
+        sticky: Whether a run that large has answered in, for whatever reason, stays with large to its end.
+        allowed: The range (least, most) that requests may choose from, in the units of the level given here.
+        fallback_to_large: Whether large answers when small is down.
+        fallback_to_small: Whether small answers when large is down.
+        small_timeout: Seconds that small has for its whole answer; ``None`` waits as long as the model itself does.
+        query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
+
+    Raises:
+        TypeError: An arm is no chat model or already bound, or ``router`` is nothing that scores.
+        LevelError: Two levels, one out of range, or one that this router has no thresholds for.
+        ConfigError: An unknown ``scope`` or ``query``, or a ``small_timeout`` that is not positive.
+
+    Example:
+        >>> from hybrid_llm.testing import FixedScorer
+        >>> from langchain.agents import create_agent
+        >>> from langchain_core.language_models import FakeListChatModel
+        >>> small, large = FakeListChatModel(responses=["4"]), FakeListChatModel(responses=["QED"])
+        >>> scorer = FixedScorer({"2+2?": 0.9}, default=0.1)
+        >>> agent = create_agent(large, middleware=[HybridRouterMiddleware(small, large, scorer, threshold=0.5)])
+        >>> state = agent.invoke({"messages": [("user", "2+2?")]})
+        >>> state["messages"][-1].content, state["hybrid"]["route"]
+        ('4', 'small')
+    """
+
+    state_schema = HybridState
+    trace_policy = TracePolicy(process_inputs=omit_payload, process_outputs=lambda output: _decision_alone(output))
+
+    def __init__(
+        self,
+        small: BaseChatModel,
+        large: BaseChatModel,
+        router: Any,
+        *,
+        quality: float | None = None,
+        cost_advantage: float | None = None,
+        threshold: float | None = None,
+        scope: Literal["run", "step"] = "run",
+        sticky: bool = True,
+        allowed: Sequence[float] | None = None,
+        fallback_to_large: bool = True,
+        fallback_to_small: bool = False,
+        small_timeout: float | None = None,
+        query: str | Callable[[Any], str] = LAST_HUMAN,
+    ) -> None:
+        super().__init__()
+        if scope not in ("run", "step"):
+            raise ConfigError(f"scope={scope!r} is unknown; use 'run' (one decision for each) or 'step' (each call).")
+        if not callable(query) and query not in (LAST_HUMAN, CONVERSATION):
+            raise ConfigError(
+                f"query={query!r} is unknown; use {LAST_HUMAN!r}, {CONVERSATION!r} or a function of the messages."
+            )
+        self.small, self.large = as_model("small", small), as_model("large", large)
+        self.scope, self.sticky, self.query = scope, sticky, query
+        options = {
+            "quality": quality,
+            "cost_advantage": cost_advantage,
+            "threshold": threshold,
+            "allowed": allowed,
+            "fallback_to_large": fallback_to_large,
+            "fallback_to_small": fallback_to_small,
+            "small_timeout": small_timeout,
+        }
+        self._routing = Routing.of(self.small, self.large, router, options)
+        # A decision from the agent's own state is no wish of a request, so no range binds it.
+        policy = self._routing.policy
+        self._within_run = Policy(policy.router, level=policy.level, small=policy.small, large=policy.large)
+
+    def before_agent(self, state: HybridState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """Begin a run: a checkpoint may still hold the decision of the one before."""
+        return {STATE_KEY: None} if state.get(STATE_KEY) else None
+
+    async def abefore_agent(self, state: HybridState, runtime: Runtime[Any]) -> dict[str, Any] | None:
+        """Do what :meth:`before_agent` does."""
+        return self.before_agent(state, runtime)
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ExtendedModelResponse[Any]:
+        """Decide, and let the chosen arm answer.
+
+        Raises:
+            LevelError: The run's context or config has two levels, or one out of range.
+        """
+        held, asked = self._read(request)
+        decision = self._policy(held).decide(asked)
+        attempts = Attempts()
+
+        def answer(decision: Decision) -> ModelResponse[Any]:
+            with attempts.of(decision):
+                return handler(for_arm(request, self._arm(decision), decision.route))
+
+        with attempts.raising():
+            response, came = self._routing.failover.call(decision, answer)
+        return self._answered(response, held, decision, came)
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ExtendedModelResponse[Any]:
+        """Do what :meth:`wrap_model_call` does; the scoring does not block the event loop."""
+        held, asked = self._read(request)
+        decision = await self._policy(held).adecide(asked)
+        attempts = Attempts()
+
+        async def answer(decision: Decision) -> ModelResponse[Any]:
+            with attempts.of(decision):
+                return await handler(for_arm(request, self._arm(decision), decision.route))
+
+        with attempts.raising():
+            response, came = await self._routing.failover.acall(decision, answer)
+        return self._answered(response, held, decision, came)
+
+    def _read(self, request: ModelRequest[Any]) -> tuple[Decision | None, Request]:
+        """Return the decision of this run that still holds, if any, and the core's request."""
+        policy = self._routing.policy
+        has_window = policy.small.context_window is not None or policy.large.context_window is not None
+        asked = read_request(request, self.query, self.small, weigh_tools=has_window)
+        policy.check(asked)
+        held = decision_in(request.state)
+        if held is not None and self._holds(held):
+            return held, replace(asked, previous=held, same_turn=True)
+        if asked.same_turn and (self.scope == "step" or held is not None):  # that of an earlier call, on its answer
+            return None, replace(asked, previous=None, same_turn=False)
+        return None, asked
+
+    def _holds(self, decision: Decision) -> bool:
+        """Return whether a decision that was taken earlier in the run binds this call."""
+        escalated = self.sticky and decision.route == "large"
+        return escalated or (self.scope == "run" and decision.reason not in _OF_ONE_CALL)
+
+    def _policy(self, held: Decision | None) -> Policy:
+        return self._within_run if held is not None else self._routing.policy
+
+    def _arm(self, decision: Decision) -> BaseChatModel:
+        return self.small if decision.route == "small" else self.large
+
+    def _answered(
+        self, response: ModelResponse[Any] | AIMessage, held: Decision | None, decision: Decision, came: Decision
+    ) -> ExtendedModelResponse[Any]:
+        """Return the response with the decision that came true, and keep for the run what is to hold."""
+        large = (each for each in (held, came, decision) if each is not None and each.route == "large")
+        kept = (next(large, None) if self.sticky else None) or held or decision
+        if isinstance(response, AIMessage):
+            response = ModelResponse([response])
+        result = [
+            message.model_copy(
+                update={"response_metadata": {**message.response_metadata, METADATA_KEY: came.as_dict()}}
+            )
+            if isinstance(message, AIMessage)
+            else message
+            for message in response.result
+        ]
+        return ExtendedModelResponse(replace(response, result=result), Command(update={STATE_KEY: kept.as_dict()}))
+
+
+def _decision_alone(output: Any) -> dict[str, Any]:
+    """Return what a trace keeps of a hook's output: the decision, not the messages."""
+    update = getattr(getattr(output, "command", None), "update", None)
+    return {STATE_KEY: update[STATE_KEY]} if isinstance(update, dict) and STATE_KEY in update else {}

@@ -1,0 +1,31 @@
+"""What the page on LangChain shows is what runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.langchain._fakes import EVERYTHING, FakeModel
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "langchain.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.filterwarnings("ignore:The threshold for quality:hybrid_llm.errors.HybridLLMWarning")
+def test_its_blocks_run_in_order(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for module, name in (("langchain_ollama", "ChatOllama"), ("langchain_openai", "ChatOpenAI")):
+        monkeypatch.setattr(f"{module}.{name}", lambda model: FakeModel(model=model, profile=EVERYTHING))
+    shown: dict[str, Any] = {"__name__": "shown"}
+    for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
+        exec(block, shown)
+    first, last = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"from (qwen3:4b small|gpt-4o large)", first)
+    assert last in {"small", "large"}
+
+
+def test_every_link_leads_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGE):
+        assert (DOCS / target).exists(), target
