@@ -1,0 +1,79 @@
+r"""One chat model, and a quality of its own for each request.
+
+Without any setting both models are stand-ins. A side is real when its model is named:
+
+    SMALL_MODEL=<name> OLLAMA_HOST=http://127.0.0.1:11434 \
+    LARGE_MODEL=<name> OPENAI_BASE_URL=https://host/v1 OPENAI_API_KEY=... python examples/langchain_levels.py
+"""
+
+import asyncio
+import os
+
+from langchain_core.language_models import FakeListChatModel
+
+from hybrid_llm import Router
+from langchain_hybrid import ChatHybrid
+
+QUESTIONS = [
+    "What is the capital of France?",
+    "Which planet is known as the red planet?",
+    "Summarise the plot of Hamlet in two sentences.",
+    "Find the degree of the field extension Q(sqrt(2), sqrt(3), sqrt(18)) over Q.",
+    "Compute the remainder when 7 to the power 2024 is divided by 1000.",
+]
+
+if name := os.environ.get("SMALL_MODEL"):
+    from langchain_ollama import ChatOllama
+
+    small = ChatOllama(model=name, base_url=os.environ.get("OLLAMA_HOST"))
+    print(f"small: {name}, on Ollama")
+else:
+    small = FakeListChatModel(responses=["(an answer of the small stand-in)"])
+    print("small: a stand-in, no model is called; set SMALL_MODEL, and OLLAMA_HOST if needed, for a real one")
+
+if name := os.environ.get("LARGE_MODEL"):
+    from langchain_openai import ChatOpenAI  # reads OPENAI_API_KEY itself
+
+    large = ChatOpenAI(model=name, base_url=os.environ.get("OPENAI_BASE_URL"), stream_usage=True)
+    print(f"large: {name}, on the OpenAI-compatible server")
+else:
+    large = FakeListChatModel(responses=["(an answer of the large stand-in)"])
+    print("large: a stand-in, no model is called; set LARGE_MODEL, OPENAI_BASE_URL and OPENAI_API_KEY for a real one")
+
+# requests may choose from sending nothing to small up to sending 80 % there, and not more
+llm = ChatHybrid(small, large, Router.load(), cost_advantage=0.3, allowed=(0.0, 0.8))
+
+
+def routes(messages: list) -> str:
+    """Return who answered each question, in order."""
+    return " ".join(message.response_metadata["hybrid"]["route"] for message in messages)
+
+
+print("\nThe same questions, each time at another level:")
+print(f"  constructor            0.3  {routes(llm.batch(QUESTIONS))}")
+print(f"  keyword                0.0  {routes([llm.invoke(question, cost_advantage=0.0) for question in QUESTIONS])}")
+print(f"  bind                   0.6  {routes(llm.bind(cost_advantage=0.6).batch(QUESTIONS))}")
+config = {"configurable": {"hybrid_cost_advantage": 0.8}}
+print(f"  config                 0.8  {routes(llm.batch(QUESTIONS, config))}")
+configs = [{"configurable": {"hybrid_cost_advantage": level}} for level in (0.0, 0.0, 0.8, 0.8, 0.8)]
+print(f"  a config for each           {routes(llm.batch(QUESTIONS, configs))}")
+print(f"  forced                      {routes([llm.invoke(question, route='large') for question in QUESTIONS])}")
+
+
+async def stream(question: str, quality: float) -> None:
+    """Print an answer token by token; its first chunk has the decision."""
+    async for chunk in llm.astream(question, quality=quality):
+        if decision := chunk.response_metadata.get("hybrid"):
+            print(f"  quality {quality}  {decision['route']}  ", end="")
+        print(chunk.text, end="", flush=True)
+    print()
+
+
+print("\nA stream at a quality of its own:")
+asyncio.run(stream(QUESTIONS[-1], 0.99))
+
+print("\nMore than requests may choose:")
+try:
+    llm.invoke(QUESTIONS[-1], cost_advantage=1.0)
+except ValueError as error:
+    print(f"  {error}")

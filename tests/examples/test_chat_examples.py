@@ -1,0 +1,55 @@
+"""The examples with ChatHybrid run by themselves: offline, without a key, with stand-ins that say so."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.examples.test_examples import output_of
+
+STAND_INS = {route: f"(an answer of the {route} stand-in)" for route in ("small", "large")}
+EXAMPLES = ["langchain_chat.py", "langchain_levels.py", "langchain_history.py", "langchain_two_ollama.py"]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_the_stand_ins_say_what_they_are(example: str) -> None:
+    output = output_of(example)
+    assert output.startswith("small: a stand-in, no model is called")
+    assert "large: a stand-in, no model is called" in output
+
+
+def test_the_chat_model_answers_with_and_without_a_tool_and_in_a_schema() -> None:
+    plain, tool, schema = output_of("langchain_chat.py").split("\n\n")[1:]
+    assert re.findall(r"^  (small|large)  .+\n +(.+)$", plain, re.MULTILINE) == list(STAND_INS.items())
+    (route,) = re.findall(r"^  (\w+)  get_current_weather.*: 12 degrees and sunny in Toronto$", tool, re.MULTILINE)
+    assert tool.splitlines()[-1] == f"  {route}  {STAND_INS[route]}"
+    assert re.findall(r"^  (small|large)  .+\n +Topic\(is_mathematics=True\)$", schema, re.MULTILINE) == [
+        "small",
+        "large",
+    ]
+
+
+def test_each_level_has_its_own_routes() -> None:
+    levels, stream, refused = output_of("langchain_levels.py").split("\n\n")[1:]
+    routes = [re.findall(r"\b(?:small|large)\b", line) for line in levels.splitlines()[1:]]
+    assert all(len(line) == 5 for line in routes)
+    constructor, keyword, bind, config, each, forced = (line.count("small") for line in routes)
+    assert keyword == forced == 0 < constructor < bind <= config
+    assert each == routes[3][2:].count("small")
+    assert re.search(r"quality 0.99  (small|large)  \(an answer of the \1 stand-in\)$", stream, re.MULTILINE)
+    assert "cost advantage 0 to 0.8" in refused
+
+
+def test_a_follow_up_stays_where_its_conversation_is() -> None:
+    turns = re.findall(r"^  (\w+) \((\w+)\)  .+\n +(.+)$", output_of("langchain_history.py"), re.MULTILINE)
+    assert [reason for _, reason, _ in turns] == ["score", "follow_up", "score", "follow_up", "score"]
+    assert [route for route, _, _ in turns] == ["small", "small", "large", "large", "small"]
+    assert all(answer == STAND_INS[route] for route, _, answer in turns)
+
+
+def test_two_models_of_one_ollama_share_the_questions() -> None:
+    found = re.findall(r"^  (small|large)  score .+\n +(.+)$", output_of("langchain_two_ollama.py"), re.MULTILINE)
+    assert len(found) == 5
+    assert {route for route, _ in found} == {"small", "large"}
+    assert all(answer == STAND_INS[route] for route, answer in found)
