@@ -12,6 +12,7 @@ from llama_index.core.schema import QueryBundle
 from llama_index.core.tools.types import ToolMetadata
 
 from hybrid_llm.decision import Decision, Level
+from llamaindex_hybrid.levels import LEVEL_HERE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,7 @@ class HybridSelector(BaseSelector):
         quality: Share of the large engine's quality to keep, in (0, 1].
         cost_advantage: Share of queries to send to small, in [0, 1].
         threshold: The score from which on small answers, in [0, 2]. At most one of these three; without any, the
-            router's default level. A :class:`HybridQueryBundle` has its own.
+            router's default level. A :class:`HybridQueryBundle` has its own, and :func:`hybrid_quality` chooses one.
         small: The small engine: its position among the tools, or the name of its tool.
         large: The large engine, likewise.
 
@@ -129,7 +130,7 @@ class HybridSelector(BaseSelector):
 
     def _level_of(self, query: QueryBundle) -> Level | None:
         own = query.level() if isinstance(query, HybridQueryBundle) else None
-        return own or self._level
+        return own or LEVEL_HERE.get() or self._level
 
     def _positions(self, choices: Sequence[ToolMetadata]) -> dict[str, int]:
         """Find both engines among the tools.

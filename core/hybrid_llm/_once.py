@@ -8,7 +8,15 @@ from typing import Final
 
 from hybrid_llm.errors import HybridLLMWarning
 
-_NOT_THE_USERS: Final = ("hybrid_llm", "langchain_hybrid", "llamaindex_hybrid", "langchain_core", "llama_index")
+_NOT_THE_USERS: Final = (
+    "hybrid_llm",
+    "langchain_hybrid",
+    "llamaindex_hybrid",
+    "langchain_core",
+    "llama_index",
+    "llama_index_instrumentation",
+    "wrapt",
+)
 """Packages between the user's line and the warning: ours, and those of the frameworks that call us."""
 
 

@@ -1,0 +1,91 @@
+r"""One LLM, and a quality of its own for each request, also through an engine that takes no options.
+
+Without any setting both models are stand-ins. A side is real when its model is named:
+
+    SMALL_MODEL=<name> OLLAMA_HOST=http://127.0.0.1:11434 \
+    LARGE_MODEL=<name> OPENAI_BASE_URL=https://host/v1 OPENAI_API_KEY=... python examples/llamaindex_levels.py
+"""
+
+import os
+from typing import Any
+
+from llama_index.core import Document, SummaryIndex
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.llms.mock import MockFunctionCallingLLM
+
+from hybrid_llm import Router
+from llamaindex_hybrid import HybridLLM, hybrid_quality
+
+QUESTIONS = [
+    "What is the capital of France?",
+    "Which planet is known as the red planet?",
+    "Summarise the plot of Hamlet in two sentences.",
+    "Find the degree of the field extension Q(sqrt(2), sqrt(3), sqrt(18)) over Q.",
+    "Compute the remainder when 7 to the power 2024 is divided by 1000.",
+]
+
+
+def stand_in(answer: str) -> MockFunctionCallingLLM:
+    """Return a model that calls nothing and says one thing."""
+    return MockFunctionCallingLLM(
+        response_generator=lambda messages, **kwargs: ChatMessage(answer, role="assistant"), is_chat_model=True
+    )
+
+
+if name := os.environ.get("SMALL_MODEL"):
+    from llama_index.llms.ollama import Ollama
+
+    host = os.environ.get("OLLAMA_HOST", "http://127.0.0.1:11434")
+    # with a context window of its own it asks its server for none, and the server keeps less memory
+    small = Ollama(model=name, base_url=host, context_window=8192, request_timeout=120)
+    print(f"small: {name}, on Ollama")
+else:
+    small = stand_in("(an answer of the small stand-in)")
+    print("small: a stand-in, no model is called; set SMALL_MODEL, and OLLAMA_HOST if needed, for a real one")
+
+if name := os.environ.get("LARGE_MODEL"):
+    from llama_index.llms.openai_like import OpenAILike  # reads OPENAI_API_KEY itself
+
+    url = os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1")
+    large = OpenAILike(
+        model=name, api_base=url, is_chat_model=True, is_function_calling_model=True, context_window=32768
+    )
+    print(f"large: {name}, on the OpenAI-compatible server")
+else:
+    large = stand_in("(an answer of the large stand-in)")
+    print("large: a stand-in, no model is called; set LARGE_MODEL, OPENAI_BASE_URL and OPENAI_API_KEY for a real one")
+
+# requests may choose from sending nothing to small up to sending 80 % there, and not more
+llm = HybridLLM(small, large, Router.load(), cost_advantage=0.3, allowed=(0.0, 0.8))
+
+
+def routes(model: HybridLLM, **options: Any) -> str:
+    """Return who answers each question, in order."""
+    answers = [model.chat([ChatMessage(question)], **options) for question in QUESTIONS]
+    return " ".join(answer.additional_kwargs["hybrid"]["route"] for answer in answers)
+
+
+print("\nThe same questions, each time at another level:")
+print(f"  constructor      0.3  {routes(llm)}")
+print(f"  keyword          0.0  {routes(llm, cost_advantage=0.0)}")
+print(f"  a copy           0.6  {routes(llm.with_quality(cost_advantage=0.6))}")
+with hybrid_quality(cost_advantage=0.8):
+    print(f"  hybrid_quality   0.8  {routes(llm)}")
+print(f"  forced                {routes(llm, route='large')}")
+
+print("\nThrough a query engine, which has no place for options:")
+index = SummaryIndex.from_documents([Document(text="Paris is the capital of France. Mars is the red planet.")])
+engine = index.as_query_engine(llm=llm)
+print(f"  constructor      {engine.query(QUESTIONS[3])}")
+with hybrid_quality(cost_advantage=0.8):
+    print(f"  hybrid_quality   {engine.query(QUESTIONS[3])}")
+
+print("\nA stream is answered when it is read, so its level belongs to the engine:")
+streaming = index.as_query_engine(llm=llm.with_quality(cost_advantage=0.8), streaming=True)
+print(f"  a copy           {''.join(streaming.query(QUESTIONS[3]).response_gen)}")
+
+print("\nMore than requests may choose:")
+try:
+    llm.complete(QUESTIONS[-1], cost_advantage=1.0)
+except ValueError as error:
+    print(f"  {error}")

@@ -1,0 +1,128 @@
+"""What each method of the LLM asks: the request for the router, and how the chosen arm is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
+from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
+
+from hybrid_llm.decision import Level, Route
+from hybrid_llm.policy import Request
+from llamaindex_hybrid._history import known_arguments, safe_messages
+from llamaindex_hybrid._requests import LEVELS, chat_request, prompt_request, split_options, template_request
+from llamaindex_hybrid._routing import Ask
+from llamaindex_hybrid.levels import LEVEL_HERE
+
+if TYPE_CHECKING:
+    from llama_index.core.tools.types import BaseTool
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """Makes the asks of one LLM.
+
+    Args:
+        query_vars: Variables of templates that hold the user's question.
+        scores_background: Whether a call without such a question is scored by its prompt.
+        level: The level of :meth:`HybridLLM.with_quality`, if any.
+    """
+
+    query_vars: tuple[str, ...]
+    scores_background: bool
+    level: Level | None = None
+
+    def chat(self, method: str, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Ask[ChatResponse]:
+        """Ask for the answer in a conversation."""
+        options, rest = split_options(kwargs)
+        request = self._completed(chat_request(messages, rest), options, lambda: _last_text(messages))
+        return Ask(method, request, lambda arm: ((safe_messages(messages, arm.side),), known_arguments(arm.llm, rest)))
+
+    def complete(self, method: str, prompt: str, formatted: bool, kwargs: Mapping[str, Any]) -> Ask[CompletionResponse]:
+        """Ask for the completion of a prompt."""
+        options, rest = split_options(kwargs)
+        request = self._completed(prompt_request(prompt, rest), options, lambda: prompt)
+        return Ask(method, request, lambda arm: ((prompt,), {"formatted": formatted, **known_arguments(arm.llm, rest)}))
+
+    def predict(self, method: str, prompt: BasePromptTemplate, values: Mapping[str, Any]) -> Ask[str]:
+        """Ask for the answer to a template."""
+        options, rest = split_options(values, prompt)
+        request = template_request(prompt, rest, self.query_vars)
+        request = self._completed(request, options, lambda: prompt.format(**rest))
+        return Ask(method, request, lambda arm: ((_safe_template(prompt, arm.side),), dict(rest)))
+
+    def structured(
+        self,
+        method: str,
+        output_cls: type[Any],
+        prompt: BasePromptTemplate,
+        kwargs: Mapping[str, Any] | None,
+        values: Mapping[str, Any],
+    ) -> Ask[Any]:
+        """Ask for the answer to a template, in the form of a class."""
+        of_template, fill = split_options(values, prompt)
+        of_call, rest = split_options(kwargs or {})
+        request = template_request(prompt, fill, self.query_vars, structured=True)
+        request = self._completed(request, {**of_template, **of_call}, lambda: prompt.format(**fill))
+        return Ask(
+            method,
+            request,
+            lambda arm: (
+                (output_cls, _safe_template(prompt, arm.side)),
+                {"llm_kwargs": known_arguments(arm.llm, rest), **fill},
+            ),
+        )
+
+    def with_tools(
+        self,
+        method: str,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: Sequence[ChatMessage] | None = None,
+        verbose: bool = False,
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        **kwargs: Any,
+    ) -> Ask[ChatResponse]:
+        """Ask for the answer in a conversation, or for tool calls."""
+        options, rest = split_options(kwargs)
+        messages = joined(user_msg, chat_history)
+        request = chat_request(messages, rest, tools=True, forced_tool=tool_required)
+        settings = {
+            "verbose": verbose,
+            "allow_parallel_tool_calls": allow_parallel_tool_calls,
+            "tool_required": tool_required,
+        }
+        return Ask(
+            method,
+            self._completed(request, options, lambda: _last_text(messages)),
+            lambda arm: (
+                (tools,),
+                {"chat_history": safe_messages(messages, arm.side), **settings, **known_arguments(arm.llm, rest)},
+            ),
+            tools=True,
+        )
+
+    def _completed(self, request: Request, options: Mapping[str, Any], prompt: Callable[[], str]) -> Request:
+        """Return the request with its level, its route, and where asked for the prompt in place of a question."""
+        own = Level.of(**{name: options.get(name) for name in LEVELS})
+        text = prompt() if self.scores_background and not request.text else request.text
+        return replace(request, text=text, level=own or LEVEL_HERE.get() or self.level, route=options.get("route"))
+
+
+def joined(user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessage] | None) -> list[ChatMessage]:
+    """Return one conversation of a history and the user's new message."""
+    new = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
+    return [*(chat_history or ()), *([new] if new else ())]
+
+
+def _last_text(messages: Sequence[ChatMessage]) -> str:
+    return (messages[-1].content or "") if messages else ""
+
+
+def _safe_template(template: BasePromptTemplate, route: Route) -> BasePromptTemplate:
+    if not isinstance(template, ChatPromptTemplate):
+        return template
+    return template.model_copy(update={"message_templates": safe_messages(template.message_templates, route)})

@@ -1,0 +1,128 @@
+"""What is known of an arm, and what both have in common."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from llama_index.core.base.llms.types import LLMMetadata
+from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
+from llama_index.core.llms import LLM
+from llama_index.core.llms.function_calling import FunctionCallingLLM
+
+from hybrid_llm.breaker import Breaker
+from hybrid_llm.decision import Decision, Route
+from hybrid_llm.failover import Failover
+from hybrid_llm.outage import is_outage
+from hybrid_llm.policy import FUNCTION, Capabilities
+
+ContextPolicy = Literal["min", "large"]
+_PATIENCE: Final = 2.0
+"""Seconds that a server has to say how long a context its model reads."""
+
+
+class Arm:
+    """One of the two models, and what is known of it.
+
+    Args:
+        side: Which one.
+        llm: The model.
+
+    Raises:
+        TypeError: It is no LlamaIndex LLM.
+    """
+
+    def __init__(self, side: Route, llm: LLM) -> None:
+        if isinstance(llm, str):
+            raise TypeError(f"{side}={llm!r} is a name; pass the LLM itself, such as Ollama(model={llm!r}).")
+        if not isinstance(llm, LLM):
+            raise TypeError(f"{side}= takes a LlamaIndex LLM, such as Ollama or OpenAILike; got {type(llm).__name__}.")
+        self.side: Route = side
+        self.llm = llm
+        # an answer within the time, and after none a pause: that is what a failover with a breaker does
+        self._asking = Failover(to_large=False, small_timeout=_PATIENCE, small=Breaker(failures=1))
+
+    @property
+    def name(self) -> str:
+        """The model's name, as far as it is known without a server."""
+        for field in ("model", "model_name"):
+            name = getattr(self.llm, field, None)
+            if isinstance(name, str):
+                return name
+        return self.llm.class_name()
+
+    @property
+    def calls_functions(self) -> bool:
+        """Whether tools can be given to it."""
+        if not isinstance(self.llm, FunctionCallingLLM):
+            return False
+        known = self._known()
+        return known.is_function_calling_model if known else self._guess("is_function_calling_model", False)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can serve, as far as that is known without asking a server."""
+        known = self._known()
+        kinds = frozenset({FUNCTION}) if self.side == "small" else None  # tools of a provider are for hosted models
+        calls_functions = self.calls_functions
+        return Capabilities(
+            context_window=known.context_window - max(known.num_output, 0) if known else None,
+            modalities=frozenset() if self.side == "small" else None,
+            tools=kinds if calls_functions else frozenset(),
+            forced_tool=self.side == "large" and calls_functions,
+            structured=calls_functions or _has_its_own(self.llm, "structured_predict"),
+        )
+
+    def metadata(self) -> LLMMetadata:
+        """Return the model's own metadata; a cautious guess when its server does not answer within two seconds."""
+        known = self._known() or self._asked()
+        return known or LLMMetadata(
+            context_window=DEFAULT_CONTEXT_WINDOW,
+            is_chat_model=self._guess("is_chat_model", True),
+            is_function_calling_model=self._guess("is_function_calling_model", False),
+            model_name=self.name,
+        )
+
+    def _known(self) -> LLMMetadata | None:
+        if getattr(self.llm, "context_window", None) == -1:  # Ollama's word for: ask the server
+            return None
+        return self.llm.metadata
+
+    def _asked(self) -> LLMMetadata | None:
+        if not self._asking.breakers["small"].admit():
+            return None
+        try:
+            return self._asking.call(Decision("small"), lambda _: self.llm.metadata)[0]
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            return None
+
+    def _guess(self, field: str, default: bool) -> bool:
+        value: Any = getattr(self.llm, field, default)
+        return value if isinstance(value, bool) else default
+
+
+def _has_its_own(llm: LLM, method: str) -> bool:
+    return next(base for base in type(llm).__mro__ if method in vars(base)) is not LLM
+
+
+def merged_metadata(small: Arm, large: Arm, policy: ContextPolicy) -> LLMMetadata:
+    """Return what callers may rely on, whichever arm answers.
+
+    Tools are promised when one arm can call them: a request with tools goes to an arm that can.
+
+    Args:
+        small: The small arm.
+        large: The large arm.
+        policy: ``"min"``: prompts are cut to fit both arms; ``"large"``: they are cut to fit the large one, and those
+            that small cannot read go there.
+    """
+    one, other = small.metadata(), large.metadata()
+    return LLMMetadata(
+        context_window=other.context_window if policy == "large" else min(one.context_window, other.context_window),
+        num_output=max(one.num_output, other.num_output),
+        is_chat_model=one.is_chat_model and other.is_chat_model,
+        is_function_calling_model=small.calls_functions or large.calls_functions,
+        model_name=f"hybrid({small.name}, {large.name})",
+        system_role=other.system_role,
+    )

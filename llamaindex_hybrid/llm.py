@@ -1,0 +1,244 @@
+"""The LLM: every method of LlamaIndex's, answered by a small or a large model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+
+from llama_index.core.base.llms.types import (
+    LLMMetadata,
+)
+from llama_index.core.bridge.pydantic import (
+    PrivateAttr,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.llms import LLM
+
+from hybrid_llm.decision import Level
+from hybrid_llm.failover import Failover
+from hybrid_llm.policy import Allowed, Policy, Request
+from llamaindex_hybrid._asks import Asks
+from llamaindex_hybrid._capabilities import Arm, ContextPolicy, merged_metadata
+from llamaindex_hybrid._methods import RoutedLLM
+from llamaindex_hybrid._routing import Background, Routing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hybrid_llm.router import Router, Scorer
+
+_SHARED: Final = ("callback_manager", "rate_limiter")
+"""What is set on the LLM and meant for its arms: they are what emits events and is limited."""
+_OF_THE_ARMS: Final = (
+    "system_prompt",
+    "output_parser",
+    "messages_to_prompt",
+    "completion_to_prompt",
+    "query_wrapper_prompt",
+    "pydantic_program_mode",
+)
+"""What each arm has by itself; on the LLM it would do nothing."""
+
+
+class HybridLLM(RoutedLLM):
+    """An LLM that asks a small or a large one, call by call: a drop-in for either.
+
+    The router reads the user's question: in a query engine the question itself and not the prompt with the documents,
+    in a chat the last words of the user. A short follow-up keeps the decision of the turn before, and so do the steps
+    of a tool loop. Calls of the framework's own (condensing a question, extracting, reranking) go to ``background``.
+    The decision is in ``response.additional_kwargs["hybrid"]``, also on each chunk of a stream, and in a
+    :class:`HybridRoutingEvent`.
+
+    Each call may have a level of its own: ``llm.chat(messages, quality=0.9)``, else that of :func:`hybrid_quality`,
+    else that of :meth:`with_quality`, else the one given here. ``route="small"`` or ``"large"`` forces.
+
+    What a model says of itself stays on that model: its ``system_prompt``, output parser and prompt format. A
+    callback manager or rate limiter that is set here is set on both. Copies share the models and what is known of
+    their outages.
+
+    Args:
+        small: The local model. Give an Ollama its ``context_window``: without one it asks its server for it.
+        large: The hosted model.
+        router: A ``hybrid_llm.Router``, the path of a router folder, or an object with ``score(queries)`` and ``id``.
+        quality: Share of the large model's quality to keep, in (0, 1].
+        cost_advantage: Share of queries to send to small, in [0, 1].
+        threshold: The score from which on small answers, in [0, 2]. At most one of these three; without any, the
+            router's default level.
+        allowed: The range that requests may choose their level from, in the units of the level above; a route can
+            then be forced only if always-small or always-large lies in it. ``None`` leaves them free.
+        fallback_to_large: Whether large answers when small is down.
+        fallback_to_small: Whether small answers when large is down.
+        small_timeout: Seconds that small has until its first token; ``None`` waits as long as the model does.
+        context_policy: ``"min"`` promises the smaller context window, so that both models can read every prompt;
+            ``"large"`` promises the large model's, and sends it the prompts that small cannot read.
+        background: Where calls without a question of the user's go: ``"large"``, ``"small"``, or ``"route"``, which
+            scores their prompts.
+        query_vars: Variables of templates that hold the user's question.
+        callback_manager: Set on both models.
+
+    Raises:
+        TypeError: An arm is no LLM, or ``router`` is nothing that scores.
+        LevelError: Two levels, one out of range, or one that this router has no thresholds for.
+        ConfigError: ``small_timeout`` is not positive.
+        ValueError: ``context_policy`` or ``background`` is another word.
+
+    Example:
+        >>> from llama_index.core.llms import MockLLM
+        >>> from hybrid_llm.testing import FixedScorer
+        >>> scorer = FixedScorer({"2+2?": 0.9}, default=0.1)
+        >>> llm = HybridLLM(MockLLM(max_tokens=2), MockLLM(max_tokens=4), scorer, threshold=0.5)
+        >>> llm.complete("2+2?").additional_kwargs["hybrid"]["route"]
+        'small'
+    """
+
+    _options: dict[str, Any] = PrivateAttr()
+
+    def __init__(
+        self,
+        small: LLM,
+        large: LLM,
+        router: Router | Scorer | str | Path,
+        *,
+        quality: float | None = None,
+        cost_advantage: float | None = None,
+        threshold: float | None = None,
+        allowed: Sequence[float] | None = None,
+        fallback_to_large: bool = True,
+        fallback_to_small: bool = False,
+        small_timeout: float | None = None,
+        context_policy: ContextPolicy = "min",
+        background: Background = "large",
+        query_vars: Sequence[str] = ("query_str", "question", "query"),
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        from hybrid_llm.router import Router
+
+        _check_word("context_policy", context_policy, ("min", "large"))
+        _check_word("background", background, ("large", "small", "route"))
+        arms = {"small": Arm("small", small), "large": Arm("large", large)}
+        level = Level.of(quality=quality, cost_advantage=cost_advantage, threshold=threshold)
+        policy = Policy(Router.of(router), level=level, allowed=Allowed.of(allowed, level))
+        failover = Failover(to_large=fallback_to_large, to_small=fallback_to_small, small_timeout=small_timeout)
+        super().__init__(small=small, large=large)
+        self._routing = Routing({"small": arms["small"], "large": arms["large"]}, policy, failover, background)
+        self._asks = Asks(tuple(query_vars), scores_background=background == "route")
+        self._options = {
+            "quality": quality,
+            "cost_advantage": cost_advantage,
+            "threshold": threshold,
+            "allowed": allowed,
+            "fallback_to_large": fallback_to_large,
+            "fallback_to_small": fallback_to_small,
+            "small_timeout": small_timeout,
+            "context_policy": context_policy,
+            "background": background,
+            "query_vars": tuple(query_vars),
+        }
+        if callback_manager is not None:
+            self.callback_manager = callback_manager
+
+    @property
+    def router(self) -> Router:
+        """What scores."""
+        return self._routing.policy.router
+
+    def with_quality(
+        self, quality: float | None = None, *, cost_advantage: float | None = None, threshold: float | None = None
+    ) -> Self:
+        """Return a copy with another level, for one request or many; it shares both models.
+
+        Args:
+            quality: Share of the large model's quality to keep, in (0, 1].
+            cost_advantage: Share of queries to send to small, in [0, 1].
+            threshold: The score from which on small answers, in [0, 2]. At most one of these three; without any, the
+                level of the constructor.
+
+        Raises:
+            LevelError: Two levels, one out of range, or one that is not for requests to choose.
+
+        Example:
+            >>> engine = index.as_query_engine(llm=llm.with_quality(0.95), streaming=True)  # doctest: +SKIP
+        """
+        level = Level.of(quality=quality, cost_advantage=cost_advantage, threshold=threshold)
+        self._routing.policy.check(Request("", level=level))
+        copy = self.model_copy()
+        copy._asks = replace(self._asks, level=level)
+        return copy
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name that the framework writes into dumps."""
+        return "hybrid_llm"
+
+    @property
+    def metadata(self) -> LLMMetadata:
+        """What callers may rely on, whichever model answers; a server that is down is waited for two seconds."""
+        arms = self._routing.arms
+        return merged_metadata(arms["small"], arms["large"], self._options["context_policy"])
+
+    def to_payload(self) -> dict[str, Any]:
+        """Return what observability tools may see: names and settings."""
+        arms = self._routing.arms
+        return {
+            "class_name": self.class_name(),
+            "small": {"class_name": self.small.class_name(), "model": arms["small"].name},
+            "large": {"class_name": self.large.class_name(), "model": arms["large"].name},
+            "router_id": self.router.id,
+            **self._options,
+        }
+
+    @model_serializer(mode="wrap")
+    def custom_model_dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """Return names and settings; never the models themselves, whose dumps hold keys."""
+        return self.to_payload()
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], **kwargs: Any) -> NoReturn:
+        """Refuse: a dump holds no models.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError("A HybridLLM is not made from a dict, which holds no models: HybridLLM(small, ...).")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if getattr(self, "_routing", None) is None:  # under construction
+            super().__setattr__(name, value)
+            return
+        if name in _OF_THE_ARMS:
+            raise AttributeError(f"{name} belongs to each model: set llm.small.{name} and llm.large.{name}.")
+        super().__setattr__(name, value)
+        if name in _SHARED:
+            for arm in (self.small, self.large):
+                setattr(arm, name, value)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Return a copy that shares the models, which hold connections that cannot be copied."""
+        return self.model_copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the models, the settings, and the router by the path of its folder."""
+        return _rebuilt, (type(self), self.small, self.large, self.router, self._options, self._asks.level)
+
+    def __repr_args__(self) -> Any:
+        """Yield what ``repr`` shows: names and settings, no keys."""
+        return (
+            (name, value) for name, value in self.to_payload().items() if name != "class_name" and value is not None
+        )
+
+
+def _rebuilt(
+    cls: type[HybridLLM], small: LLM, large: LLM, router: Router, options: dict[str, Any], level: Level | None
+) -> HybridLLM:
+    llm = cls(small, large, router, **options)
+    chosen: dict[str, Any] = level.as_dict() if level else {}
+    return llm.with_quality(**chosen)
+
+
+def _check_word(option: str, word: str, words: tuple[str, ...]) -> None:
+    if word not in words:
+        raise ValueError(f"{option}= is one of {', '.join(map(repr, words))}; not {word!r}.")
