@@ -18,25 +18,27 @@ def test_the_first_example_sends_an_easy_question_to_small(capsys):
 
 
 @pytest.mark.filterwarnings("ignore:The threshold for quality")
-def test_the_chain_answers(monkeypatch):
+def test_the_chat_model_answers(monkeypatch):
     for module, name in (("langchain_ollama", "ChatOllama"), ("langchain_openai", "ChatOpenAI")):
         monkeypatch.setattr(f"{module}.{name}", lambda model: FakeListChatModel(responses=[model]))
     shown: dict = {}
     exec(BLOCKS[1], shown)
-    assert shown["chain"].invoke({"question": "What is 2 + 2?"}) in {"qwen3:4b", "gpt-4o"}
+    assert shown["llm"].invoke("What is 2 + 2?").text in {"qwen3:4b", "gpt-4o"}
 
 
-def test_the_query_engine_selects():
-    from llama_index.core import SummaryIndex
+@pytest.mark.filterwarnings("ignore:The threshold for quality")
+def test_the_query_engine_answers(monkeypatch):
+    from llama_index.core import Settings, SummaryIndex
     from llama_index.core.llms import MockLLM
 
-    index = SummaryIndex([])
-    small = large = MockLLM()
-    shown = {"index": index, "small": small, "large": large}
-    with pytest.warns(HybridLLMWarning, match="not certified"):
-        exec(BLOCKS[2], shown)
-    result = shown["selector"].select([tool.metadata for tool in shown["tools"]], "What is 2 + 2?")
-    assert result.selections[0].decision["route"] in {"small", "large"}
+    for module, name in (("llama_index.llms.ollama", "Ollama"), ("llama_index.llms.openai_like", "OpenAILike")):
+        monkeypatch.setattr(f"{module}.{name}", lambda **options: MockLLM())
+    monkeypatch.setattr(Settings, "_llm", None)
+    shown = {"index": SummaryIndex([]), "url": "https://host/v1"}
+    exec(BLOCKS[2], shown)
+    decision = shown["small"].complete("Who?")
+    assert decision.text == "Who?"
+    assert Settings.llm.small is shown["small"]
 
 
 def test_every_link_leads_somewhere():

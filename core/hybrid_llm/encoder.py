@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _CHARS_PER_TOKEN = 16
 """Beyond this many characters for each token of the budget, at either end, a text is cut before it is tokenised."""
 _MAX_WORKERS = 4
+_GPUS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "MIGraphXExecutionProvider")
+"""What runs on a GPU, and several texts at a time (DirectML does not, TensorRT prepares itself for minutes)."""
 _KEPT_OPEN = 4
 """How many encoders stay loaded after their last user is gone."""
 
@@ -42,7 +44,7 @@ class Encoded:
     """What an encoder makes of n texts.
 
     Args:
-        embeddings: Shape (n, dim), float32, each row of length 1.
+        embeddings: Shape (n, dim), float32, each row of length 1; of a fine-tuned network (n, 1), the logits.
         truncated: Shape (n,), bool: the text was too long, and only its head and tail were read.
     """
 
@@ -195,7 +197,7 @@ class Encoder:
                 if opened is not None:  # the parent's: closing it here could wait for threads that were not forked
                     _Shared.inherited.append(opened[1])
                 graph = self._graph or checked_bytes(self.path, "encoder.onnx", self.info)
-                opened = self._session = (os.getpid(), _open_session(graph, self.path, self.dim))
+                opened = self._session = (os.getpid(), _open_session(graph, self.path, self.info))
                 self._graph = None
         return opened[1]
 
@@ -254,7 +256,18 @@ def _available_cpus() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _open_session(graph: bytes, folder: Path, dim: int) -> InferenceSession:
+def _providers(info: EncoderInfo) -> list[str]:
+    """Return where to run a network, best first: a GPU if there is one for us, but for 8-bit weights, which have none.
+
+    A GPU that cannot be used after all is passed over by ONNX Runtime.
+    """
+    import onnxruntime as ort
+
+    offered = set(ort.get_available_providers()) if info.quantisation == "none" else set()
+    return [*(name for name in _GPUS if name in offered), "CPUExecutionProvider"]
+
+
+def _open_session(graph: bytes, folder: Path, info: EncoderInfo) -> InferenceSession:
     """Open a network, on one thread: texts run side by side, which beats sharing each one out."""
     import onnxruntime as ort
     from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
@@ -266,7 +279,7 @@ def _open_session(graph: bytes, folder: Path, dim: int) -> InferenceSession:
     try:
         # ONNX Runtime's fused skip-and-normalise kernel is several times slower on CPU than the two steps it fuses.
         session = ort.InferenceSession(
-            graph, options, providers=["CPUExecutionProvider"], disabled_optimizers=["SkipLayerNormFusion"]
+            graph, options, providers=_providers(info), disabled_optimizers=["SkipLayerNormFusion"]
         )
     except (
         ort_errors.Fail,
@@ -277,8 +290,10 @@ def _open_session(graph: bytes, folder: Path, dim: int) -> InferenceSession:
         ort_errors.RuntimeException,
     ) as error:
         raise EncoderError(f"ONNX Runtime {ort.__version__} cannot open {folder / 'encoder.onnx'}: {error}") from error
-    if session.get_outputs()[0].shape[-1] != dim:
-        raise DamagedFolderError(f"{folder / 'encoder.json'} says dim={dim}, encoder.onnx differs. {remedy(folder)}")
+    if session.get_outputs()[0].shape[-1] != info.dim:
+        raise DamagedFolderError(
+            f"{folder / 'encoder.json'} says dim={info.dim}, encoder.onnx differs. {remedy(folder)}"
+        )
     return session
 
 

@@ -22,7 +22,7 @@ class EncoderInfo:
 
     Args:
         name: The readable half of the encoder's id.
-        dim: Length of an embedding.
+        dim: Length of an embedding; 1 for a fine-tuned network, which gives a logit in its place.
         max_tokens: Tokens that the encoder reads of a text, special tokens included.
         pooling: How token vectors become one: ``"mean"`` or ``"cls"``; it is inside the graph already.
         quantisation: ``"none"``, or how the weights were made 8 bits wide.

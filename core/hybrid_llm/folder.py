@@ -7,7 +7,7 @@
     seen.safetensors     64-bit hashes of the rows that training saw
     calibration.json     thresholds measured for a pair       (when calibrated)
     certificate.json     thresholds proved for a pair          (when certified)
-    encoder/             the encoder                           (only when it is not the shipped one)
+    encoder/             the encoder, or the fine-tuned network (only when it is not the shipped one)
     README.md            the model card
 """
 
@@ -46,9 +46,9 @@ def write_router(router: Router, path: Path) -> None:
         RouterFolderError: The router has no weights of ours, the place is taken by something else, or the disk
             refuses.
     """
-    from hybrid_llm.scorer import EmbeddingScorer
+    from hybrid_llm.scorer import RememberingScorer
 
-    if not isinstance(router.scorer, EmbeddingScorer) or router.record is None:
+    if not isinstance(router.scorer, RememberingScorer) or router.record is None:
         raise RouterFolderError("Only a trained router can be saved; this one wraps a scorer of your own.")
     refuse_foreign(path)
     try:
@@ -172,6 +172,7 @@ def _read_scorer(folder: Path, manifest: dict[str, Any]) -> Any:
 
     from hybrid_llm.encoder import Encoder
     from hybrid_llm.heads import Head
+    from hybrid_llm.network import LogitHead, NetworkScorer
     from hybrid_llm.scorer import EmbeddingScorer
 
     wanted = manifest["encoder"]
@@ -181,7 +182,10 @@ def _read_scorer(folder: Path, manifest: dict[str, Any]) -> Any:
             f"{folder} was trained on the encoder {wanted['id']}, and this installation ships {encoder.id}: "
             "install the version of hybrid-llm that trained it, or train again."
         )
-    return EmbeddingScorer(encoder, Head.from_tensors(load_file(folder / HEAD)))
+    tensors = load_file(folder / HEAD)
+    if manifest["training"]["recipe"] == "full":
+        return NetworkScorer(encoder, LogitHead.from_tensors(tensors))
+    return EmbeddingScorer(encoder, Head.from_tensors(tensors))
 
 
 def _read_record(folder: Path, manifest: dict[str, Any]) -> Any:

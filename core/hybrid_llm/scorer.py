@@ -1,8 +1,9 @@
-"""The trained scorer: encoder, text features and head in one pass, and a memory of what was scored."""
+"""Trained scorers: a text goes through the encoder alone and is remembered; the head makes its score of it."""
 
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -23,36 +24,19 @@ BoolArray = NDArray[np.bool_]
 CHUNK: Final = 512
 """Texts whose embeddings are held at a time."""
 AT_ONCE: Final = 65_536
-"""Characters that :meth:`EmbeddingScorer.recall` looks up at most: well under a millisecond."""
+"""Characters that :meth:`RememberingScorer.recall` looks up at most: well under a millisecond."""
 
 
-@dataclass(frozen=True, eq=False)
-class EmbeddingScorer:
-    """Scores a query by a head on its frozen embedding and on cheap features of its text.
+class RememberingScorer(ABC):
+    """Scores texts by one pass of an encoder; a scorer below says what becomes of what the encoder gives.
 
     A score depends on its text alone, to the last bit: not on the texts beside it, nor on the thread. So it is
     remembered (see :class:`ScoreCache`), and a text that occurs several times in a call is scored once.
-
-    Args:
-        encoder: Text to embeddings of length 1.
-        head: Features to p(x).
     """
 
     encoder: Encoder
-    head: Head
-    cache: ScoreCache = field(default_factory=ScoreCache, repr=False)
-    id: str = field(init=False)
-    """Content hash of all that a score depends on: encoder, head, names of the text features."""
-    _norms: NDArray[np.float32] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Prepare what each score needs: the id and the landmarks' squared lengths."""
-        digest = hashlib.sha256(f"{self.encoder.sha256}\n{' '.join(NAMES)}\n".encode())
-        for name, values in sorted(self.head.tensors().items()):
-            digest.update(f"{name} {values.shape}\n".encode())
-            digest.update(values.astype(values.dtype.newbyteorder("<")).tobytes())
-        object.__setattr__(self, "id", digest.hexdigest()[:16])
-        object.__setattr__(self, "_norms", np.einsum("ij,ij->i", self.head.landmarks, self.head.landmarks))
+    cache: ScoreCache
+    id: str
 
     def prepare(self) -> None:
         """Open the network now, not at the first query."""
@@ -83,6 +67,36 @@ class EmbeddingScorer:
             return None
         scored = self.cache.get(queries)
         return None if None in scored else _columns(scored)
+
+    @abstractmethod
+    def _pass(self, texts: list[str]) -> list[Scored]:
+        """Return the score of each text, and whether it was longer than the encoder reads."""
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddingScorer(RememberingScorer):
+    """Scores a query by a head on its frozen embedding and on cheap features of its text.
+
+    Args:
+        encoder: Text to embeddings of length 1.
+        head: Features to p(x).
+    """
+
+    encoder: Encoder
+    head: Head
+    cache: ScoreCache = field(default_factory=ScoreCache, repr=False)
+    id: str = field(init=False)
+    """Content hash of all that a score depends on: encoder, head, names of the text features."""
+    _norms: NDArray[np.float32] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Prepare what each score needs: the id and the landmarks' squared lengths."""
+        digest = hashlib.sha256(f"{self.encoder.sha256}\n{' '.join(NAMES)}\n".encode())
+        for name, values in sorted(self.head.tensors().items()):
+            digest.update(f"{name} {values.shape}\n".encode())
+            digest.update(values.astype(values.dtype.newbyteorder("<")).tobytes())
+        object.__setattr__(self, "id", digest.hexdigest()[:16])
+        object.__setattr__(self, "_norms", np.einsum("ij,ij->i", self.head.landmarks, self.head.landmarks))
 
     def _pass(self, texts: list[str]) -> list[Scored]:
         encoded = self.encoder.encode(texts)

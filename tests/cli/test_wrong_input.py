@@ -134,7 +134,7 @@ def test_a_level_that_makes_no_sense_is_wrong_usage(options, message, tmp_path):
     ("options", "message"),
     [
         (("--label", "maybe"), "label is det or prob or trans, not 'maybe'"),
-        (("--recipe", "half"), "recipe is head, not 'half'"),
+        (("--recipe", "half"), "recipe is auto or head or full, not 'half'"),
         (("--t", 0.1), "t belongs to the label trans"),
         (("--label", "trans", "--t", -1), "t=-1.0 must be a number >= 0"),
         (("--seed", -1), "--seed"),

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hybrid_llm.cli.full_options import (
+    BatchSize,
+    Checkpoints,
+    DeviceBatchSize,
+    EarlyStop,
+    Epochs,
+    FrozenLayers,
+    GradientCheckpointing,
+    Int8,
+    LayerDecay,
+    LearningRate,
+    MaxLength,
+)
 from hybrid_llm.cli.material import Material, read_pair
 from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Large, Out, SkipBad, Small
 from hybrid_llm.cli.output import Progress, print_json, print_thresholds, progress, thresholds_of
@@ -30,13 +44,31 @@ def train(
         typer.Option("--t", metavar="T", help="The quality gap that trans forgives; without it the best one."),
     ] = None,
     recipe: Annotated[
-        str, typer.Option("--recipe", metavar="head", help="What is trained: a head on the frozen encoder.")
-    ] = "head",
+        str,
+        typer.Option(
+            "--recipe", metavar="auto|head|full", help="A head on the frozen encoder, or fine-tuning; auto takes head."
+        ),
+    ] = "auto",
     encoder: Annotated[
         str | None,
-        typer.Option("--encoder", metavar="DIR", help="An exported encoder; without it the shipped one."),
+        typer.Option(
+            "--encoder",
+            metavar="MODEL",
+            help="head: folder of an exported encoder. full: folder or hub id of the model to fine-tune.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of what is drawn.")] = 0,
+    epochs: Epochs = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = None,
+    device_batch_size: DeviceBatchSize = None,
+    max_length: MaxLength = None,
+    frozen_layers: FrozenLayers = None,
+    layer_decay: LayerDecay = None,
+    early_stop: EarlyStop = None,
+    gradient_checkpointing: GradientCheckpointing = False,
+    int8: Int8 = False,
+    checkpoints: Checkpoints = None,
     skip_bad: SkipBad = False,
     drop_leaks: DropLeaks = False,
     json: AsJson = False,
@@ -44,29 +76,59 @@ def train(
     """Train a router for a pair of models.
 
     It learns from the split train, takes its thresholds from the split validation and leaves test alone; a table
-    without splits is split by the hash of its ids.
+    without splits is split by the hash of its ids. Fine-tuning that was interrupted goes on at the same command.
     """
-    config = _config(label=label, t=t, recipe=recipe, encoder=encoder, seed=seed)
+    of_full = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "device_batch_size": device_batch_size,
+        "max_length": max_length,
+        "frozen_layers": frozen_layers,
+        "layer_decay": layer_decay,
+        "early_stop": early_stop,
+        "gradient_checkpointing": gradient_checkpointing or None,
+        "int8": int8 or None,
+        "checkpoints": str(checkpoints) if checkpoints else None,
+    }
+    kept = out.with_name(f"{out.name}.checkpoints")
+    config = _config(_given(of_full, recipe, kept), label=label, t=t, recipe=recipe, encoder=encoder, seed=seed)
     from hybrid_llm.folder import refuse_foreign
 
     refuse_foreign(out)
     material = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks)
     from hybrid_llm.training import train as fit
+    from hybrid_llm.training.checkpoints import remove_checkpoints
+    from hybrid_llm.training.devices import first_process
 
     with progress() as report:
         router = fit(material.pair, config=config, data=material.source, progress=_then_fitting(report))
+    if not first_process():  # of several that train together
+        return
     router.save(out)
+    remove_checkpoints(kept)
     if json:
         print_json(_summary(router, material, out))
     else:
-        _print_summary(router, material, out)
+        _print_summary(router, material, out, config)
 
 
-def _config(**options: Any) -> TrainConfig:
+def _given(of_full: Mapping[str, Any], recipe: str, kept: Path) -> dict[str, Any]:
+    """Return those options of the recipe ``full`` that were given, and where its checkpoints are."""
+    given = {name: value for name, value in of_full.items() if value is not None}
+    if recipe == "full":
+        return {"checkpoints": str(kept), **given}
+    if given:
+        option = f"--{next(iter(given)).replace('_', '-')}"
+        raise typer.BadParameter(f"{option} belongs to --recipe full.")
+    return {}
+
+
+def _config(of_full: Mapping[str, Any], **options: Any) -> TrainConfig:
     from hybrid_llm.training import TrainConfig
 
     try:
-        return TrainConfig(**options)
+        return TrainConfig(**of_full, **options)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error
 
@@ -75,7 +137,7 @@ def _then_fitting(report: Progress) -> Progress:
     """Go on to the part of training that cannot say how far it is."""
 
     def show(what: str, done: int, total: int) -> None:
-        if done < total:
+        if done < total or what != "Reading queries":
             report(what, done, total)
         else:
             report("Choosing and fitting", 0, 0)
@@ -107,7 +169,11 @@ def _summary(router: Router, material: Material, out: Path) -> dict[str, Any]:
     }
 
 
-def _print_summary(router: Router, material: Material, out: Path) -> None:
+def _why(config: TrainConfig) -> str:
+    return ", since fine-tuning (--recipe full) won on no pair that was measured" if config.recipe == "auto" else ""
+
+
+def _print_summary(router: Router, material: Material, out: Path, config: TrainConfig) -> None:
     record, calibration = router.record, router.calibration
     assert record is not None
     label = f"{record.label}, t = {record.t:.4g}" if record.label == "trans" else record.label
@@ -118,6 +184,7 @@ def _print_summary(router: Router, material: Material, out: Path) -> None:
     how = "chosen on" if record.heldout["chosen"] else "not chosen, too few rows:"
     apgr = record.heldout.get("apgr")
     figure = f", APGR there {apgr:.3f}" if apgr is not None else ""
+    typer.echo(f"Recipe: {record.recipe}{_why(config)}")
     typer.echo(f"Settings: {chosen} ({how} {record.heldout['n']:,} held-out rows{figure})")
     if not record.settings["signal"]:
         typer.echo("Training found nothing to go by: all scores are nearly equal, and routing will be random.")

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Literal, get_args
 
 from hybrid_llm.errors import ConfigError
+from hybrid_llm.training.finetune_config import FineTuneSettings
 
 Label = Literal["det", "prob", "trans"]
-Recipe = Literal["head"]
+Recipe = Literal["auto", "head", "full"]
+_OF_HEAD: Final = {"landmarks", "embedding_gammas", "text_gammas", "ridges", "gap_weights"}
 
 
 @dataclass(frozen=True, slots=True)
-class TrainConfig:
+class TrainConfig(FineTuneSettings):
     """Settings of training; the tuples are what the held-out fifth chooses from.
 
+    Those of the recipe ``full`` are :class:`~hybrid_llm.training.finetune_config.FineTuneSettings`.
+
     Args:
-        label: ``"det"``, ``"prob"`` or ``"trans"`` (section 3 of arXiv 2404.14618).
-        recipe: ``"head"``: a head on the frozen encoder.
+        label: ``"det"``, ``"prob"`` or ``"trans"`` (section 3 of arXiv 2404.14618). On 0/1 scores of one response
+            the three are the same.
+        recipe: ``"head"``: a head on the frozen encoder, in seconds. ``"full"``: the paper's, an encoder fine-tuned
+            with a one-logit head. ``"auto"``: ``head``, as long as fine-tuning has paid nowhere (docs/training.md).
         t: The t of ``trans`` labels, in units of quality; ``None`` finds t* (Eq. 3).
-        encoder: Folder of an exported encoder; ``None`` is the shipped one.
-        seed: Seed of the landmarks.
+        encoder: For ``head``: folder of an exported encoder, ``None`` is the shipped one. For ``full``: folder or hub
+            id of the model to fine-tune. [paper] microsoft/deberta-v3-large.
+        seed: Seed of the landmarks; for ``full`` of the order of the rows and of dropout. [code] 42.
         heldout: Share of ``train`` that chooses; the paper's validation set in its role of choosing.
         min_heldout: With fewer held-out rows than this nothing is chosen, since the choice would be noise: the
             first value of each tuple is taken.
@@ -38,7 +45,7 @@ class TrainConfig:
     """
 
     label: Label = "prob"
-    recipe: Recipe = "head"
+    recipe: Recipe = "auto"
     t: float | None = None
     encoder: str | None = None
     seed: int = 0
@@ -52,10 +59,16 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that training could not follow."""
+        FineTuneSettings.__post_init__(self)
         if self.label not in get_args(Label):
             raise ConfigError(f"label is {' or '.join(get_args(Label))}, not {self.label!r}.")
         if self.recipe not in get_args(Recipe):
             raise ConfigError(f"recipe is {' or '.join(get_args(Recipe))}, not {self.recipe!r}.")
+        if self.recipe == "full" and self.encoder is None:
+            raise ConfigError(
+                "The recipe full needs a model to fine-tune: set encoder to a folder or a hub id "
+                "(the paper's is microsoft/deberta-v3-large)."
+            )
         if self.t is not None and not (math.isfinite(self.t) and self.t >= 0):
             raise ConfigError(f"t={self.t} must be a number >= 0; leave it out to find the best one (Eq. 3).")
         if self.t is not None and self.label != "trans":
@@ -70,8 +83,11 @@ class TrainConfig:
         _check_grid("ridges", self.ridges, least=1e-9)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
+        """Return plain JSON values: what decides the result of the recipe."""
+        everything = asdict(self)
+        of_full = {field.name for field in fields(FineTuneSettings)}
+        left_out = {"checkpoints", "checkpoint_minutes"} | (_OF_HEAD if self.recipe == "full" else of_full)
+        return {name: value for name, value in everything.items() if name not in left_out}
 
 
 def _check_grid(name: str, values: Iterable[float], least: float) -> None:

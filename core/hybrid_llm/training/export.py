@@ -11,36 +11,31 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib
-import logging
 import re
 import shutil
 import sys
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, get_args
+from typing import Final, get_args
 
 from hybrid_llm.encoder import QueryTokenizer
 from hybrid_llm.encoder_folder import EncoderInfo
-from hybrid_llm.errors import EncoderError, HybridLLMError, MissingExtraError
-from hybrid_llm.training.onnx_graph import (
-    Pooling,
-    Quantise,
-    check_length,
-    compare,
-    pooled_module,
-    quantised,
+from hybrid_llm.errors import EncoderError, HybridLLMError
+from hybrid_llm.training.hub import (
+    fast_tokenizer,
+    folder_of,
+    hash_of_weights,
+    licence_of,
+    quiet,
     reason,
-    to_onnx,
+    shown,
+    versions,
 )
+from hybrid_llm.training.onnx_graph import Pooling, Quantise, check_length, compare, pooled_module, quantised, to_onnx
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
-_DOWNLOADED: Final = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
+LIBRARIES: Final = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
+"""What an export depends on."""
 
 
 def export_encoder(
@@ -79,11 +74,11 @@ def export_encoder(
         MissingExtraError: The extra ``finetune`` is not installed.
     """
     _check_arguments(quantise, pooling)
-    made_with = _versions()
-    with _quiet(), tempfile.TemporaryDirectory() as scratch:
-        folder = _folder_of(source)
-        weights_sha256 = _weights_sha256(folder)
-        tokenizer = _tokenizer(folder)
+    made_with = versions("Exporting an encoder", *LIBRARIES)
+    with quiet(), tempfile.TemporaryDirectory() as scratch:
+        folder = folder_of(source)
+        weights_sha256 = hash_of_weights(folder)
+        tokenizer = fast_tokenizer(folder)
         QueryTokenizer(tokenizer, max_tokens)  # checks the budget, and switches padding and truncation off
         module = pooled_module(folder, pooling)
         check_length(module, max_tokens)
@@ -106,7 +101,7 @@ def export_encoder(
         )
         info.write(Path(scratch))
         command = _options(info, quantise, per_channel=per_channel, reduce_range=reduce_range)
-        notice = _notice(info, origin or _shown(source), licence or _licence(folder), command)
+        notice = _notice(info, origin or shown(source), licence or licence_of(folder), command)
         Path(scratch, "NOTICE").write_text(notice, encoding="utf-8")
         try:
             Path(out).mkdir(parents=True, exist_ok=True)
@@ -125,79 +120,6 @@ def _check_arguments(quantise: str | None, pooling: str) -> None:
         raise EncoderError(f"quantise={quantise!r} is not known; use one of {', '.join(get_args(Quantise))}, or None.")
 
 
-def _versions() -> dict[str, str]:
-    """Import what an export depends on, and return the versions."""
-    try:
-        modules = [importlib.import_module(m) for m in ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")]
-    except ImportError as error:
-        raise MissingExtraError.of("Exporting an encoder", "finetune") from error
-    return {module.__name__: module.__version__ for module in modules}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back what torch and transformers say of their own insides; what matters here is checked and raised."""
-    from transformers.utils import logging as hf_logging
-
-    level, bars = logging.root.manager.disable, hf_logging.is_progress_bar_enabled()
-    logging.disable(logging.WARNING)
-    hf_logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
-        if bars:
-            hf_logging.enable_progress_bar()
-
-
-def _folder_of(source: str | Path) -> Path:
-    """Return the folder itself, or download the safe files of a hub id."""
-    if Path(source).is_dir():
-        return Path(source)
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(str(source), allow_patterns=_DOWNLOADED, ignore_patterns=["*/*.safetensors"]))
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
-        raise EncoderError(
-            f"{str(source)!r} is no folder here, and the Hugging Face hub did not give it ({reason(error)}). "
-            "Pass the path of a folder with the model in it."
-        ) from error
-
-
-def _weights_sha256(folder: Path) -> str:
-    """Hash the weights: the sha256 of the one file, or of all in the order of their names."""
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise EncoderError(
-            f"{folder} has no .safetensors weights, and pickled ones are not read. "
-            "Convert them where you trust them: model.save_pretrained(folder)"
-        )
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
-
-
-def _tokenizer(folder: Path) -> Tokenizer:
-    """Load the fast tokenizer of a model."""
-    from tokenizers import Tokenizer
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, ImportError) as error:
-        raise EncoderError(f"The tokenizer in {folder} cannot be loaded: {reason(error)}") from error
-    if not tokenizer.is_fast:
-        raise EncoderError(f"The model in {folder} has no fast tokenizer (tokenizer.json); choose one that has.")
-    return Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-
-
 def _describe(quantise: Quantise | None, *, per_channel: bool, reduce_range: bool) -> str:
     """Say in words how the weights were quantised."""
     if quantise is None:
@@ -209,19 +131,6 @@ def _name(origin: str, quantise: Quantise | None) -> str:
     """Make a name of the last part of an id or path."""
     last = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(origin).name) or "encoder"
     return f"{last}-{quantise}" if quantise else last
-
-
-def _shown(source: str | Path) -> str:
-    """Return a source as others may see it: a hub id as it is, a local folder without the way to it."""
-    return Path(source).resolve().name if Path(source).is_dir() else str(source)
-
-
-def _licence(folder: Path) -> str:
-    """Return the licence that the model card names."""
-    card = folder / "README.md"
-    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
-    found = re.search(r"\A---\n(?:.*\n)*?license:[ \t]*([\w.+-]+)", text)
-    return found[1] if found else "not named by its model card"
 
 
 def _notice(info: EncoderInfo, origin: str, licence: str, options: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from hybrid_llm.errors import EncoderError
+from hybrid_llm.training.hub import load_model, reason
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +26,6 @@ _TOLERANCE: Final = 1e-4
 def pooled_module(folder: Path, pooling: Pooling) -> Any:
     """Load the model and put pooling and normalisation on top; ``.dim`` and ``.vocab`` say its sizes."""
     import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModel
 
     class Pooled(torch.nn.Module):  # type: ignore[misc]  # torch is not analysed
         def __init__(self, model: Any) -> None:
@@ -35,31 +34,18 @@ def pooled_module(folder: Path, pooling: Pooling) -> Any:
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
             hidden = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-            if pooling == "cls":
-                pooled = hidden[:, 0]
-            else:
-                weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
-                pooled = (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
-            return torch.nn.functional.normalize(pooled, dim=1)
+            return torch.nn.functional.normalize(pool(hidden, attention_mask, pooling), dim=1)
 
-    try:
-        model = AutoModel.from_pretrained(
-            folder,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            attn_implementation="eager",  # the plain operators, which ONNX Runtime knows how to speed up
-        )
-    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
-        raise EncoderError(f"The model in {folder} cannot be loaded: {reason(error)}") from error
-    if model.config.is_encoder_decoder:
-        raise EncoderError(f"The model in {folder} has a decoder too; choose one that is an encoder alone.")
-    return Pooled(model.float()).eval()
+    # eager: the plain operators, which ONNX Runtime knows how to speed up
+    return Pooled(load_model(folder, attn_implementation="eager")).eval()
 
 
-def reason(error: Exception) -> str:
-    """Return the first line of what an error says; the rest is advice for users of the library below."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def pool(hidden: torch.Tensor, attention_mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
+    """Make one vector (n, d) of the vectors of all tokens (n, s, d)."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    weight = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
 
 
 def _example(module: Any, lengths: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,7 +69,7 @@ def check_length(module: Any, max_tokens: int) -> None:
         raise EncoderError(f"The model cannot read max_tokens={max_tokens} ({reason(error)}); use fewer.") from error
 
 
-def to_onnx(module: Any) -> ModelProto:
+def to_onnx(module: Any, output: str = "sentence_embedding") -> ModelProto:
     """Trace the model to ONNX with free batch and sequence sizes, and drop the notes of the exporter."""
     import torch
     from torch.onnx import OnnxExporterError
@@ -95,7 +81,7 @@ def to_onnx(module: Any) -> ModelProto:
             _example(module, [9, 7]),
             dynamo=True,
             input_names=["input_ids", "attention_mask"],
-            output_names=["sentence_embedding"],
+            output_names=[output],
             dynamic_shapes={"input_ids": sizes, "attention_mask": sizes},
             verbose=False,
         )
@@ -124,7 +110,7 @@ def _stripped(model: ModelProto) -> ModelProto:
     return model
 
 
-def compare(model: ModelProto, module: Any, max_tokens: int) -> None:
+def compare(model: ModelProto, module: Any, max_tokens: int, tolerance: float = _TOLERANCE) -> None:
     """Hold the exported graph to torch on texts of several lengths, alone and padded."""
     import onnxruntime as ort
     import torch
@@ -137,7 +123,7 @@ def compare(model: ModelProto, module: Any, max_tokens: int) -> None:
         with torch.inference_mode():
             wanted = module(ids, mask).numpy()
         got = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
-        if (worst := float(np.abs(got - wanted).max())) > _TOLERANCE:
+        if (worst := float(np.abs(got - wanted).max())) > tolerance:
             raise EncoderError(f"The exported graph differs from the model by {worst:.1e}; it cannot be used.")
 
 

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from hybrid_llm.decision import ALWAYS_SMALL
 from hybrid_llm.encoder import Encoder
-from hybrid_llm.errors import LabelError, MissingExtraError, TableError
+from hybrid_llm.errors import ConfigError, EncoderError, LabelError, MissingExtraError, TableError
 from hybrid_llm.labels import make_labels
 from hybrid_llm.record import SeenRows, TrainingRecord
 from hybrid_llm.router import Router
 from hybrid_llm.scorer import EmbeddingScorer, joined
 from hybrid_llm.table import PairTable, hash_fraction
 from hybrid_llm.training.config import TrainConfig
-from hybrid_llm.training.head import FittedHead, Rows, choose, fit_head
+from hybrid_llm.training.fitted import Fitted
+from hybrid_llm.training.head import Rows, choose, fit_head
+from hybrid_llm.training.recipe import recipe_of
 
 if TYPE_CHECKING:
     from hybrid_llm.table import QualityTable
@@ -57,9 +59,9 @@ def train(
 ) -> Router:
     """Train a router for one pair of models on the split ``train`` and calibrate it on ``validation``.
 
-    A fifth of ``train``, taken by the hash of the id, chooses the settings; the final weights are fitted to all of
-    it. ``validation`` gives the thresholds, ``test`` is not touched. Without a split ``validation`` the router has
-    no thresholds until it is calibrated.
+    A fifth of ``train``, taken by the hash of the id, chooses the settings; the final weights of the recipe ``head``
+    are fitted to all of it, those of ``full`` to the other four fifths. ``validation`` gives the thresholds, ``test``
+    is not touched. Without a split ``validation`` the router has no thresholds until it is calibrated.
 
     Args:
         table: Rows with the quality of both models.
@@ -92,34 +94,66 @@ def train(
             f"{len(rows)} training rows are too few to learn from: collect at least {LEAST_ROWS}, better 300, or "
             "calibrate the shipped router instead (hybrid-llm calibrate)."
         )
+    recipe = recipe_of(config, len(rows))
+    if recipe == "full" and encoder is not None:
+        raise ConfigError(
+            "encoder= is one to serve with; the recipe full fine-tunes a model: TrainConfig(encoder=...)."
+        )
     heldout = np.array([hash_fraction(f"held-out {i}") < config.heldout for i in rows.ids])
     labels, t = _labels(rows, heldout, config)
-    encoder = encoder or Encoder.load(config.encoder)
-    features = _features(encoder, rows, progress)
-    material = Rows(features, labels, rows.mean_small - rows.mean_large, rows.mean_small, rows.mean_large)
-    with _calm_threads(len(rows)):
-        setting, heldout_figures = choose(material, heldout, config)
-        fitted = fit_head(material, setting, config)
+    if recipe == "full":
+        from hybrid_llm.training.full import fit_network
+
+        fitted = fit_network(rows, labels, heldout, config, progress)
+    else:
+        fitted = _fit_head(rows, labels, heldout, config, encoder or Encoder.load(config.encoder), progress)
     record = TrainingRecord(
         small=pair.small,
         large=pair.large,
-        recipe=config.recipe,
+        recipe=recipe,
         label=config.label,
         t=t,
-        settings={**config.as_dict(), "chosen": setting.as_dict(), "signal": fitted.found_signal},
+        settings={**fitted.settings, "chosen": dict(fitted.chosen), "signal": fitted.found_signal},
         data=data,
         data_hash=rows.data_hash,
-        n_fit=len(rows),
-        heldout=heldout_figures,
-        score_quantiles=_quantiles(fitted),
-        recoverable=_RECOVERABLE.format(n=f"{len(fitted.head.landmarks):,}"),
-        versions={name: _version(name) for name in _LIBRARIES},
+        n_fit=fitted.n_fit,
+        heldout=fitted.heldout,
+        score_quantiles=_quantiles(fitted.scores),
+        recoverable=fitted.recoverable,
+        versions={**{name: _version(name) for name in _LIBRARIES}, **fitted.versions},
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
         fingerprint=dict(fingerprint or {}),
         seen=SeenRows.of(rows.ids, rows.queries),
     )
-    router = Router(EmbeddingScorer(encoder, fitted.head), record=record)
+    router = Router(fitted.scorer, record=record)
     return router.calibrate(pair.split("validation")) if "validation" in pair.splits else router
+
+
+def _fit_head(
+    rows: PairTable,
+    labels: FloatArray,
+    heldout: BoolArray,
+    config: TrainConfig,
+    encoder: Encoder,
+    progress: Progress | None,
+) -> Fitted:
+    if encoder.dim == 1:
+        raise EncoderError(f"{encoder.id} is the fine-tuned network of a router; choose an exported encoder.")
+    features = _features(encoder, rows, progress)
+    material = Rows(features, labels, rows.mean_small - rows.mean_large, rows.mean_small, rows.mean_large)
+    with _calm_threads(len(rows)):
+        setting, figures = choose(material, heldout, config)
+        fitted = fit_head(material, setting, config)
+    return Fitted(
+        scorer=EmbeddingScorer(encoder, fitted.head),
+        scores=fitted.left_out_scores,
+        found_signal=fitted.found_signal,
+        chosen=setting.as_dict(),
+        heldout=figures,
+        n_fit=len(rows),
+        recoverable=_RECOVERABLE.format(n=f"{len(fitted.head.landmarks):,}"),
+        settings=config.as_dict(),
+    )
 
 
 def _calm_threads(rows: int) -> AbstractContextManager[object]:
@@ -161,8 +195,8 @@ def _features(encoder: Encoder, rows: PairTable, progress: Progress | None) -> N
     return np.concatenate(parts)
 
 
-def _quantiles(fitted: FittedHead) -> tuple[float, ...]:
-    points = np.quantile(fitted.left_out_scores, np.linspace(0, 1, QUANTILES)).astype(np.float32)
+def _quantiles(scores: FloatArray) -> tuple[float, ...]:
+    points = np.quantile(scores, np.linspace(0, 1, QUANTILES)).astype(np.float32)
     return tuple(float(q) for q in np.unique([ALWAYS_SMALL, *points]))
 
 

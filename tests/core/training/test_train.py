@@ -81,8 +81,17 @@ def test_one_response_scored_zero_or_one_makes_the_three_labels_coincide(trained
     assert router.record.t == 0.0
 
 
-def test_few_held_out_rows_choose_nothing(trained):
+def test_few_held_out_rows_choose_nothing_and_take_the_first_of_each_setting(trained):
     assert trained.record.heldout["chosen"] is False
+    config = TrainConfig()
+    firsts = (config.embedding_gammas[0], config.text_gammas[0], config.ridges[0], config.gap_weights[0])
+    assert tuple(trained.record.settings["chosen"].values()) == firsts
+
+
+def test_labels_are_prob_unless_asked_otherwise(table, encoder, trained):
+    assert trained.record.label == "prob"
+    asked = train(table, small="small", large="large", encoder=encoder, config=TrainConfig(label="trans"))
+    assert asked.record.label == "trans"
 
 
 def test_enough_held_out_rows_choose_and_say_how_well(table, encoder):

@@ -1,0 +1,106 @@
+"""The runs that ``full.py`` compares: each in a process of its own, for its memory, and kept for the next time."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks._pairs import PAIRS, Tables
+from hybrid_llm.errors import HybridLLMWarning
+from hybrid_llm.table import PairTable, hash64
+from hybrid_llm.training import TrainConfig, train
+
+HEAD: Final = "head"
+LABEL: Final = "trans"
+"""On these rows, 0 or 1 for one response of each model, the three labels are the same."""
+TRIED: Final[Mapping[str, Any]] = {"recipe": "full", "learning_rate": 1e-4, "batch_size": 32, "early_stop": 0}
+"""A small encoder on few rows: with the defaults, meant for 300M weights, it would take a few dozen tiny steps."""
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training run.
+
+    Args:
+        pair: The name of a pair of :data:`PAIRS`.
+        rows: Training rows to use.
+        name: What the page calls it.
+        settings: Those of ``TrainConfig`` beside :data:`TRIED`; none is the recipe ``head``.
+    """
+
+    pair: str
+    rows: int
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def config(self, model: Path) -> TrainConfig:
+        """Return all settings."""
+        if not self.settings:
+            return TrainConfig(label=LABEL)
+        return TrainConfig(label=LABEL, encoder=str(model), **{**TRIED, **self.settings})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run.
+
+    Args:
+        seconds: Wall time of training.
+        cpu_seconds: Time of all threads of it.
+        megabytes: Most memory that its process held.
+        heldout: Figures on the held-out fifth of the training rows.
+        scores: Scores of the test rows.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+    heldout: dict[str, Any]
+    scores: list[float]
+
+
+def rows_of(data: Path, pair: str, rows: int) -> tuple[PairTable, PairTable]:
+    """Return so many training rows of a pair, drawn by a hash of their ids, and all of its test rows."""
+    table = Tables(data).of(next(spec for spec in PAIRS if spec.name == pair))
+    fit = table.split("train")
+    drawn = np.argsort(np.array([hash64(f"subset {i}") for i in fit.ids], dtype=np.uint64))[:rows]
+    return fit.rows(np.sort(drawn)), table.split("test")
+
+
+def outcome(spec: RunSpec, data: Path, model: Path, cache: Path) -> Outcome:
+    """Return what came of a run, from the cache if it was made before."""
+    key = [spec.pair, spec.rows, {**spec.config(model).as_dict(), "encoder": None}]
+    kept = cache / f"full-{hash64(json.dumps(key, sort_keys=True)):016x}.json"
+    if not kept.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+            found = alone.submit(_run, spec, data, model).result()
+        kept.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return Outcome(**json.loads(kept.read_text(encoding="utf-8")))
+
+
+def _run(spec: RunSpec, data: Path, model: Path) -> Outcome:
+    fit, test = rows_of(data, spec.pair, spec.rows)
+    config = spec.config(model)
+    if config.recipe == "full":
+        import torch
+
+        torch.set_num_threads(1)
+    started, worked = time.perf_counter(), time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HybridLLMWarning)
+        router = train(fit, config=config)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
+    assert router.record is not None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Outcome(seconds, cpu_seconds, peak, dict(router.record.heldout), router.score(test.queries).tolist())

@@ -1,0 +1,122 @@
+"""A fine-tuned network to an ONNX file that gives one logit, held to torch, with 8-bit weights if wanted."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_llm.encoder_folder import EncoderInfo
+from hybrid_llm.errors import EncoderError, RouterFolderError
+from hybrid_llm.training.onnx_graph import compare, quantised, to_onnx
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from hybrid_llm.training.finetune_config import FineTuneSettings
+
+FloatArray = NDArray[np.float64]
+
+TOLERANCE: Final = 1e-3
+"""How far a score of the exported network may be from torch's."""
+LEAST_AGREEMENT: Final = 0.99
+"""Share of decisions that 8-bit weights should leave as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The model that was fine-tuned.
+
+    Args:
+        name: As others may see it.
+        licence: As its model card names it.
+        weights_sha256: Hash of the weights before fine-tuning.
+    """
+
+    name: str
+    licence: str
+    weights_sha256: str
+
+
+def write_network(
+    network: Any,
+    tokenizer: Tokenizer,
+    out: Path,
+    source: Source,
+    settings: FineTuneSettings,
+    made_with: dict[str, str],
+) -> None:
+    """Write a fine-tuned network as an encoder folder whose one output is the logit.
+
+    Args:
+        network: See :func:`hybrid_llm.training.network.logit_network`; it stays on the CPU, for eager attention.
+        tokenizer: Its tokenizer.
+        out: The folder; made, or its files replaced.
+        source: What was fine-tuned.
+        settings: Length and weights.
+        made_with: Versions of the libraries.
+
+    Raises:
+        EncoderError: torch cannot export the architecture, or the graph differs from the network.
+        RouterFolderError: The folder cannot be written.
+    """
+    network.eval().cpu()
+    network.encoder.set_attn_implementation("eager")  # plain operators, which ONNX Runtime knows how to speed up
+    model = to_onnx(network, output="logit")
+    compare(model, network, settings.max_length, tolerance=TOLERANCE)
+    if settings.int8:
+        model = quantised(model, "int8")
+    graph = model.SerializeToString(deterministic=True)
+    files = {"encoder.onnx": graph, "tokenizer.json": tokenizer.to_str(pretty=False).encode()}
+    info = EncoderInfo(
+        name=f"{Path(source.name).name}-tuned",
+        dim=1,
+        max_tokens=settings.max_length,
+        pooling=settings.pooling,
+        quantisation="int8 dynamic, per channel, 7 bits" if settings.int8 else "none",
+        files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+        weights_sha256=source.weights_sha256,
+        made_with=made_with,
+    )
+    notice = (
+        f"encoder.onnx and tokenizer.json are derived from the model {source.name}.\n"
+        f"Licence of the model: {source.licence}\n"
+        f"sha256 of its weights (safetensors): {source.weights_sha256}\n"
+        "\n"
+        "What was changed: fine-tuned as a router (hybrid-llm train --recipe full), with one logit on top; exported\n"
+        f"to ONNX (weights: {info.quantisation}); tokenizer without padding and truncation.\n"
+    )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, content in {**files, "NOTICE": notice.encode()}.items():
+            (out / name).write_bytes(content)
+        info.write(out)
+    except OSError as error:
+        raise RouterFolderError(f"Cannot write {out}: {error.strerror or error}.") from error
+
+
+def check_scores(ours: FloatArray, torchs: FloatArray) -> float:
+    """Return the largest difference between scores of the exported network and torch's.
+
+    Raises:
+        EncoderError: It is beyond the tolerance.
+    """
+    worst = float(np.abs(ours - torchs).max(initial=0.0))
+    if worst > TOLERANCE:
+        raise EncoderError(f"Scores of the exported network differ from torch's by {worst:.1e}; it cannot be used.")
+    return worst
+
+
+def agreement(ours: FloatArray, torchs: FloatArray) -> float:
+    """Return the share of decisions that are the same, at thresholds that send 10 %, 20 % ... 90 % to small.
+
+    Example:
+        >>> agreement(np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.2, 0.3]))
+        1.0
+    """
+    thresholds = np.quantile(torchs, np.linspace(0.1, 0.9, 9))
+    return float(np.mean((ours[:, None] >= thresholds) == (torchs[:, None] >= thresholds)))
