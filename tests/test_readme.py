@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from langchain_core.language_models import FakeListChatModel
 
-from hybrid_llm import HybridLLMWarning
-
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
