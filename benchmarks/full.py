@@ -9,6 +9,7 @@ training rows is used, so that it can be run on a laptop; every test row is judg
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -107,7 +108,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("data_dir", type=Path, help="folder with the quality tables")
     parser.add_argument("model_dir", type=Path, help="folder with all-MiniLM-L6-v2 in safetensors")
     parser.add_argument("--out", type=Path, default=Path("docs/training.md"))
-    parser.add_argument("--cache", type=Path, default=Path("benchmarks/results"), help="where runs are kept")
+    kept = Path(tempfile.gettempdir(), "hybrid-llm-full")
+    parser.add_argument("--cache", type=Path, default=kept, help="where runs are kept (default: %(default)s)")
     parser.add_argument("--repetitions", type=int, default=2000, help="bootstrap resamples")
     parser.add_argument("--speed-rows", type=int, default=320, help="rows to measure speed with; 0 leaves speed out")
     options = parser.parse_args(arguments)
