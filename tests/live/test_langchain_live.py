@@ -138,10 +138,12 @@ async def test_two_models_of_one_ollama_need_no_hosted_one(
     assert [message.text.strip() for message in messages] == [servers.small_says, servers.large_says]
 
 
-async def test_a_wrong_model_name_is_the_servers_own_error(
+async def test_a_wrong_name_of_the_small_model_falls_back_unless_that_is_switched_off(
     hybrid: RunnableHybrid[Any, Any], on_ollama: Callable[[str], ChatOllama], servers: Any
 ) -> None:
     wrong = RunnableHybrid(on_ollama("no-such-model"), hybrid.large, hybrid.router, threshold=0.5)
+    message = await wrong.ainvoke("easy")
+    assert (message.text.strip(), message.response_metadata["hybrid"]["reason"]) == (servers.large_says, "fallback")
+    strict = RunnableHybrid(wrong.small, wrong.large, wrong.router, threshold=0.5, fallback_to_large=False)
     with pytest.raises(ResponseError, match="no-such-model"):
-        await wrong.ainvoke("easy")
-    assert (await wrong.ainvoke("hard")).text.strip() == servers.large_says
+        await strict.ainvoke("easy")
