@@ -58,7 +58,7 @@ So *prior* is the shipped router fitted again without the benchmark that is judg
 How the prior is combined (kernel width, the offset's shrinkage, the quarter) was tried on training and validation rows,
 some twenty ways in all. The averages were taken up after they had done well on test rows in a first look, so their
 figures are somewhat too good on both kinds of rows. All heads here add four times the gap to the label where too few
-rows are held out to choose; `train` adds it once, which came out .001 lower or the same.
+rows are held out to choose; `train` adds it once, which is not compared here.
 
 {mean}
 
