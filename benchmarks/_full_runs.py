@@ -23,7 +23,14 @@ from hybrid_llm.training import TrainConfig, train
 HEAD: Final = "head"
 LABEL: Final = "trans"
 """On these rows, 0 or 1 for one response of each model, the three labels are the same."""
-TRIED: Final[Mapping[str, Any]] = {"recipe": "full", "learning_rate": 1e-4, "batch_size": 32, "early_stop": 0}
+TRIED: Final[Mapping[str, Any]] = {
+    "recipe": "full",
+    "learning_rate": 1e-4,
+    "batch_size": 32,
+    "device_batch_size": 32,
+    "early_stop": 0,
+    "precision": "bf16",
+}
 """A small encoder on few rows: with the defaults, meant for 300M weights, it would take a few dozen tiny steps."""
 
 

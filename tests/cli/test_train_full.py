@@ -65,6 +65,7 @@ def test_auto_says_that_it_took_head(table: Path, tmp_path: Path) -> None:
         (("--epochs", 3), "--epochs belongs to --recipe full"),
         (("--recipe", "head", "--int8"), "--int8 belongs to --recipe full"),
         (("--recipe", "full", "--encoder", "x", "--batch-size", 0), "batch_size=0 must be at least 1"),
+        (("--recipe", "full", "--encoder", "x", "--precision", "fp8"), "precision is auto or bf16 or float32"),
     ],
 )
 def test_options_that_do_not_fit_are_wrong_usage(

@@ -29,6 +29,9 @@ FrozenLayers = Annotated[int | None, _option("--frozen-layers", "N", "lower laye
 LayerDecay = Annotated[float | None, _option("--layer-decay", "D", "a layer's rate, as a share of the next one's.")]
 EarlyStop = Annotated[int | None, _option("--early-stop", "N", "epochs without gain to end after; 0 goes on.")]
 GradientCheckpointing = Annotated[bool, _switch("--gradient-checkpointing", "less memory, more time.")]
+Precision = Annotated[
+    str | None, _option("--precision", "auto|bf16|float32", "auto takes bf16 on a GPU; try it on a recent CPU too.")
+]
 Int8 = Annotated[bool, _switch("--int8", "8-bit weights in the router.")]
 Checkpoints = Annotated[
     Path | None,

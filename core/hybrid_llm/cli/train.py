@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,11 +21,12 @@ from hybrid_llm.cli.full_options import (
     LayerDecay,
     LearningRate,
     MaxLength,
+    Precision,
 )
 from hybrid_llm.cli.material import Material, read_pair
 from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Large, Out, SkipBad, Small
 from hybrid_llm.cli.output import Progress, print_json, print_thresholds, progress, thresholds_of
-from hybrid_llm.errors import ConfigError
+from hybrid_llm.errors import ConfigError, HybridLLMWarning
 
 if TYPE_CHECKING:
     from hybrid_llm.router import Router
@@ -67,6 +69,7 @@ def train(
     layer_decay: LayerDecay = None,
     early_stop: EarlyStop = None,
     gradient_checkpointing: GradientCheckpointing = False,
+    precision: Precision = None,
     int8: Int8 = False,
     checkpoints: Checkpoints = None,
     skip_bad: SkipBad = False,
@@ -88,11 +91,11 @@ def train(
         "layer_decay": layer_decay,
         "early_stop": early_stop,
         "gradient_checkpointing": gradient_checkpointing or None,
+        "precision": precision,
         "int8": int8 or None,
         "checkpoints": str(checkpoints) if checkpoints else None,
     }
-    kept = out.with_name(f"{out.name}.checkpoints")
-    config = _config(_given(of_full, recipe, kept), label=label, t=t, recipe=recipe, encoder=encoder, seed=seed)
+    config = _config(_given(of_full, recipe, out), label=label, t=t, recipe=recipe, encoder=encoder, seed=seed)
     from hybrid_llm.folder import refuse_foreign
 
     refuse_foreign(out)
@@ -101,23 +104,26 @@ def train(
     from hybrid_llm.training.checkpoints import remove_checkpoints
     from hybrid_llm.training.devices import first_process
 
+    if not first_process():  # of several that train together, one speaks
+        warnings.simplefilter("ignore", HybridLLMWarning)
     with progress() as report:
         router = fit(material.pair, config=config, data=material.source, progress=_then_fitting(report))
-    if not first_process():  # of several that train together
+    if not first_process():
         return
     router.save(out)
-    remove_checkpoints(kept)
+    if config.checkpoints:
+        remove_checkpoints(Path(config.checkpoints))
     if json:
         print_json(_summary(router, material, out))
     else:
         _print_summary(router, material, out, config)
 
 
-def _given(of_full: Mapping[str, Any], recipe: str, kept: Path) -> dict[str, Any]:
+def _given(of_full: Mapping[str, Any], recipe: str, out: Path) -> dict[str, Any]:
     """Return those options of the recipe ``full`` that were given, and where its checkpoints are."""
     given = {name: value for name, value in of_full.items() if value is not None}
     if recipe == "full":
-        return {"checkpoints": str(kept), **given}
+        return {"checkpoints": str(out.with_name(f"{out.name}.checkpoints")), **given}
     if given:
         option = f"--{next(iter(given)).replace('_', '-')}"
         raise typer.BadParameter(f"{option} belongs to --recipe full.")

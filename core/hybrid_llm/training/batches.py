@@ -6,6 +6,7 @@ joint run knows its share without asking.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -20,6 +21,8 @@ POOL: Final = 50
 
 def length_grouped(lengths: Sequence[int], size: int, seed: Sequence[int]) -> list[IntArray]:
     """Return the numbers of n rows, each once, in random batches of rows of like length.
+
+    The batch with the longest row is the first, so that memory runs out at once or never.
 
     Args:
         lengths: n lengths.
@@ -37,7 +40,15 @@ def length_grouped(lengths: Sequence[int], size: int, seed: Sequence[int]) -> li
         pool = order[start : start + size * POOL]
         pool = pool[np.argsort(-keys[pool], kind="stable")]
         batches += [np.sort(pool[at : at + size]) for at in range(0, len(pool), size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
+    mixed = [batches[i] for i in rng.permutation(len(batches))]
+    longest = int(np.argmax([keys[batch].max() for batch in mixed]))
+    mixed[0], mixed[longest] = mixed[longest], mixed[0]
+    return mixed
+
+
+def steps_per_epoch(rows: int, size: int, each: int) -> int:
+    """Return how many steps :func:`steps_of` makes of so many rows in batches of ``size``."""
+    return math.ceil(math.ceil(rows / size) / each)
 
 
 def steps_of(batches: Sequence[IntArray], each: int) -> list[list[IntArray]]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hybrid_llm.errors import ConfigError
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.table import hash64
-from hybrid_llm.training.batches import IntArray, length_grouped, padded, steps_of
+from hybrid_llm.training.batches import IntArray, length_grouped, padded, steps_of, steps_per_epoch
 from hybrid_llm.training.checkpoints import Checkpoints
 from hybrid_llm.training.devices import Devices
 from hybrid_llm.training.finetune_config import FineTuneSettings
@@ -94,10 +94,9 @@ def fine_tune(
 
     network.to(devices.device)
     groups = parameter_groups(network, settings)
-    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=devices.gpu)
-    parts = -(-settings.batch_size // settings.device_batch_size)
+    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
     lengths = [len(ids) for ids in fit.ids]
-    per_epoch = -(-len(length_grouped(lengths, settings.device_batch_size, [0])) // parts)
+    per_epoch = steps_per_epoch(len(lengths), settings.device_batch_size, settings.parts)
     total = per_epoch * settings.epochs
 
     run = Run()
@@ -112,7 +111,7 @@ def fine_tune(
         epoch, number = divmod(run.step, per_epoch)
         if number == 0 or run.step == clock.first:
             batches = length_grouped(lengths, settings.device_batch_size, [seed, epoch])
-            steps = steps_of(batches, parts)
+            steps = steps_of(batches, settings.parts)
         rate = settings.learning_rate * rate_share(run.step, total, settings.warmup)
         for group in optimiser.param_groups:
             group["lr"] = rate * group["share"]
@@ -158,7 +157,7 @@ def logits(
     import torch
 
     network.eval()
-    found = torch.zeros(len(ids), dtype=torch.float64, device="cpu")
+    found = torch.zeros(len(ids))
     batches = length_grouped([len(some) for some in ids], 4 * settings.device_batch_size, [0])
     with torch.inference_mode(), devices.memory_guard():
         for batch in batches[devices.number :: devices.count]:
@@ -168,8 +167,8 @@ def logits(
             else:
                 with devices.autocast():
                     rows = network(*inputs)
-            found[torch.from_numpy(batch)] = rows[:, 0].double().cpu()
-    summed: FloatArray = devices.total(found.float().to(devices.device)).double().cpu().numpy()
+            found[torch.from_numpy(batch)] = rows[:, 0].float().cpu()
+    summed: FloatArray = devices.total(found.to(devices.device)).cpu().double().numpy()  # mps knows no float64
     return summed
 
 

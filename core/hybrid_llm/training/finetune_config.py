@@ -95,3 +95,8 @@ class FineTuneSettings:
         for name, words in (("pooling", get_args(Pooling)), ("precision", get_args(Precision))):
             if getattr(self, name) not in words:
                 raise ConfigError(f"{name} is {' or '.join(words)}, not {getattr(self, name)!r}.")
+
+    @property
+    def parts(self) -> int:
+        """Batches of a device that make one batch of a step."""
+        return -(-self.batch_size // self.device_batch_size)

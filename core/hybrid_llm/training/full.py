@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from hybrid_llm.encoder import Encoder, QueryTokenizer
 from hybrid_llm.errors import ConfigError, EncoderError, HybridLLMWarning
 from hybrid_llm.network import LogitHead, NetworkScorer
+from hybrid_llm.training.batches import steps_per_epoch
 from hybrid_llm.training.checkpoints import NETWORK, Checkpoints
 from hybrid_llm.training.devices import Devices
 from hybrid_llm.training.export import LIBRARIES
@@ -42,6 +43,8 @@ BoolArray = NDArray[np.bool_]
 
 CHECKED: Final = 500
 """Queries on which the exported network is held to torch."""
+FEW_STEPS: Final = 100
+"""Steps of the optimiser below which a new logit and its encoder have hardly moved."""
 _NO_PART: Final = ("checkpoints", "checkpoint_minutes", "int8", "recipe", "encoder")
 """Settings that a run does not depend on: it may go on with others (the encoder is known by its weights)."""
 RECOVERABLE: Final = (
@@ -74,6 +77,7 @@ def fit_network(
         raise EncoderError(f"{config.encoder} is an exported encoder; fine-tuning needs the model it was made from.")
     choosing = bool(heldout.sum() >= config.min_heldout)
     fitting = labels[~heldout]
+    _warn_of_few_steps(len(fitting), config)
     with quiet():
         devices = Devices(config)
         folder = folder_of(config.encoder)
@@ -124,6 +128,17 @@ def fit_network(
         settings={**config.as_dict(), "encoder": source.name},
         versions={name: made_with[name] for name in ("torch", "transformers", "accelerate", "onnx")},
     )
+
+
+def _warn_of_few_steps(rows: int, config: TrainConfig) -> None:
+    steps = config.epochs * steps_per_epoch(rows, config.device_batch_size, config.parts)
+    if steps < FEW_STEPS:
+        warnings.warn(
+            f"epochs={config.epochs} of {rows:,} rows are {steps} steps, likely too few to learn from: lower "
+            f"batch_size (now {config.batch_size}), and raise learning_rate for a small encoder (docs/training.md).",
+            HybridLLMWarning,
+            stacklevel=4,
+        )
 
 
 def _token_ids(tokenizer: QueryTokenizer, queries: Sequence[str], progress: Progress | None) -> list[list[int]]:

@@ -33,13 +33,13 @@ def folder_of(source: str | Path) -> Path:
     """
     if Path(source).is_dir():
         return Path(source)
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, HTTPError, LocalEntryNotFoundError
 
     try:
         folder = _download(str(source), None)
         if not any(folder.glob("*.safetensors")) and (converted := _converted(str(source))):
             folder = _download(str(source), converted)
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+    except (LocalEntryNotFoundError, HTTPError, HFValidationError, OSError) as error:
         raise EncoderError(
             f"{str(source)!r} is no folder here, and the Hugging Face hub did not give it ({reason(error)}). "
             "Pass the path of a folder with the model in it."

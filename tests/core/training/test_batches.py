@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_llm.training.batches import length_grouped, padded, steps_of
+from hybrid_llm.training.batches import length_grouped, padded, steps_of, steps_per_epoch
 
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 5))
@@ -14,6 +14,7 @@ def test_each_row_is_in_one_batch_and_no_batch_is_too_large(lengths, size, seed)
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
     assert all(1 <= len(batch) <= size for batch in batches)
     assert sum(len(batch) < size for batch in batches) <= 1
+    assert max(lengths) == max(lengths[i] for i in batches[0])
 
 
 def test_a_batch_holds_rows_of_like_length():
@@ -48,6 +49,11 @@ def test_long_and_short_batches_alternate_at_random():
 def test_a_step_gathers_batches_and_the_last_may_have_fewer():
     batches = length_grouped([1] * 50, 8, [0])
     assert [len(step) for step in steps_of(batches, 3)] == [3, 3, 1]
+
+
+@given(st.integers(1, 3000), st.integers(1, 40), st.integers(1, 20))
+def test_steps_are_counted_without_making_them(rows, size, each):
+    assert steps_per_epoch(rows, size, each) == len(steps_of(length_grouped([1] * rows, size, [0]), each))
 
 
 @pytest.mark.parametrize(("multiple", "width"), [(1, 3), (8, 8)])

@@ -29,10 +29,11 @@ SETTINGS: dict[str, Any] = {
 QUERIES = [row["query"] for row in make_rows(20, seed=7)]
 
 
-def fit(table: QualityTable, model: Path, **changes: Any) -> Router:
+def fit(table: QualityTable, model: Path, progress: Any = None, **changes: Any) -> Router:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "With .* training rows the recipe full", HybridLLMWarning)
-        return train(table, "small", "large", TrainConfig(**{**SETTINGS, "encoder": str(model), **changes}))
+        warnings.filterwarnings("ignore", "With .* training rows the recipe full|epochs=.* steps", HybridLLMWarning)
+        config = TrainConfig(**{**SETTINGS, "encoder": str(model), **changes})
+        return train(table, "small", "large", config, progress=progress)
 
 
 @pytest.fixture(scope="session")
@@ -169,16 +170,14 @@ def test_a_run_goes_on_in_its_folder_and_that_of_another_run_is_refused(
             raise KeyboardInterrupt
 
     folder, steps = str(tmp_path / "kept"), []
-    config = TrainConfig(**{**SETTINGS, "encoder": str(tiny), "checkpoints": folder, "checkpoint_minutes": 0.0})
-    with pytest.raises(KeyboardInterrupt), pytest.warns(HybridLLMWarning, match="recipe full"):
-        train(table, "small", "large", config, progress=stop)
+    with pytest.raises(KeyboardInterrupt):
+        fit(table, tiny, stop, checkpoints=folder, checkpoint_minutes=0.0)
     with pytest.raises(ConfigError, match="differs in learning_rate"):
         fit(table, tiny, checkpoints=folder, learning_rate=1e-3)
     other = QualityTable.from_rows(make_rows(seed=5))
     with pytest.raises(ConfigError, match=r"differs in data\)"):
         fit(other, tiny, checkpoints=folder)
-    with pytest.warns(HybridLLMWarning, match="recipe full"):
-        train(table, "small", "large", config, progress=lambda what, done, _: steps.append((what, done)))
+    fit(table, tiny, lambda what, done, _: steps.append((what, done)), checkpoints=folder, checkpoint_minutes=0.0)
     assert next(done for what, done in steps if what.startswith("Fine-tuning")) == 4
 
 
@@ -190,9 +189,15 @@ def test_auto_takes_head(table: QualityTable, encoder: Encoder) -> None:
 
 
 @pytest.mark.usefixtures("untraced")
-def test_full_on_few_rows_says_that_head_is_likely_better(tiny: Path, table: QualityTable) -> None:
-    with pytest.warns(HybridLLMWarning, match="160 training rows the recipe full is likely worse than head"):
+def test_full_says_where_head_is_likely_better_and_that_few_steps_teach_little(tiny: Path, table: QualityTable) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         train(table, "small", "large", TrainConfig(**{**SETTINGS, "epochs": 1, "encoder": str(tiny)}))
+    said = [str(one.message) for one in caught]
+    assert len(said) == 2
+    assert "160 training rows the recipe full is likely worse than head" in said[0]
+    assert "epochs=1 of 130 rows are 9 steps, likely too few to learn from: lower batch_size (now 16)" in said[1]
+    assert all(one.filename == __file__ for one in caught)
 
 
 def test_a_model_that_is_not_there_says_what_to_pass(table: QualityTable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hybrid_llm import Router
 from tests.core.training.tiny_models import WORDS
+from tests.small_table import make_rows
 
 ROOT = Path(__file__).parents[3]
 RUN = f"""
@@ -55,6 +58,10 @@ if devices.first:
 """
 
 
+LAUNCH = ("-m", "accelerate.commands.launch", "--quiet", "--multi_gpu", "--num_processes", 2, "--main_process_port", 0)
+"""Several processes as for several GPUs: where there is none, each works on the CPU."""
+
+
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("script") / "run.py"
@@ -89,9 +96,7 @@ def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_result(
 
 
 def test_two_processes_come_to_what_one_does(script: Path, tiny: Path, tmp_path: Path) -> None:
-    # torch's launcher, which accelerate launch starts for several GPUs (for several processes on a CPU it wants MPI)
-    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2)
-    two = start(*launch, script, tiny, tmp_path / "two", tmp_path / "two.npz", 0, 0.0)
+    two = start(*LAUNCH, script, tiny, tmp_path / "two", tmp_path / "two.npz", 0, 0.0)
     assert two.returncode == 0, two.stderr
     one = start(script, tiny, tmp_path / "one", tmp_path / "one.npz", 0, 0.0)
     assert one.returncode == 0, one.stderr
@@ -99,3 +104,16 @@ def test_two_processes_come_to_what_one_does(script: Path, tiny: Path, tmp_path:
     assert (together["processes"], alone["processes"]) == (2, 1)
     np.testing.assert_allclose(together["logits"], alone["logits"], atol=2e-3)
     np.testing.assert_allclose(together["losses"], alone["losses"], atol=1e-4)
+
+
+def test_accelerate_launch_trains_one_router_and_one_process_speaks(tiny: Path, tmp_path: Path) -> None:
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "router"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in make_rows()))
+    command = ["-m", "hybrid_llm.cli", "train", rows, "--small", "small", "--large", "large", "--out", out]
+    command += ["--recipe", "full", "--encoder", tiny, "--epochs", 1, "--batch-size", 16, "--max-length", 32]
+    done = start(*LAUNCH, *command)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Router ") == 1
+    assert done.stderr.count("warning: With 160 training rows") == 1
+    assert Router.load(out).record.recipe == "full"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["router", "rows.jsonl"]
