@@ -6,7 +6,7 @@ import json
 import resource
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
@@ -21,8 +21,6 @@ from hybrid_llm.table import PairTable, hash64
 from hybrid_llm.training import TrainConfig, train
 
 HEAD: Final = "head"
-LABEL: Final = "trans"
-"""On these rows, 0 or 1 for one response of each model, the three labels are the same."""
 TRIED: Final[Mapping[str, Any]] = {
     "recipe": "full",
     "learning_rate": 1e-4,
@@ -40,7 +38,7 @@ class RunSpec:
 
     Args:
         pair: The name of a pair of :data:`PAIRS`.
-        rows: Training rows to use.
+        rows: Training rows to use at most.
         name: What the page calls it.
         settings: Those of ``TrainConfig`` beside :data:`TRIED`; none is the recipe ``head``.
     """
@@ -52,9 +50,7 @@ class RunSpec:
 
     def config(self, model: Path) -> TrainConfig:
         """Return all settings."""
-        if not self.settings:
-            return TrainConfig(label=LABEL)
-        return TrainConfig(label=LABEL, encoder=str(model), **{**TRIED, **self.settings})
+        return TrainConfig(encoder=str(model), **{**TRIED, **self.settings}) if self.settings else TrainConfig()
 
 
 @dataclass(frozen=True)
@@ -62,14 +58,14 @@ class Outcome:
     """What came of a run.
 
     Args:
-        seconds: Wall time of training.
-        cpu_seconds: Time of all threads of it.
+        rows: Training rows that there were.
+        cpu_seconds: Time of all threads of training.
         megabytes: Most memory that its process held.
         heldout: Figures on the held-out fifth of the training rows.
         scores: Scores of the test rows.
     """
 
-    seconds: float
+    rows: int
     cpu_seconds: float
     megabytes: float
     heldout: dict[str, Any]
@@ -84,30 +80,40 @@ def rows_of(data: Path, pair: str, rows: int) -> tuple[PairTable, PairTable]:
     return fit.rows(np.sort(drawn)), table.split("test")
 
 
-def outcome(spec: RunSpec, data: Path, model: Path, cache: Path) -> Outcome:
-    """Return what came of a run, from the cache if it was made before."""
+def outcomes(specs: Sequence[RunSpec], data: Path, model: Path, cache: Path, workers: int) -> list[Outcome]:
+    """Return what came of each run, from the cache if it was made before, else so many at a time."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        kept = [_kept(spec, cache, model) for spec in specs]
+        running = [pool.submit(_run, spec, data, model, file) for spec, file in zip(specs, kept, strict=True)]
+        for one in running:
+            one.result()
+    return [Outcome(**json.loads(file.read_text(encoding="utf-8"))) for file in kept]
+
+
+def _kept(spec: RunSpec, cache: Path, model: Path) -> Path:
     key = [spec.pair, spec.rows, {**spec.config(model).as_dict(), "encoder": None}]
-    kept = cache / f"full-{hash64(json.dumps(key, sort_keys=True)):016x}.json"
-    if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-            found = alone.submit(_run, spec, data, model).result()
-        kept.write_text(json.dumps(asdict(found)), encoding="utf-8")
-    return Outcome(**json.loads(kept.read_text(encoding="utf-8")))
+    return cache / f"full-{hash64(json.dumps(key, sort_keys=True)):016x}.json"
 
 
-def _run(spec: RunSpec, data: Path, model: Path) -> Outcome:
+def _run(spec: RunSpec, data: Path, model: Path, kept: Path) -> None:
+    if kept.exists():
+        return
     fit, test = rows_of(data, spec.pair, spec.rows)
     config = spec.config(model)
     if config.recipe == "full":
         import torch
 
         torch.set_num_threads(1)
-    started, worked = time.perf_counter(), time.process_time()
+    worked = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HybridLLMWarning)
         router = train(fit, config=config)
-    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
+    cpu_seconds = time.process_time() - worked
     assert router.record is not None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Outcome(seconds, cpu_seconds, peak, dict(router.record.heldout), router.score(test.queries).tolist())
+    found = Outcome(len(fit), cpu_seconds, peak, dict(router.record.heldout), router.score(test.queries).tolist())
+    scratch = kept.with_suffix(".part")
+    scratch.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    scratch.replace(kept)
+    print(f"{spec.pair}, {len(fit):,} rows, {spec.name}: {cpu_seconds:,.0f} s", flush=True)
