@@ -64,9 +64,13 @@ def printable(text: str) -> str:
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
-    """Show how far a command is: a bar on standard error, gone at the end, and only where somebody looks at it."""
-    if not sys.stderr.isatty():
+def progress(wanted: bool = True) -> Iterator[Progress]:
+    """Show how far a command is: a bar on standard error, gone at the end, and only where somebody looks at it.
+
+    Args:
+        wanted: False shows nothing, for all but the first of several processes.
+    """
+    if not (wanted and sys.stderr.isatty()):
         yield lambda what, done, total: None
         return
     from rich.console import Console

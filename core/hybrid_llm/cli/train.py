@@ -104,11 +104,12 @@ def train(
     from hybrid_llm.training.checkpoints import remove_checkpoints
     from hybrid_llm.training.devices import first_process
 
-    if not first_process():  # of several that train together, one speaks
+    speaks = first_process()  # of several that train together
+    if not speaks:
         warnings.simplefilter("ignore", HybridLLMWarning)
-    with progress() as report:
+    with progress(speaks) as report:
         router = fit(material.pair, config=config, data=material.source, progress=_then_fitting(report))
-    if not first_process():
+    if not speaks:
         return
     router.save(out)
     if config.checkpoints:

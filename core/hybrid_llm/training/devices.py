@@ -36,12 +36,14 @@ class Devices:
         from accelerate import PartialState  # type: ignore[import-untyped]
 
         self._settings = settings
+        joined_before = torch.distributed.is_available() and torch.distributed.is_initialized()
         asked_for = os.environ.get("ACCELERATE_USE_CPU", "false").lower() in ("1", "true")  # accelerate launch --cpu
         # accelerate joins processes on a CPU only when told that this is one
         self._state = PartialState(cpu=asked_for or not torch.accelerator.is_available(), timeout=PATIENCE)
         self.device: torch.device = self._state.device
         self.number: int = self._state.process_index
         self.count: int = self._state.num_processes
+        self._joined_here = self.count > 1 and not joined_before
         able = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
         self.bf16 = settings.precision == "bf16" or (settings.precision == "auto" and able)
         self.gpu = self.device.type == "cuda"
@@ -54,6 +56,18 @@ class Devices:
     def wait(self) -> None:
         """Wait until all processes are here."""
         self._state.wait_for_everyone()
+
+    def part(self) -> None:
+        """Wait until all processes are here, and part them, if they were joined here.
+
+        Left to the end of the program, where each arrives at a time of its own, the threads of the connection can
+        abort one of them, and the launcher then ends the others, in the middle of what they write.
+        """
+        self.wait()
+        if self._joined_here:
+            self._state.destroy_process_group()
+            type(self._state)._reset_state()  # so that the next run can join them anew
+            self._joined_here = False
 
     def total(self, values: torch.Tensor) -> torch.Tensor:
         """Return the sum of all processes' values."""

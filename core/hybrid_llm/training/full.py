@@ -109,7 +109,7 @@ def fit_network(
             progress("Exporting", 0, 0)
         with quiet():
             write_network(network, tokenizer, place, source, config, made_with)
-    devices.wait()
+    devices.part()
     encoder = Encoder.load(place)
     if not config.checkpoints:
         weakref.finalize(encoder, shutil.rmtree, place.parent, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import logging
 import re
 import warnings
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _DOWNLOADED: Final = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
-_VOCABULARIES: Final = ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "sentencepiece.bpe.model")
+_SENTENCEPIECE: Final = ("spm.model", "sentencepiece.bpe.model")
+_VOCABULARIES: Final = ("tokenizer.json", "vocab.txt", "vocab.json", *_SENTENCEPIECE)
 _CONVERTER: Final = "SFconvertbot"
 """The hub's own account that offers safetensors, as a pull request, for models that have only pickled weights."""
 
@@ -33,7 +35,8 @@ def folder_of(source: str | Path) -> Path:
     """
     if Path(source).is_dir():
         return Path(source)
-    from huggingface_hub.errors import HFValidationError, HTTPError, LocalEntryNotFoundError
+    # HTTPError is that of the HTTP library below, which differs between the hub client's versions
+    from huggingface_hub.errors import HFValidationError, HTTPError, LocalEntryNotFoundError  # type: ignore[attr-defined]
 
     try:
         folder = _download(str(source), None)
@@ -94,12 +97,17 @@ def fast_tokenizer(folder: Path) -> Tokenizer:
 
     Raises:
         EncoderError: It has none.
+        MissingExtraError: It has to be made from a SentencePiece model, as that of DeBERTa-v3, and sentencepiece is
+            not installed.
     """
     from tokenizers import Tokenizer
     from transformers import AutoTokenizer
 
-    if not any((folder / name).is_file() for name in _VOCABULARIES):  # transformers would make up an empty one
+    found = [name for name in _VOCABULARIES if (folder / name).is_file()]
+    if not found:  # transformers would make up an empty one
         raise EncoderError(f"{folder} has no tokenizer ({', '.join(_VOCABULARIES)}); put the model's own there.")
+    if found[0] in _SENTENCEPIECE and importlib.util.find_spec("sentencepiece") is None:
+        raise MissingExtraError.of(f"The tokenizer in {folder}, a SentencePiece model,", "finetune")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:

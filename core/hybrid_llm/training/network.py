@@ -61,6 +61,7 @@ def logit_network(folder: Path, settings: FineTuneSettings, mean_label: float, s
         network.logit.bias.fill_(math.log(share / (1 - share)))
     freeze(network, settings.frozen_layers)
     if settings.gradient_checkpointing:
+        encoder.config.use_cache = False  # which encoders do not do anyway; left on, transformers says so
         again: dict[str, Any] = {"use_reentrant": False}
         if hasattr(encoder, "activation_checkpointing_enable"):  # its name from transformers 5 on
             encoder.activation_checkpointing_enable(activation_checkpointing_kwargs=again)

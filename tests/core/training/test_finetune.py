@@ -222,8 +222,11 @@ def test_lower_layers_learn_more_slowly_and_biases_are_not_decayed(trial: Trial)
     assert of["encoder.embeddings.word_embeddings.weight"] == (0.125, 0.1)
 
 
-def test_gradient_checkpointing_changes_no_weight(trial: Trial, whole: tuple[Any, FineTuned]) -> None:
+def test_gradient_checkpointing_changes_no_weight_and_says_nothing(
+    trial: Trial, whole: tuple[Any, FineTuned], caplog: pytest.LogCaptureFixture
+) -> None:
     network = trial.run(replace(SETTINGS, gradient_checkpointing=True))[0]
+    assert not caplog.records
     one, other = (logits(n, trial.held.ids, SETTINGS, Devices(SETTINGS)) for n in (network, whole[0]))
     np.testing.assert_allclose(one, other, atol=1e-4)
 

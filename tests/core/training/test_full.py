@@ -20,7 +20,7 @@ from hybrid_llm.errors import ConfigError, DamagedFolderError, EncoderError, Lab
 from hybrid_llm.network import LogitHead, NetworkScorer
 from hybrid_llm.training import TrainConfig, full, train
 from hybrid_llm.training.network_export import agreement, check_scores
-from tests.core.training.tiny_models import FAMILIES, write_model
+from tests.core.training.tiny_models import FAMILIES, write_model, write_sentencepiece
 from tests.small_table import make_rows
 
 SETTINGS: dict[str, Any] = {
@@ -130,6 +130,21 @@ def test_every_family_is_trained_and_exported(family: str, table: QualityTable, 
     assert router.record.heldout["onnx_difference"] < 1e-3
     router.save(tmp_path / "router")
     assert np.array_equal(Router.load(tmp_path / "router").score(QUERIES), router.score(QUERIES))
+
+
+def test_a_model_whose_tokenizer_is_sentencepiece_alone_is_trained(
+    table: QualityTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sentencepiece
+
+    model = write_model(tmp_path / "deberta", "DebertaV2", num_hidden_layers=1, vocab_size=200, pad_token_id=0)
+    write_sentencepiece(model)
+    router = fit(table, model, epochs=1)
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(model / "spm.model"))
+    assert router.scorer.encoder.tokenizer.ids("what is number")[0] == [1, *pieces.encode("what is number"), 2]
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(MissingExtraError, match=r"a SentencePiece model, needs .*hybrid-llm\[finetune\]"):
+        fit(table, model, epochs=1)
 
 
 @pytest.mark.usefixtures("untraced")

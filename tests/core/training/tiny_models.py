@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,28 @@ def write_model(folder: Path, family: str = "Bert", **config: Any) -> Path:
     write_tokenizer(folder)
     (folder / "README.md").write_text("---\nlicense: cc0-1.0\n---\n# A model\n")
     return folder
+
+
+def write_sentencepiece(folder: Path) -> None:
+    """Replace the tokenizer by a SentencePiece model alone, which is how DeBERTa-v3 comes from the hub."""
+    import sentencepiece
+
+    for file in folder.glob("token*"):
+        file.unlink()
+    words = [word for word in WORDS if word.isalpha()]
+    special = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
+    pieces = {"pad_piece": "[PAD]", "bos_piece": "[CLS]", "eos_piece": "[SEP]", "unk_piece": "[UNK]"}
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=(f"{one} {other}" for one in words for other in words),
+        model_prefix=str(folder / "spm"),
+        vocab_size=len(WORDS) - 10,
+        hard_vocab_limit=False,
+        user_defined_symbols=["[MASK]"],
+        minloglevel=2,
+        **special,
+        **pieces,
+    )
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False, "vocab_type": "spm"}))
 
 
 def write_tokenizer(folder: Path) -> None:
