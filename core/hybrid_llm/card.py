@@ -94,8 +94,8 @@ def _figures(record: TrainingRecord) -> str:
         )
     else:
         text = (
-            f"Only {heldout.get('n', 0):,} rows were held out, too few to choose by, so the settings are the "
-            f"defaults ({settings}). `hybrid-llm evaluate --split test` gives figures."
+            f"Only {heldout.get('n', 0):,} rows were held out, too few to choose by, so nothing was chosen "
+            f"({settings}). `hybrid-llm evaluate --split test` gives figures."
         )
     if not record.settings.get("signal", True):
         text += " **Training found nothing to go by: all scores are nearly equal, and routing is close to random.**"

@@ -43,6 +43,11 @@ class EncoderInfo:
     format: int = FORMAT
 
     @property
+    def weights(self) -> str:
+        """The numbers that the weights are stored in, in words."""
+        return "float32" if self.quantisation == "none" else self.quantisation
+
+    @property
     def sha256(self) -> str:
         """A hash of all that an embedding depends on: graph, tokenizer and token budget."""
         parts = (self.files["encoder.onnx"], self.files["tokenizer.json"], str(self.max_tokens))

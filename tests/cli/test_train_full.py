@@ -46,7 +46,7 @@ def test_a_run_that_was_interrupted_goes_on_and_leaves_a_router_and_no_checkpoin
     assert shown.code == 0
     assert "Recipe: full\n" in shown.out
     assert "Settings: epoch " in shown.out
-    assert "160 training rows the recipe full is likely worse" in shown.err
+    assert "160 training rows the recipe full is likely no better" in shown.err
     assert [entry.name for entry in tmp_path.iterdir()] == ["r"]
     router = Router.load(tmp_path / "r")
     assert router.record.settings["learning_rate"] == 0.003

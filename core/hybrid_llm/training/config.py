@@ -64,7 +64,7 @@ class TrainConfig(FineTuneSettings):
             raise ConfigError(f"label is {' or '.join(get_args(Label))}, not {self.label!r}.")
         if self.recipe not in get_args(Recipe):
             raise ConfigError(f"recipe is {' or '.join(get_args(Recipe))}, not {self.recipe!r}.")
-        if self.recipe == "full" and self.encoder is None:
+        if self.recipe == "full" and not self.encoder:
             raise ConfigError(
                 "The recipe full needs a model to fine-tune: set encoder to a folder or a hub id "
                 "(the paper's is microsoft/deberta-v3-large)."

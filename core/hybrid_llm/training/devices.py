@@ -60,8 +60,7 @@ class Devices:
     def part(self) -> None:
         """Wait until all processes are here, and part them, if they were joined here.
 
-        Left to the end of the program, where each arrives at a time of its own, the threads of the connection can
-        abort one of them, and the launcher then ends the others, in the middle of what they write.
+        Whoever has nothing more to do may then leave while another still works.
         """
         self.wait()
         if self._joined_here:

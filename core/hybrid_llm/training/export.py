@@ -81,7 +81,7 @@ def export_encoder(
         tokenizer = fast_tokenizer(folder)
         QueryTokenizer(tokenizer, max_tokens)  # checks the budget, and switches padding and truncation off
         module = pooled_module(folder, pooling)
-        check_length(module, max_tokens)
+        check_length(module, max_tokens, "max_tokens")
         model = to_onnx(module)
         compare(model, module, max_tokens)
         if quantise is not None:
@@ -141,7 +141,7 @@ def _notice(info: EncoderInfo, origin: str, licence: str, options: str) -> str:
         f"sha256 of its weights (safetensors): {info.weights_sha256}\n"
         "\n"
         "What was changed: exported to ONNX, with pooling and normalisation to length 1 inside the graph\n"
-        f"(pooling: {info.pooling}; weights: {info.quantisation}); tokenizer without padding and truncation.\n"
+        f"(pooling: {info.pooling}; weights: {info.weights}); tokenizer without padding and truncation.\n"
         f"Made by: python -m hybrid_llm.training.export {origin} {options}\n"
     )
 

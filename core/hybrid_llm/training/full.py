@@ -84,7 +84,7 @@ def fit_network(
         source = Source(shown(config.encoder), licence_of(folder), hash_of_weights(folder))
         tokenizer = fast_tokenizer(folder)
         network = logit_network(folder, config, float(fitting.mean()), config.seed)
-        check_length(network, config.max_length)
+        check_length(network, config.max_length, "max_length")
     ids = _token_ids(QueryTokenizer(tokenizer, config.max_length), rows.queries, progress)
     parts = [
         TokenRows([ids[i] for i in np.flatnonzero(part)], labels[part], rows.mean_small[part], rows.mean_large[part])

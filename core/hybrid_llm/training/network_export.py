@@ -88,7 +88,7 @@ def write_network(
         f"sha256 of its weights (safetensors): {source.weights_sha256}\n"
         "\n"
         "What was changed: fine-tuned as a router (hybrid-llm train --recipe full), with one logit on top; exported\n"
-        f"to ONNX (weights: {info.quantisation}); tokenizer without padding and truncation.\n"
+        f"to ONNX (weights: {info.weights}); tokenizer without padding and truncation.\n"
     )
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -58,15 +58,19 @@ def _example(module: Any, lengths: Sequence[int]) -> tuple[torch.Tensor, torch.T
     return torch.from_numpy(ids), torch.from_numpy(mask)
 
 
-def check_length(module: Any, max_tokens: int) -> None:
-    """Refuse a budget beyond what the model has positions for."""
+def check_length(module: Any, tokens: int, option: str) -> None:
+    """Refuse a budget beyond what the model has positions for.
+
+    Raises:
+        EncoderError: It is; the option that set it is named.
+    """
     import torch
 
     try:
         with torch.inference_mode():
-            module(*_example(module, [max_tokens]))
+            module(*_example(module, [tokens]))
     except (IndexError, RuntimeError) as error:
-        raise EncoderError(f"The model cannot read max_tokens={max_tokens} ({reason(error)}); use fewer.") from error
+        raise EncoderError(f"The model cannot read {tokens:,} tokens at a time: lower {option}.") from error
 
 
 def to_onnx(module: Any, output: str = "sentence_embedding") -> ModelProto:
