@@ -180,8 +180,8 @@ async def test_small_is_killed_before_a_run_and_back_in_the_next(chaos: ChaosSer
     assert steps(await ask(agent, "ainvoke", EASY)) == [("small", "score")] * 2
 
 
-TALKATIVE = {"model": "tiny-random", "temperature": 0, "num_predict": 20_000, "num_ctx": 8192}
-"""The random model talks at length, so that there is time to kill it."""
+TALKATIVE = {"model": "tiny-random", "temperature": 0, "repeat_penalty": 0.5, "num_predict": 20_000, "num_ctx": 8192}
+"""The random model, in love with its own words, talks for many seconds, so that there is time to kill it."""
 
 
 async def test_small_is_killed_while_it_speaks_and_nobody_listens(chaos: ChaosServers, arms: Arms) -> None:

@@ -109,8 +109,9 @@ def fit_network(
             progress("Exporting", 0, 0)
         with quiet():
             write_network(network, tokenizer, place, source, config, made_with)
-    devices.part()
+    devices.wait()
     encoder = Encoder.load(place)
+    devices.part()  # from here on the first process may remove what all have read
     if not config.checkpoints:
         weakref.finalize(encoder, shutil.rmtree, place.parent, ignore_errors=True)
     slope, offset = platt(raw, labels[unseen]) if choosing else (1.0, 0.0)
