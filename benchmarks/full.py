@@ -44,6 +44,8 @@ RUNS: Final[Mapping[tuple[str, int], Sequence[tuple[str, Mapping[str, Any]]]]] =
     ("zeroeval, gemma-2-9b", ALL): (TWO, FIVE, TWO_FROZEN, FIVE_FROZEN),
     ("zeroeval, gemma-2-9b", 1000): (TWO, FIVE, TWO_FROZEN, FIVE_FROZEN),
     ("mixed, mistral-7b", ALL): (TWO, FIVE),
+    ("samples, codellama-7b", ALL): (TWO, FIVE),
+    ("chat, openchat", ALL): (TWO, FIVE),
 }
 """(pair, training rows) -> what is fine-tuned there: a name, and settings."""
 
@@ -83,7 +85,8 @@ def _average(name: str) -> str:
 
 
 def _best_epoch(run: Outcome) -> int:
-    return 1 + int(np.argmin([epoch["loss"] for epoch in run.heldout["epochs"]]))
+    losses = [epoch["loss"] for epoch in run.heldout["epochs"]]
+    return len(losses) if None in losses else 1 + int(np.argmin(losses))  # with few held-out rows the last is kept
 
 
 def table_of_gain(data: Path, model: Path, cache: Path, repetitions: int, workers: int) -> str:

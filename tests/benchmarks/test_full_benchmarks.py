@@ -46,6 +46,13 @@ def test_a_run_and_its_average_are_held_against_head(data: Path) -> None:
     assert run[4:] == ["12 s", "345 MB", "2"]
 
 
+def test_where_nothing_was_held_out_the_last_epoch_was_kept(data: Path) -> None:
+    _, test = rows_of(data, PAIR, 1)
+    run = run_with(np.full(len(test), 0.5))
+    last = Outcome(**{**asdict(run), "heldout": {"epochs": [{"loss": None}, {"loss": None}]}})
+    assert full.judged_rows(PAIR, data, {HEAD: run, FULL: last}, 20)[1][-1] == "2"
+
+
 def test_a_run_that_was_made_is_not_made_again(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Here:
         """Runs at once, in this process."""

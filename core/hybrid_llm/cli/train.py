@@ -177,7 +177,7 @@ def _summary(router: Router, material: Material, out: Path) -> dict[str, Any]:
 
 
 def _why(config: TrainConfig) -> str:
-    return ", since fine-tuning (--recipe full) won on no pair that was measured" if config.recipe == "auto" else ""
+    return ", since fine-tuning (--recipe full) was clearly better nowhere" if config.recipe == "auto" else ""
 
 
 def _print_summary(router: Router, material: Material, out: Path, config: TrainConfig) -> None:

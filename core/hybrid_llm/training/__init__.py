@@ -1,7 +1,7 @@
 """Training: from a quality table to a router.
 
 ``train`` is the way in; ``TrainConfig`` holds every setting. The recipe ``head`` (a head on the frozen encoder, in
-seconds, without torch) needs the extra ``train``.
+seconds, without torch) needs the extra ``train``, the recipe ``full`` (a fine-tuned encoder) the extra ``finetune``.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hybrid_llm.training.config import TrainConfig
 
 TRIED_ROWS: Final = 8287
-"""Training rows up to which ``benchmarks/full.py`` compared both recipes; ``full`` won on none of the pairs."""
+"""Training rows up to which ``benchmarks/full.py`` compared both recipes; ``full`` was clearly better on none."""
 
 
 def recipe_of(config: TrainConfig, rows: int) -> Literal["head", "full"]:
@@ -25,9 +25,9 @@ def recipe_of(config: TrainConfig, rows: int) -> Literal["head", "full"]:
         return "head"
     if rows <= TRIED_ROWS:
         warnings.warn(
-            f"With {rows:,} training rows the recipe full is likely no better than head: on no pair measured was it, "
-            f"with up to {TRIED_ROWS:,} rows and a small encoder (docs/training.md). Train both, and compare: "
-            "hybrid-llm evaluate",
+            f"With {rows:,} training rows the recipe full is likely no better than head: on no pair measured was it "
+            f"clearly better, with up to {TRIED_ROWS:,} rows and a small encoder (docs/training.md). Train both, and "
+            "compare: hybrid-llm evaluate",
             HybridLLMWarning,
             stacklevel=3,
         )
