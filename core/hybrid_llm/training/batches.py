@@ -22,7 +22,7 @@ POOL: Final = 50
 def length_grouped(lengths: Sequence[int], size: int, seed: Sequence[int]) -> list[IntArray]:
     """Return the numbers of n rows, each once, in random batches of rows of like length.
 
-    The batch with the longest row is the first, so that memory runs out at once or never.
+    The batch with the longest row is the first, so that too little memory shows early.
 
     Args:
         lengths: n lengths.
