@@ -30,7 +30,7 @@ from onnx.reference.op_run import OpRun
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 
-from hybrid_llm._splits import hash_fraction
+from hybrid_llm.table import hash_fraction
 from hybrid_llm.encoder import Encoder
 from hybrid_llm.encoder_folder import EncoderInfo
 from hybrid_llm.metrics import bootstrap, tradeoff_curve

@@ -279,7 +279,7 @@ def test_splits_by_hash_are_the_same_for_ever() -> None:
 def test_hash_fractions_are_at_least_0_and_below_1(
     monkeypatch: pytest.MonkeyPatch, value: int, fraction: float
 ) -> None:
-    monkeypatch.setattr("hybrid_llm._splits.hash64", lambda text: value)
+    monkeypatch.setattr("hybrid_llm.table.splits.hash64", lambda text: value)
     assert hash_fraction("any") == fraction
 
 

@@ -15,21 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from hybrid_llm._pairs import PairTable, content_hash, read_only, split_sizes, take
-from hybrid_llm._rows import Raw, Row, check_rows, rows_of_file
-from hybrid_llm._splits import (
-    TRAIN,
-    hash64,
-    hash_fraction,
-    in_two_splits,
-    normal_text,
-    refuse_equal_text,
-    rows_of_split,
-    splits_of,
-)
+from hybrid_llm.table.pairs import PairTable, content_hash, read_only, split_sizes, take
+from hybrid_llm.table.rows import Raw, Row, check_rows, rows_of_file
+from hybrid_llm.table.splits import TRAIN, in_two_splits, normal_text, refuse_equal_text, rows_of_split, splits_of
 from hybrid_llm.errors import TableError, UnknownNameError
 
-__all__ = ["TRAIN", "LeakReport", "PairTable", "QualityTable", "hash64", "hash_fraction", "normal_text"]
 
 _COLUMNS: Final = ("ids", "queries", "row_splits", "tasks", "stem_keys", "quality", "extras")
 

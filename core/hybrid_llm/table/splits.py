@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from hybrid_llm._rows import Row
+from hybrid_llm.table.rows import Row
 from hybrid_llm.errors import TableError, UnknownNameError
 
 TRAIN: Final = "train"
