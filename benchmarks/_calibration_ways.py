@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hybrid_llm import Level
 from hybrid_llm.calibration import calibrate
-from hybrid_llm.heads import gaussian_kernel, squash
+from hybrid_llm.scoring.head import gaussian_kernel, squash
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.table import hash_fraction
 from hybrid_llm.training import TrainConfig

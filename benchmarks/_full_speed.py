@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks._full_runs import rows_of
-from hybrid_llm.encoder import QueryTokenizer
+from hybrid_llm.scoring.encoder import QueryTokenizer
 from hybrid_llm.labels import prob_labels
 from hybrid_llm.table import PairTable
 from hybrid_llm.training.batches import length_grouped

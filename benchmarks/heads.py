@@ -26,10 +26,10 @@ from benchmarks._judge import APGR, Judged, apgr_only, compare
 from benchmarks._page import clear, listed, prepare, signed
 from benchmarks._pairs import PAIRS, PairSpec, Tables
 from benchmarks.doc_tables import markdown, write_between
-from hybrid_llm.encoder import Encoder
+from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.labels import prob_labels
 from hybrid_llm.metrics import tradeoff_curve
-from hybrid_llm.scorer import joined
+from hybrid_llm.scoring.embedding import joined
 from hybrid_llm.table import hash_fraction
 from hybrid_llm.training import TrainConfig
 

@@ -31,8 +31,8 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 
 from hybrid_llm.table import hash_fraction
-from hybrid_llm.encoder import Encoder
-from hybrid_llm.encoder_folder import EncoderInfo
+from hybrid_llm.scoring.encoder import Encoder
+from hybrid_llm.scoring.encoder_folder import EncoderInfo
 from hybrid_llm.metrics import bootstrap, tradeoff_curve
 from hybrid_llm.table import QualityTable
 from hybrid_llm.training.export import export_encoder

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hybrid_llm._once import Once
 from hybrid_llm._plan import Plan
-from hybrid_llm._scoring import Scoring, checked, single
+from hybrid_llm.scoring.asking import Scoring, checked, single
 from hybrid_llm.decision import Decision, Level
 from hybrid_llm.errors import RouterFolderError
 from hybrid_llm.levels import DEFAULT_LEVEL, LevelOptions, Threshold, resolve

@@ -24,7 +24,7 @@ from benchmarks._calibration_ways import (
     head_of_all,
 )
 from benchmarks.calibration_study import DRAWS, parts
-from hybrid_llm.features import NAMES
+from hybrid_llm.scoring.features import NAMES
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.training.head import Rows
 

@@ -14,7 +14,7 @@ import pytest
 
 from hybrid_llm import Level, QualityTable, Router, metrics
 from hybrid_llm.cli.demo_queries import QUERIES
-from hybrid_llm.scorer import EmbeddingScorer
+from hybrid_llm.scoring.embedding import EmbeddingScorer
 from hybrid_llm.table import normal_text
 from hybrid_llm.training import head
 from tests.cli.conftest import PAIR, run, write_rows
@@ -97,7 +97,7 @@ def test_train_says_when_there_was_nothing_to_go_by(table, tmp_path, monkeypatch
 
 
 def test_train_takes_an_exported_encoder(table, tmp_path):
-    from hybrid_llm.encoder_folder import SHIPPED
+    from hybrid_llm.scoring.encoder_folder import SHIPPED
 
     (tmp_path / "mine").mkdir()
     for name in ("encoder.json", "encoder.onnx", "tokenizer.json"):

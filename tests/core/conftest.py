@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks._cache import CachedEncoder
 from hybrid_llm import QualityTable, Router
-from hybrid_llm.encoder import Encoder
+from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.training import train
 from tests.small_table import make_rows
 

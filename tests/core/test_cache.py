@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_llm._cache import ScoreCache
+from hybrid_llm.scoring.cache import ScoreCache
 
 
 def known(cache, texts):

@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_llm import encoder as encoder_module
-from hybrid_llm.encoder import Encoder, QueryTokenizer
-from hybrid_llm.encoder_folder import EncoderInfo
+from hybrid_llm.scoring.encoder import Encoder, QueryTokenizer
+from hybrid_llm.scoring.encoder_folder import EncoderInfo
 from hybrid_llm.errors import DamagedFolderError, EncoderError, NewerFormatError
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "zero", "one", "two", "three"]
@@ -238,8 +238,8 @@ def test_a_folder_without_an_encoder_says_how_to_make_one(tmp_path: Path) -> Non
 
 
 def test_an_incomplete_installation_says_how_to_repair_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hybrid_llm.encoder.SHIPPED", tmp_path)
-    monkeypatch.setattr("hybrid_llm.encoder_folder.SHIPPED", tmp_path)
+    monkeypatch.setattr("hybrid_llm.scoring.encoder.SHIPPED", tmp_path)
+    monkeypatch.setattr("hybrid_llm.scoring.encoder_folder.SHIPPED", tmp_path)
     with pytest.raises(EncoderError, match="force-reinstall hybrid-llm"):
         Encoder.load()
 
@@ -410,7 +410,7 @@ def fresh() -> dict[str, Any]:
     """What a fresh process has loaded and written after the import, and after one text."""
     code = """
 import json, sys
-import hybrid_llm.encoder as e
+import hybrid_llm.scoring.encoder as e
 before = sorted(m for m in ("onnxruntime", "tokenizers", "torch", "transformers") if m in sys.modules)
 e.Encoder.load().encode(["one", "two", "three"])
 after = sorted(m for m in ("onnxruntime", "tokenizers", "torch", "transformers") if m in sys.modules)

@@ -146,8 +146,8 @@ def pretrained(tmp_path, monkeypatch) -> Path:
     """A copy of the shipped files in their place."""
     copy = tmp_path / "pretrained"
     shutil.copytree(encoder_folder.SHIPPED, copy)
-    monkeypatch.setattr("hybrid_llm.encoder.SHIPPED", copy)
-    monkeypatch.setattr("hybrid_llm.encoder_folder.SHIPPED", copy)
+    monkeypatch.setattr("hybrid_llm.scoring.encoder.SHIPPED", copy)
+    monkeypatch.setattr("hybrid_llm.scoring.encoder_folder.SHIPPED", copy)
     monkeypatch.setattr("hybrid_llm.folder.SHIPPED_ROUTER", copy / "router")
     return copy
 

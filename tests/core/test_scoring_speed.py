@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hybrid_llm import Router, _cache
-from hybrid_llm._microbatch import PASS, MicroBatch
-from hybrid_llm.scorer import CHUNK, EmbeddingScorer
+from hybrid_llm.scoring.microbatch import PASS, MicroBatch
+from hybrid_llm.scoring.embedding import CHUNK, EmbeddingScorer
 from hybrid_llm.testing import FixedScorer
 
 TEXTS = [f"What is {i} + {i}? " + "And why? " * (i % 7) for i in range(40)]
@@ -69,7 +69,7 @@ def test_a_score_does_not_depend_on_its_batch_or_memory_to_the_last_bit(shipped,
 
 
 def test_served_scores_are_those_of_the_head(shipped):
-    from hybrid_llm.scorer import joined
+    from hybrid_llm.scoring.embedding import joined
 
     features = joined(shipped.scorer.encoder.encode(TEXTS).embeddings, TEXTS)
     np.testing.assert_allclose(shipped.score(TEXTS), shipped.scorer.head.score(features), atol=1e-6)
@@ -106,7 +106,7 @@ class FastEncoder:
     sha256 = "0" * 64
 
     def encode(self, texts):
-        from hybrid_llm.encoder import Encoded
+        from hybrid_llm.scoring.encoder import Encoded
 
         return Encoded(np.full((len(texts), 384), 0.05, dtype=np.float32), np.zeros(len(texts), dtype=bool))
 

@@ -4,7 +4,7 @@ Run as a command::
 
     python -m hybrid_llm.training.export MODEL --out DIR
 
-Needs the extra ``finetune``. What it writes is read by ``hybrid_llm.encoder`` without torch.
+Needs the extra ``finetune``. What it writes is read by ``hybrid_llm.scoring.encoder`` without torch.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, get_args
 
-from hybrid_llm.encoder import QueryTokenizer
-from hybrid_llm.encoder_folder import EncoderInfo
+from hybrid_llm.scoring.encoder import QueryTokenizer
+from hybrid_llm.scoring.encoder_folder import EncoderInfo
 from hybrid_llm.errors import EncoderError, HybridLLMError
 from hybrid_llm.training.hub import (
     fast_tokenizer,

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.encoder import Encoder, QueryTokenizer
+from hybrid_llm.scoring.encoder import Encoder, QueryTokenizer
 from hybrid_llm.errors import ConfigError, EncoderError, HybridLLMWarning
-from hybrid_llm.network import LogitHead, NetworkScorer
+from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
 from hybrid_llm.training.batches import steps_per_epoch
 from hybrid_llm.training.checkpoints import NETWORK, Checkpoints
 from hybrid_llm.training.devices import Devices

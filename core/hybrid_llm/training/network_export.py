@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.encoder_folder import EncoderInfo
+from hybrid_llm.scoring.encoder_folder import EncoderInfo
 from hybrid_llm.errors import EncoderError, RouterFolderError
 from hybrid_llm.training.onnx_graph import compare, quantised, to_onnx
 

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.decision import ALWAYS_SMALL
-from hybrid_llm.encoder import Encoder
+from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.errors import ConfigError, EncoderError, LabelError, MissingExtraError, TableError
 from hybrid_llm.labels import make_labels
 from hybrid_llm.record import SeenRows, TrainingRecord
 from hybrid_llm.router import Router
-from hybrid_llm.scorer import EmbeddingScorer, joined
+from hybrid_llm.scoring.embedding import EmbeddingScorer, joined
 from hybrid_llm.table import PairTable, hash_fraction
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.fitted import Fitted

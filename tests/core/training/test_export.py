@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from hybrid_llm.encoder import Encoder
+from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.errors import EncoderError, MissingExtraError
 from hybrid_llm.training.export import export_encoder, main
 

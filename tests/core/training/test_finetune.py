@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from hybrid_llm.encoder import QueryTokenizer
+from hybrid_llm.scoring.encoder import QueryTokenizer
 from hybrid_llm.errors import ConfigError, RouterFolderError
 from hybrid_llm.training.checkpoints import Checkpoints
 from hybrid_llm.training.devices import Devices

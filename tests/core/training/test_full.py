@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from hybrid_llm import HybridLLMWarning, QualityTable, Router
-from hybrid_llm.encoder import Encoder
+from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.errors import ConfigError, DamagedFolderError, EncoderError, LabelError, MissingExtraError
-from hybrid_llm.network import LogitHead, NetworkScorer
+from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
 from hybrid_llm.training import TrainConfig, full, train
 from hybrid_llm.training.network_export import agreement, check_scores
 from tests.core.training.tiny_models import FAMILIES, write_model, write_sentencepiece

@@ -10,7 +10,7 @@ from typing import Final
 
 from hybrid_llm.errors import DamagedFolderError, EncoderError, NewerFormatError
 
-SHIPPED: Final = Path(__file__).parent / "pretrained"
+SHIPPED: Final = Path(__file__).parents[1] / "pretrained"
 """Where the shipped encoder lies."""
 FORMAT: Final = 1
 """The format of the encoder folder that this version writes, and the newest that it reads."""

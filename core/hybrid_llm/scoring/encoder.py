@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.encoder_folder import SHIPPED, EncoderInfo, checked_bytes, remedy
+from hybrid_llm.scoring.encoder_folder import SHIPPED, EncoderInfo, checked_bytes, remedy
 from hybrid_llm.errors import DamagedFolderError, EncoderError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from hybrid_llm._microbatch import MicroBatch
+    from hybrid_llm.scoring.microbatch import MicroBatch
 
 Scores = tuple[NDArray[np.float64], NDArray[np.bool_]]
 """Scores and whether each text was cut, both of shape (n,)."""
@@ -50,7 +50,7 @@ class Scoring:
     async def ascore(self, texts: list[str]) -> Scores:
         """Do what :meth:`score` does in a worker thread, together with concurrent calls where that is known to work."""
         if self._joint is None:
-            from hybrid_llm._microbatch import MicroBatch
+            from hybrid_llm.scoring.microbatch import MicroBatch
 
             self._joint = MicroBatch(self.score, getattr(self._scorer, "recall", None))
         return await self._joint.score(texts)

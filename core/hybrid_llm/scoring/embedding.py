@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm._cache import ScoreCache, Scored
-from hybrid_llm.features import NAMES, text_features
-from hybrid_llm.heads import Head, squash
+from hybrid_llm.scoring.cache import ScoreCache, Scored
+from hybrid_llm.scoring.features import NAMES, text_features
+from hybrid_llm.scoring.head import Head, squash
 
 if TYPE_CHECKING:
-    from hybrid_llm.encoder import Encoder
+    from hybrid_llm.scoring.encoder import Encoder
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
