@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from hybrid_llm.certificate import CAVEATS, Certificate, Menu, percent
+from hybrid_llm.certify.certificate import CAVEATS, Certificate, Menu, percent
 from hybrid_llm.decision import Level
 from hybrid_llm.errors import RouterFolderError
 

@@ -204,7 +204,7 @@ def _read_calibration(folder: Path) -> Any:
 
 
 def _read_certificate(folder: Path) -> Any:
-    from hybrid_llm.certificate import Menu
+    from hybrid_llm.certify.certificate import Menu
 
     file = folder / CERTIFICATE
     return Menu.from_dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None

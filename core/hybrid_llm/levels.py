@@ -14,7 +14,7 @@ from hybrid_llm.errors import LevelError
 
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
-    from hybrid_llm.certificate import Menu
+    from hybrid_llm.certify.certificate import Menu
 
 DEFAULT_LEVEL: Final = Level("quality", 0.99)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hybrid_llm.calibration import Calibration
-    from hybrid_llm.certificate import Menu
+    from hybrid_llm.certify.certificate import Menu
     from hybrid_llm.record import TrainingRecord
     from hybrid_llm.table import PairTable, QualityTable
 

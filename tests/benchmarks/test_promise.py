@@ -12,7 +12,7 @@ from benchmarks.promise_real_data import PairScores, study, table
 from benchmarks.promise_simulation import choices
 from benchmarks.promise_worlds import BINS, worlds
 from hybrid_llm.certify import certify
-from hybrid_llm.evidence import Evidence
+from hybrid_llm.certify.evidence import Evidence
 
 ROOT = Path(__file__).resolve().parents[2]
 

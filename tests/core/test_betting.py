@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_llm.betting import LARGEST_BET, bets, log_wealth, log_wealth_along, mixed
+from hybrid_llm.certify.betting import LARGEST_BET, bets, log_wealth, log_wealth_along, mixed
 
 DRAWS = st.lists(st.floats(-1.0, 1.0), min_size=1, max_size=40)
 

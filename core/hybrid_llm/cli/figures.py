@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from hybrid_llm.certificate import percent
+from hybrid_llm.certify.certificate import percent
 from hybrid_llm.cli.output import print_table
 
 Write = Callable[[float], str]

@@ -99,7 +99,7 @@ def thresholds_of(calibration: Calibration) -> list[dict[str, float]]:
 
 def print_thresholds(calibration: Calibration) -> None:
     """Write what the quality levels mean for a pair."""
-    from hybrid_llm.certificate import percent
+    from hybrid_llm.certify.certificate import percent
 
     columns = ("quality", "threshold", f"to {calibration.small}", "measured drop", "in points")
     rows = [

@@ -1,6 +1,6 @@
 """What a promise is once it has been made: kept as JSON, looked up by level, told in words.
 
-How one is made is :mod:`hybrid_llm.certify`; the test behind it is :mod:`hybrid_llm.betting`.
+How one is made is :mod:`hybrid_llm.certify`; the test behind it is :mod:`hybrid_llm.certify.betting`.
 """
 
 from __future__ import annotations

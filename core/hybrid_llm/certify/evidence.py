@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hybrid_llm.betting import bets, log_wealth_along
+from hybrid_llm.certify.betting import bets, log_wealth_along
 from hybrid_llm.decision import ALWAYS_LARGE
 from hybrid_llm.errors import CertificateError
 
@@ -74,7 +74,7 @@ class Evidence:
         Args:
             max_drop: The limit, in [0, 1).
             at: Which thresholds.
-            stakes: Shape (b,), the bets; :func:`hybrid_llm.betting.bets` by default.
+            stakes: Shape (b,), the bets; :func:`hybrid_llm.certify.betting.bets` by default.
 
         Returns:
             Shape (thresholds, b): the log wealth of each bet. It never falls when ``max_drop`` rises.
