@@ -39,7 +39,7 @@ class ChatHybrid(ChatPair):
 
     What one arm cannot serve goes to the other, whatever the score: images, files, long prompts, tools that are built
     into a provider, a forced tool choice, a schema. A follow-up ("yes, do it") and the later steps of a tool loop
-    keep their decision. When the small model is down the large one answers; see ``hybrid_llm.failover``.
+    keep their decision. When the small model is down the large one answers; see ``hybrid_llm.dispatch.failover``.
 
     ``batch`` and ``abatch`` score all inputs in one pass; ``batch_as_completed`` scores each by itself. ``cache`` and
     ``rate_limiter`` of the pair apply, and so do the arms' limiters; their ``cache``, ``callbacks`` and ``tags`` do

@@ -10,7 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, Completi
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
 from hybrid_llm.decision import Level, Route
-from hybrid_llm.policy import Request
+from hybrid_llm.dispatch.policy import Request
 from llamaindex_hybrid._history import known_arguments, safe_messages
 from llamaindex_hybrid._requests import LEVELS, chat_request, prompt_request, split_options, template_request
 from llamaindex_hybrid._routing import Ask

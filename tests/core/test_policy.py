@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from hybrid_llm import Decision, Level, Router
 from hybrid_llm.errors import LevelError
-from hybrid_llm.failover import Failover
-from hybrid_llm.policy import FUNCTION, Allowed, Capabilities, Policy, Request
+from hybrid_llm.dispatch.failover import Failover
+from hybrid_llm.dispatch.policy import FUNCTION, Allowed, Capabilities, Policy, Request
 from hybrid_llm.testing import FixedScorer
 from tests.scenarios import EASY, FAILURES, HARD, SCENARIOS, SCORES, THRESHOLD, WINDOW, Scenario
 
