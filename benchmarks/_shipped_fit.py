@@ -25,7 +25,7 @@ from benchmarks._shipped_rows import FOLDS, LARGE, SMALL, Answered, Material, pa
 from hybrid_llm import Router
 from hybrid_llm.scoring.head import Head, gaussian_kernel
 from hybrid_llm.metrics import tradeoff_curve
-from hybrid_llm.record import SeenRows, TrainingRecord
+from hybrid_llm.router.record import SeenRows, TrainingRecord
 from hybrid_llm.scoring.embedding import EmbeddingScorer
 from hybrid_llm.training.head import normaliser, platt
 

@@ -104,7 +104,7 @@ def calibrate(
     The scores stay the same; the quality levels become those of your own models. A few hundred rows that
     training did not see are enough.
     """
-    from hybrid_llm.folder import refuse_foreign
+    from hybrid_llm.router.folder import refuse_foreign
 
     refuse_foreign(out)
     from hybrid_llm.router import Router

@@ -96,7 +96,7 @@ def train(
         "checkpoints": str(checkpoints) if checkpoints else None,
     }
     config = _config(_given(of_full, recipe, out), label=label, t=t, recipe=recipe, encoder=encoder, seed=seed)
-    from hybrid_llm.folder import refuse_foreign
+    from hybrid_llm.router.folder import refuse_foreign
 
     refuse_foreign(out)
     material = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks)

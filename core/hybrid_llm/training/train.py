@@ -16,7 +16,7 @@ from hybrid_llm.decision import ALWAYS_SMALL
 from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.errors import ConfigError, EncoderError, LabelError, MissingExtraError, TableError
 from hybrid_llm.labels import make_labels
-from hybrid_llm.record import SeenRows, TrainingRecord
+from hybrid_llm.router.record import SeenRows, TrainingRecord
 from hybrid_llm.router import Router
 from hybrid_llm.scoring.embedding import EmbeddingScorer, joined
 from hybrid_llm.table import PairTable, hash_fraction

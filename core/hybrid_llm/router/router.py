@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm._once import Once
-from hybrid_llm._plan import Plan
+from hybrid_llm.router.once import Once
+from hybrid_llm.router.plan import Plan
 from hybrid_llm.scoring.asking import Scoring, checked, single
 from hybrid_llm.decision import Decision, Level
 from hybrid_llm.errors import RouterFolderError
-from hybrid_llm.levels import DEFAULT_LEVEL, LevelOptions, Threshold, resolve
+from hybrid_llm.router.threshold import DEFAULT_LEVEL, LevelOptions, Threshold, resolve
 
 if TYPE_CHECKING:
     from typing import Self
 
     from hybrid_llm.calibration import Calibration
     from hybrid_llm.certify.certificate import Menu
-    from hybrid_llm.record import TrainingRecord
+    from hybrid_llm.router.record import TrainingRecord
     from hybrid_llm.table import PairTable, QualityTable
 
 FloatArray = NDArray[np.float64]
@@ -91,7 +91,7 @@ class Router:
         Raises:
             RouterFolderError: The folder is missing, is no router, is damaged or of a newer format.
         """
-        from hybrid_llm.folder import read_router
+        from hybrid_llm.router.folder import read_router
 
         parts = read_router(path)
         parts["scorer"].prepare()
@@ -123,7 +123,7 @@ class Router:
             RouterFolderError: The scorer is an object of your own (only its thresholds could be kept), or the
                 folder cannot be written, or it holds something else.
         """
-        from hybrid_llm.folder import write_router
+        from hybrid_llm.router.folder import write_router
 
         write_router(self, Path(path))
 

@@ -11,7 +11,7 @@ from hybrid_llm.errors import RouterFolderError
 
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
-    from hybrid_llm.record import TrainingRecord
+    from hybrid_llm.router.record import TrainingRecord
     from hybrid_llm.router import Router
 
 QUALITIES: Final = (0.99, 0.98, 0.97, 0.95, 0.90)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hybrid_llm.decision import Decision, Level, Route
-from hybrid_llm.levels import DEFAULT_LEVEL, Threshold
+from hybrid_llm.router.threshold import DEFAULT_LEVEL, Threshold
 
 
 @dataclass(frozen=True, slots=True)

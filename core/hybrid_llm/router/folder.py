@@ -36,7 +36,7 @@ CERTIFICATE: Final = "certificate.json"
 ENCODER: Final = "encoder"
 CARD: Final = "README.md"
 OURS: Final = (MANIFEST, HEAD, SEEN, CALIBRATION, CERTIFICATE, ENCODER, CARD)
-SHIPPED_ROUTER: Final = Path(__file__).parent / "pretrained" / "router"
+SHIPPED_ROUTER: Final = Path(__file__).parents[1] / "pretrained" / "router"
 
 
 def write_router(router: Router, path: Path) -> None:
@@ -79,7 +79,7 @@ def refuse_foreign(path: Path) -> None:
 def _write_files(router: Router, scorer: Any, folder: Path) -> None:
     from safetensors.numpy import save
 
-    from hybrid_llm.card import model_card
+    from hybrid_llm.router.card import model_card
 
     record = router.record
     assert record is not None
@@ -191,7 +191,7 @@ def _read_scorer(folder: Path, manifest: dict[str, Any]) -> Any:
 def _read_record(folder: Path, manifest: dict[str, Any]) -> Any:
     from safetensors.numpy import load_file
 
-    from hybrid_llm.record import SeenRows, TrainingRecord
+    from hybrid_llm.router.record import SeenRows, TrainingRecord
 
     return TrainingRecord.from_dict(manifest["training"], SeenRows(**load_file(folder / SEEN)))
 
