@@ -1,7 +1,7 @@
 """What a router has to beat: cheap rules and plain learners, on the same embeddings and the same rows.
 
 Every baseline returns one score a query, high where the small model should answer. Settings, where there are any, are
-chosen as ``hybrid_llm.training.train`` chooses: on the held-out fifth of the training rows.
+chosen as ``hybrid_llm.training.trainer`` chooses: on the held-out fifth of the training rows.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.table import hash_fraction
 from hybrid_llm.training import TrainConfig
 from hybrid_llm.training.head import FittedHead, Rows, Setting, choose, fit_head, normaliser
-from hybrid_llm.training.ridge import KernelRidge
+from hybrid_llm.training.head.ridge import KernelRidge
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

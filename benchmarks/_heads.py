@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hybrid_llm.scoring.head import gaussian_kernel
 from hybrid_llm.training import TrainConfig
 from hybrid_llm.training.head import normaliser
-from hybrid_llm.training.ridge import KernelRidge
+from hybrid_llm.training.head.ridge import KernelRidge
 
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]

@@ -3,7 +3,7 @@
     python benchmarks/heads.py DATA_DIR [--cache DIR] [--out docs/benchmarks.md]    # minutes on two cores
 
 Only the split ``train`` is read. Heads are fitted to four fifths of it and judged on the fifth that
-``hybrid_llm.training.train`` holds out. That fifth is halved by a hash: what has settings chooses them on one half and
+``hybrid_llm.training.trainer`` holds out. That fifth is halved by a hash: what has settings chooses them on one half and
 is judged on the other, both ways, so that a head with many settings has no advantage.
 """
 

@@ -35,8 +35,8 @@ from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.scoring.encoder_folder import EncoderInfo
 from hybrid_llm.metrics import bootstrap, tradeoff_curve
 from hybrid_llm.table import QualityTable
-from hybrid_llm.training.export import export_encoder
-from hybrid_llm.training.onnx_graph import quantised
+from hybrid_llm.training.onnx.export import export_encoder
+from hybrid_llm.training.onnx.graph import quantised
 
 SMALL, LARGE = "Mixtral-8x7B-Instruct-v0.1", "gpt-4-1106-preview"
 SHARE_TO_SMALL = 0.3

@@ -101,8 +101,8 @@ def train(
     refuse_foreign(out)
     material = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks)
     from hybrid_llm.training import train as fit
-    from hybrid_llm.training.checkpoints import remove_checkpoints
-    from hybrid_llm.training.devices import first_process
+    from hybrid_llm.training.full.checkpoints import remove_checkpoints
+    from hybrid_llm.training.full.devices import first_process
 
     speaks = first_process()  # of several that train together
     if not speaks:

@@ -48,7 +48,7 @@ class Scorer(Protocol):
 class Router:
     """Decides for each query whether the small model will answer as well as the large one.
 
-    Make one with :meth:`load`, with ``hybrid_llm.training.train``, or around a scorer of your own. A router is not
+    Make one with :meth:`load`, with ``hybrid_llm.training.trainer``, or around a scorer of your own. A router is not
     changed after it is made and may be used from many threads.
 
     Args:

@@ -1,7 +1,7 @@
 """Text to features: an ONNX encoder run by ONNX Runtime, without torch.
 
 An encoder is a folder of three files: ``encoder.onnx`` (pooling and normalisation inside), ``tokenizer.json`` and
-``encoder.json``, which says what they are and holds their hashes. ``hybrid_llm.training.export`` writes such folders;
+``encoder.json``, which says what they are and holds their hashes. ``hybrid_llm.training.onnx.export`` writes such folders;
 the one in ``hybrid_llm/pretrained`` is shipped.
 
 Each text is run alone, in a batch of one, on a few threads. An int8 encoder picks the scale of its activations

@@ -7,6 +7,6 @@ seconds, without torch) needs the extra ``train``, the recipe ``full`` (a fine-t
 from __future__ import annotations
 
 from hybrid_llm.training.config import TrainConfig
-from hybrid_llm.training.train import train
+from hybrid_llm.training.trainer import train
 
 __all__ = ["TrainConfig", "train"]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_llm.training.batches import length_grouped, padded, steps_of, steps_per_epoch
+from hybrid_llm.training.full.batches import length_grouped, padded, steps_of, steps_per_epoch
 
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 5))

@@ -3,7 +3,7 @@
 import pytest
 
 from hybrid_llm.errors import ConfigError, DamagedFolderError, RouterFolderError
-from hybrid_llm.training.checkpoints import Checkpoints, remove_checkpoints
+from hybrid_llm.training.full.checkpoints import Checkpoints, remove_checkpoints
 
 RUN = {"epochs": 5, "data": "abc", "grid": (1, 2)}
 

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.errors import EncoderError, MissingExtraError
-from hybrid_llm.training.export import export_encoder, main
+from hybrid_llm.training.onnx.export import export_encoder, main
 
 WORDS = ["<pad>", "<unk>", "<s>", "</s>", "zero", "one", "two", "three", "four", "five", "six", "seven"]
 TEXTS = ["one", "one two three", "seven " * 30, "", "four five unknown"]
@@ -40,7 +40,7 @@ def traced(float32: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the graph that was traced for ``float32``: tracing is what costs seconds."""
     import onnx
 
-    monkeypatch.setattr("hybrid_llm.training.export.to_onnx", lambda module: onnx.load(float32 / "encoder.onnx"))
+    monkeypatch.setattr("hybrid_llm.training.onnx.export.to_onnx", lambda module: onnx.load(float32 / "encoder.onnx"))
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from tokenizers import Tokenizer
 
 from hybrid_llm.scoring.encoder import QueryTokenizer
 from hybrid_llm.errors import ConfigError, RouterFolderError
-from hybrid_llm.training.checkpoints import Checkpoints
-from hybrid_llm.training.devices import Devices
-from hybrid_llm.training.finetune import FineTuned, TokenRows, evaluate, fine_tune, logits
-from hybrid_llm.training.finetune_config import FineTuneSettings
-from hybrid_llm.training.network import logit_network, parameter_groups
+from hybrid_llm.training.full.checkpoints import Checkpoints
+from hybrid_llm.training.full.devices import Devices
+from hybrid_llm.training.full.finetune import FineTuned, TokenRows, evaluate, fine_tune, logits
+from hybrid_llm.training.full.settings import FineTuneSettings
+from hybrid_llm.training.full.network import logit_network, parameter_groups
 from tests.small_table import make_rows
 
 SETTINGS = FineTuneSettings(

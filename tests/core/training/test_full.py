@@ -19,7 +19,7 @@ from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.errors import ConfigError, DamagedFolderError, EncoderError, LabelError, MissingExtraError
 from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
 from hybrid_llm.training import TrainConfig, full, train
-from hybrid_llm.training.network_export import agreement, check_scores
+from hybrid_llm.training.full.export import agreement, check_scores
 from tests.core.training.tiny_models import FAMILIES, write_model, write_sentencepiece
 from tests.small_table import make_rows
 
@@ -47,8 +47,8 @@ def untraced(tuned: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     import onnx
 
     graph = tuned.scorer.encoder.path / "encoder.onnx"
-    monkeypatch.setattr("hybrid_llm.training.network_export.to_onnx", lambda *args, **more: onnx.load(graph))
-    monkeypatch.setattr("hybrid_llm.training.network_export.compare", lambda *args, **more: None)
+    monkeypatch.setattr("hybrid_llm.training.full.export.to_onnx", lambda *args, **more: onnx.load(graph))
+    monkeypatch.setattr("hybrid_llm.training.full.export.compare", lambda *args, **more: None)
     monkeypatch.setattr("hybrid_llm.training.full.check_scores", lambda ours, torchs: 0.0)
 
 

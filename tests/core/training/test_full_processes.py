@@ -21,12 +21,12 @@ RUN = f"""
 import os, signal, sys
 import numpy as np, torch
 from pathlib import Path
-from hybrid_llm.training.checkpoints import Checkpoints
-from hybrid_llm.training.devices import Devices
-from hybrid_llm.training.finetune import TokenRows, fine_tune, logits
-from hybrid_llm.training.finetune_config import FineTuneSettings
-from hybrid_llm.training.hub import quiet
-from hybrid_llm.training.network import logit_network
+from hybrid_llm.training.full.checkpoints import Checkpoints
+from hybrid_llm.training.full.devices import Devices
+from hybrid_llm.training.full.finetune import TokenRows, fine_tune, logits
+from hybrid_llm.training.full.settings import FineTuneSettings
+from hybrid_llm.training.onnx.hub import quiet
+from hybrid_llm.training.full.network import logit_network
 
 torch.set_num_threads(1)
 model, folder, out, kill_at, dropout = sys.argv[1:]

@@ -5,7 +5,7 @@ import pytest
 
 from hybrid_llm.scoring.head import gaussian_kernel
 from hybrid_llm.training.head import platt
-from hybrid_llm.training.ridge import KernelRidge
+from hybrid_llm.training.head.ridge import KernelRidge
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def write_model(folder: Path, family: str = "Bert", **config: Any) -> Path:
     import torch
     import transformers
 
-    from hybrid_llm.training.hub import quiet
+    from hybrid_llm.training.onnx.hub import quiet
 
     sizes = {"vocab_size": len(WORDS), "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     more = {"intermediate_size": 48, "max_position_embeddings": 64, "pad_token_id": PAD, **FAMILIES[family]}

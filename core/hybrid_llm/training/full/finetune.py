@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from hybrid_llm.errors import ConfigError
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.table import hash64
-from hybrid_llm.training.batches import IntArray, length_grouped, padded, steps_of, steps_per_epoch
-from hybrid_llm.training.checkpoints import Checkpoints
-from hybrid_llm.training.devices import Devices
-from hybrid_llm.training.finetune_config import FineTuneSettings
-from hybrid_llm.training.network import parameter_groups
-from hybrid_llm.training.run_state import Clock, Epoch, Run, rate_share
+from hybrid_llm.training.full.batches import IntArray, length_grouped, padded, steps_of, steps_per_epoch
+from hybrid_llm.training.full.checkpoints import Checkpoints
+from hybrid_llm.training.full.devices import Devices
+from hybrid_llm.training.full.settings import FineTuneSettings
+from hybrid_llm.training.full.network import parameter_groups
+from hybrid_llm.training.full.run_state import Clock, Epoch, Run, rate_share
 
 if TYPE_CHECKING:
     import torch
@@ -77,7 +77,7 @@ def fine_tune(
     """Fine-tune a network in place.
 
     Args:
-        network: See :func:`hybrid_llm.training.network.logit_network`.
+        network: See :func:`hybrid_llm.training.full.network.logit_network`.
         fit: The rows to fit.
         held: The rows whose loss chooses the epoch; without them the last one is kept.
         settings: All settings.

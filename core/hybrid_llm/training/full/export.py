@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from hybrid_llm.scoring.encoder_folder import EncoderInfo
 from hybrid_llm.errors import EncoderError, RouterFolderError
-from hybrid_llm.training.onnx_graph import compare, quantised, to_onnx
+from hybrid_llm.training.onnx.graph import compare, quantised, to_onnx
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from hybrid_llm.training.finetune_config import FineTuneSettings
+    from hybrid_llm.training.full.settings import FineTuneSettings
 
 FloatArray = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def write_network(
     """Write a fine-tuned network as an encoder folder whose one output is the logit.
 
     Args:
-        network: See :func:`hybrid_llm.training.network.logit_network`; it stays on the CPU, for eager attention.
+        network: See :func:`hybrid_llm.training.full.network.logit_network`; it stays on the CPU, for eager attention.
         tokenizer: Its tokenizer.
         out: The folder; made, or its files replaced.
         source: What was fine-tuned.

@@ -2,7 +2,7 @@
 
 Run as a command::
 
-    python -m hybrid_llm.training.export MODEL --out DIR
+    python -m hybrid_llm.training.onnx.export MODEL --out DIR
 
 Needs the extra ``finetune``. What it writes is read by ``hybrid_llm.scoring.encoder`` without torch.
 """
@@ -22,7 +22,7 @@ from typing import Final, get_args
 from hybrid_llm.scoring.encoder import QueryTokenizer
 from hybrid_llm.scoring.encoder_folder import EncoderInfo
 from hybrid_llm.errors import EncoderError, HybridLLMError
-from hybrid_llm.training.hub import (
+from hybrid_llm.training.onnx.hub import (
     fast_tokenizer,
     folder_of,
     hash_of_weights,
@@ -32,7 +32,7 @@ from hybrid_llm.training.hub import (
     shown,
     versions,
 )
-from hybrid_llm.training.onnx_graph import Pooling, Quantise, check_length, compare, pooled_module, quantised, to_onnx
+from hybrid_llm.training.onnx.graph import Pooling, Quantise, check_length, compare, pooled_module, quantised, to_onnx
 
 LIBRARIES: Final = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
 """What an export depends on."""
@@ -142,7 +142,7 @@ def _notice(info: EncoderInfo, origin: str, licence: str, options: str) -> str:
         "\n"
         "What was changed: exported to ONNX, with pooling and normalisation to length 1 inside the graph\n"
         f"(pooling: {info.pooling}; weights: {info.weights}); tokenizer without padding and truncation.\n"
-        f"Made by: python -m hybrid_llm.training.export {origin} {options}\n"
+        f"Made by: python -m hybrid_llm.training.onnx.export {origin} {options}\n"
     )
 
 
@@ -158,9 +158,9 @@ def _options(info: EncoderInfo, quantise: Quantise | None, *, per_channel: bool,
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m hybrid_llm.training.export",
+        prog="python -m hybrid_llm.training.onnx.export",
         description="Export a Hugging Face text encoder to a folder that hybrid-llm reads without torch.",
-        epilog="example: python -m hybrid_llm.training.export sentence-transformers/all-MiniLM-L6-v2 --out encoder/",
+        epilog="example: python -m hybrid_llm.training.onnx.export sentence-transformers/all-MiniLM-L6-v2 --out encoder/",
     )
     parser.add_argument("source", metavar="MODEL", help="a folder with the model, or its id on the Hugging Face hub")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write")

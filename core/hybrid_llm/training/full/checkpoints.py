@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hybrid_llm.errors import ConfigError, DamagedFolderError, RouterFolderError
-from hybrid_llm.training.hub import reason
+from hybrid_llm.training.onnx.hub import reason
 
 if TYPE_CHECKING:
     import torch

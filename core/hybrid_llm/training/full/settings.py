@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from hybrid_llm.errors import ConfigError
-from hybrid_llm.training.onnx_graph import Pooling
+from hybrid_llm.training.onnx.graph import Pooling
 
 Precision = Literal["auto", "bf16", "float32"]
 

@@ -19,7 +19,7 @@ from hybrid_llm.scoring.features import NAMES
 from hybrid_llm.scoring.head import Head, gaussian_kernel, squash
 from hybrid_llm.metrics import auc, tradeoff_curve
 from hybrid_llm.training.config import TrainConfig
-from hybrid_llm.training.ridge import KernelRidge
+from hybrid_llm.training.head.ridge import KernelRidge
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from hybrid_llm.errors import EncoderError
-from hybrid_llm.training.hub import load_model, reason
+from hybrid_llm.training.onnx.hub import load_model, reason
 
 if TYPE_CHECKING:
     import torch
