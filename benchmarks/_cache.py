@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.scoring.encoder import Encoded, Encoder
+from hybrid_llm.scoring import Encoded, Encoder
 from hybrid_llm.table import hash64
 
 CHUNK = 512

@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.scoring.head import gaussian_kernel
+from hybrid_llm.scoring import gaussian_kernel
 from hybrid_llm.training import TrainConfig
-from hybrid_llm.training.head import normaliser
+from hybrid_llm.training.head.head import normaliser
 from hybrid_llm.training.head.ridge import KernelRidge
 
 Floats = NDArray[np.float64]

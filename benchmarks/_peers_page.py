@@ -52,7 +52,7 @@ A router is *clearly* better or worse when the 95 % interval of the paired diffe
 
 ## How each was run
 
-- **Ours, trained for the pair**: `hybrid_llm.training.trainer` with its defaults. **As shipped**: `Router.load()`; it was
+- **Ours, trained for the pair**: `hybrid_llm.training.train` with its defaults. **As shipped**: `Router.load()`; it was
   trained on the training rows of all files, these pairs among many, never on validation or test rows. *Fitted without
   this benchmark*: the same, without the benchmark's files and without every row of the others that asks one of its
   questions: what it does on a domain that it has not seen.

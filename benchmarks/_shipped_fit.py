@@ -23,11 +23,10 @@ from numpy.typing import NDArray
 from benchmarks._shipped_irt import denoised
 from benchmarks._shipped_rows import FOLDS, LARGE, SMALL, Answered, Material, pair_table, without
 from hybrid_llm import Router
-from hybrid_llm.scoring.head import Head, gaussian_kernel
 from hybrid_llm.metrics import tradeoff_curve
-from hybrid_llm.router.record import SeenRows, TrainingRecord
-from hybrid_llm.scoring.embedding import EmbeddingScorer
-from hybrid_llm.training.head import normaliser, platt
+from hybrid_llm.router import SeenRows, TrainingRecord
+from hybrid_llm.scoring import EmbeddingScorer, Head, gaussian_kernel
+from hybrid_llm.training.head.head import normaliser, platt
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]

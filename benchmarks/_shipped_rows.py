@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hybrid_llm import QualityTable
 from hybrid_llm.labels import TOLERANCE
-from hybrid_llm.scoring.embedding import joined
+from hybrid_llm.scoring import joined
 from hybrid_llm.table import PairTable, hash_fraction, normal_text
 
 Floats = NDArray[np.float64]

@@ -20,7 +20,7 @@ from benchmarks._judge import APGR, Judged, apgr_only, compare
 from benchmarks._shipped_fit import SHIPPED, Problem, Variant, targets
 from benchmarks._shipped_rows import Answered, Material, without
 from hybrid_llm import Router
-from hybrid_llm.decision import Level
+from hybrid_llm.level import Level
 from hybrid_llm.metrics import evaluate
 from hybrid_llm.table import normal_text
 

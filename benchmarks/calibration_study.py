@@ -26,10 +26,8 @@ from benchmarks._calibration_ways import CONFIG, KNOWN_WAYS, WAYS, Own, Way
 from benchmarks._pairs import PAIRS, PairSpec, Tables
 from benchmarks.shipped_router import fit_shipped, read_rows
 from hybrid_llm import Router
-from hybrid_llm.scoring.encoder import Encoder
-from hybrid_llm.scoring.head import Head
 from hybrid_llm.labels import make_labels
-from hybrid_llm.scoring.embedding import EmbeddingScorer, joined
+from hybrid_llm.scoring import EmbeddingScorer, Encoder, Head, joined
 from hybrid_llm.table import PairTable, hash_fraction
 from hybrid_llm.training.head import Rows
 

@@ -3,7 +3,7 @@
     python benchmarks/heads.py DATA_DIR [--cache DIR] [--out docs/benchmarks.md]    # minutes on two cores
 
 Only the split ``train`` is read. Heads are fitted to four fifths of it and judged on the fifth that
-``hybrid_llm.training.trainer`` holds out. That fifth is halved by a hash: what has settings chooses them on one half and
+``hybrid_llm.training.train`` holds out. That fifth is halved by a hash: what has settings chooses them on one half and
 is judged on the other, both ways, so that a head with many settings has no advantage.
 """
 
@@ -26,10 +26,9 @@ from benchmarks._judge import APGR, Judged, apgr_only, compare
 from benchmarks._page import clear, listed, prepare, signed
 from benchmarks._pairs import PAIRS, PairSpec, Tables
 from benchmarks.doc_tables import markdown, write_between
-from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.labels import prob_labels
 from hybrid_llm.metrics import tradeoff_curve
-from hybrid_llm.scoring.embedding import joined
+from hybrid_llm.scoring import Encoder, joined
 from hybrid_llm.table import hash_fraction
 from hybrid_llm.training import TrainConfig
 

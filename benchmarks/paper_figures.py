@@ -35,7 +35,7 @@ from benchmarks._simulated import simulated
 from benchmarks._summary import data_text, setting_text, summary, weak
 from benchmarks._transfer import transfer, transfer_section
 from benchmarks.doc_tables import write_between
-from hybrid_llm.scoring.encoder import Encoder
+from hybrid_llm.scoring import Encoder
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "benchmarks" / "results" / "paper_figures.json"

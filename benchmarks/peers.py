@@ -35,9 +35,9 @@ from benchmarks._peers_page import apgr_spread, page
 from benchmarks._peers_routers import UTTERANCES, Material
 from benchmarks.paper_figures import machine
 from hybrid_llm import Router
-from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.metrics import oracle_curve, random_curve, tradeoff_curve
 from hybrid_llm.report import error_cost_plot
+from hybrid_llm.scoring import Encoder
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 COMPARED: Final = ("mmlu", "zeroeval, gemma-2-9b", "mmlu_pro, Llama-3.1-8B")

@@ -28,8 +28,8 @@ from benchmarks._cache import CachedEncoder
 from benchmarks._pairs import PAIRS, Tables
 from benchmarks.doc_tables import markdown, percent, write_between
 from hybrid_llm.certify import certify
-from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.metrics import tradeoff_curve
+from hybrid_llm.scoring import Encoder
 from hybrid_llm.table import normal_text
 from hybrid_llm.training import train
 

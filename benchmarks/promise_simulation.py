@@ -23,9 +23,8 @@ from numpy.typing import NDArray
 
 from benchmarks.doc_tables import markdown, percent, write_between
 from benchmarks.promise_worlds import BINS, DROPS, Floats, World, worlds
+from hybrid_llm.certify import Evidence, certify, certify_menu
 from hybrid_llm.certify.betting import mixed
-from hybrid_llm.certify import certify, certify_menu
-from hybrid_llm.certify.evidence import Evidence
 
 CONFIDENCE = 0.95
 SIZES = (100, 300, 500, 1000, 2000, 5000, 20_000)

@@ -30,11 +30,9 @@ from onnx.reference.op_run import OpRun
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 
-from hybrid_llm.table import hash_fraction
-from hybrid_llm.scoring.encoder import Encoder
-from hybrid_llm.scoring.encoder_folder import EncoderInfo
 from hybrid_llm.metrics import bootstrap, tradeoff_curve
-from hybrid_llm.table import QualityTable
+from hybrid_llm.scoring import Encoder, EncoderInfo
+from hybrid_llm.table import QualityTable, hash_fraction
 from hybrid_llm.training.onnx.export import export_encoder
 from hybrid_llm.training.onnx.graph import quantised
 

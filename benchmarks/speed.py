@@ -32,8 +32,8 @@ from doc_tables import markdown, write_between
 from quantisation import machine
 
 from hybrid_llm import Router
+from hybrid_llm.scoring import EmbeddingScorer
 from hybrid_llm.table import hash_fraction
-from hybrid_llm.scoring.embedding import EmbeddingScorer
 
 TWENTY_TOKENS = "what is the capital of the country near sea number {} and who was its first mayor"
 PAGE = """\

@@ -14,7 +14,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from hybrid_llm import Router
-from hybrid_llm.scoring.encoder import Encoder
+from hybrid_llm.scoring import Encoder
 from langchain_hybrid import RunnableHybrid
 
 PASSAGES = [

@@ -18,7 +18,7 @@ from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.memory import ChatMemoryBuffer
 
 from hybrid_llm import Router
-from hybrid_llm.scoring.encoder import Encoder
+from hybrid_llm.scoring import Encoder
 from llamaindex_hybrid import HybridLLM, HybridRoutingEvent
 
 QUESTIONS = [

@@ -16,8 +16,8 @@ from langchain_core.runnables.config import ensure_config
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from hybrid_llm.decision import Decision, Route
+from hybrid_llm.dispatch import Request
 from hybrid_llm.errors import LevelError
-from hybrid_llm.dispatch.policy import Request
 from langchain_hybrid._cache_marks import without_foreign_marks
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import request_of

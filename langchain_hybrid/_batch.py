@@ -13,7 +13,7 @@ from hybrid_llm.decision import Decision
 from langchain_hybrid._runs import decision_of, raise_first
 
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch.policy import Policy, Request
+    from hybrid_llm.dispatch import Policy, Request
 
 T = TypeVar("T")
 Outcome = Decision | Exception

@@ -7,7 +7,7 @@ from typing import Any, Final
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from hybrid_llm.dispatch.policy import FUNCTION, Capabilities
+from hybrid_llm.dispatch import FUNCTION, Capabilities
 
 _MODALITIES: Final = {"image": "image_inputs", "file": "pdf_inputs", "audio": "audio_inputs", "video": "video_inputs"}
 

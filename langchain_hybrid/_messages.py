@@ -10,8 +10,8 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.prompt_values import PromptValue
 
 from hybrid_llm.decision import Decision
+from hybrid_llm.dispatch import FUNCTION, Request
 from hybrid_llm.errors import LevelError
-from hybrid_llm.dispatch.policy import FUNCTION, Request
 from langchain_hybrid._options import Options
 
 LAST_HUMAN: Final = "last_human"

@@ -9,7 +9,8 @@ from typing import Any, Final
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 
-from hybrid_llm.decision import Level, Route
+from hybrid_llm.decision import Route
+from hybrid_llm.level import Level
 
 LEVELS: Final = ("quality", "cost_advantage", "threshold")
 OPTIONS: Final = (*LEVELS, "route")

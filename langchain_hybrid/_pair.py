@@ -15,7 +15,7 @@ from langchain_core.runnables.utils import ConfigurableFieldSpec
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch.policy import Request
+from hybrid_llm.dispatch import Request
 from langchain_hybrid import _calls
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import LAST_HUMAN, request_of

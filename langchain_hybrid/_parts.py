@@ -15,7 +15,7 @@ from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
 from langchain_hybrid._routing import Routing
 
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch.breaker import Breaker
+    from hybrid_llm.dispatch import Breaker
 
 _OF_THE_ARMS: Final = frozenset(
     {"model", "temperature", "max_tokens", "timeout", "stop", "max_retries", "api_key", "base_url", "top_p", "seed"}
@@ -94,7 +94,7 @@ def new_routing(
     small: BaseChatModel, large: BaseChatModel, router: Any, options: Mapping[str, Any], breakers: dict[Route, Breaker]
 ) -> Routing:
     """Make the routing of a pair whose breakers stay the same."""
-    from hybrid_llm.dispatch.failover import Failover
+    from hybrid_llm.dispatch import Failover
 
     failover = Failover(
         to_large=options["fallback_to_large"],
@@ -107,6 +107,6 @@ def new_routing(
 
 def new_breakers() -> dict[Route, Breaker]:
     """Make the breakers of a new pair."""
-    from hybrid_llm.dispatch.breaker import Breaker
+    from hybrid_llm.dispatch import Breaker
 
     return {"small": Breaker(), "large": Breaker()}

@@ -13,8 +13,7 @@ from langchain_hybrid._options import level_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hybrid_llm.dispatch.failover import Failover
-    from hybrid_llm.dispatch.policy import Policy
+    from hybrid_llm.dispatch import Failover, Policy
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +52,8 @@ class Routing:
             LevelError: Two levels, one out of range, or one that this router has no thresholds for.
             ConfigError: ``small_timeout`` is not positive.
         """
-        from hybrid_llm.dispatch.failover import Failover  # these load numpy, which importing this package need not wait for
-        from hybrid_llm.dispatch.policy import Allowed, Policy
-        from hybrid_llm.router import Router
+        from hybrid_llm.dispatch import Allowed, Failover, Policy
+        from hybrid_llm.router import Router  # loads numpy, which importing this package need not wait for
 
         level = level_of(options)
         policy = Policy(

@@ -11,7 +11,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from pydantic import PrivateAttr
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch.policy import Request
+from hybrid_llm.dispatch import Request
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._runs import closing_stream, with_decision
 from langchain_hybrid.runnable import RunnableHybrid

@@ -14,8 +14,8 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from hybrid_llm.decision import Decision, Reason
+from hybrid_llm.dispatch import Policy, Request
 from hybrid_llm.errors import ConfigError
-from hybrid_llm.dispatch.policy import Policy, Request
 from langchain_hybrid._agent import STATE_KEY, HybridState, as_model, decision_in, for_arm, read_request
 from langchain_hybrid._first_token import Attempts
 from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN, METADATA_KEY

@@ -22,7 +22,7 @@ from langchain_core.utils.pydantic import TypeBaseModel
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch.policy import Request
+from hybrid_llm.dispatch import Request
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import CONFIG_SPECS, read_options, split_options
 from langchain_hybrid._routing import Routing

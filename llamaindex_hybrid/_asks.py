@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
-from hybrid_llm.decision import Level, Route
-from hybrid_llm.dispatch.policy import Request
+from hybrid_llm.decision import Route
+from hybrid_llm.dispatch import Request
+from hybrid_llm.level import Level
 from llamaindex_hybrid._history import known_arguments, safe_messages
 from llamaindex_hybrid._requests import LEVELS, chat_request, prompt_request, split_options, template_request
 from llamaindex_hybrid._routing import Ask

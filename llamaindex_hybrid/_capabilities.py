@@ -9,11 +9,8 @@ from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
 from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
-from hybrid_llm.dispatch.breaker import Breaker
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch.failover import Failover
-from hybrid_llm.dispatch.outage import is_outage
-from hybrid_llm.dispatch.policy import FUNCTION, Capabilities
+from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, is_outage
 
 ContextPolicy = Literal["min", "large"]
 _PATIENCE: Final = 2.0

@@ -22,7 +22,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 from llama_index.core.prompts.prompt_type import PromptType
 
-from hybrid_llm.dispatch.policy import FUNCTION, Request
+from hybrid_llm.dispatch import FUNCTION, Request
 from llamaindex_hybrid._history import record_of
 
 LEVELS: Final = ("quality", "cost_advantage", "threshold")

@@ -14,8 +14,7 @@ from llama_index.core.bridge.pydantic import BaseModel
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch.failover import Failover
-from hybrid_llm.dispatch.policy import Policy, Request
+from hybrid_llm.dispatch import Failover, Policy, Request
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._history import HYBRID
 from llamaindex_hybrid.events import HybridRoutingEvent

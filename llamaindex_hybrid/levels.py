@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
-from hybrid_llm.decision import Level
 from hybrid_llm.errors import LevelError
+from hybrid_llm.level import Level
 
 LEVEL_HERE: Final[ContextVar[Level | None]] = ContextVar("hybrid_llm_level", default=None)
 """The level of the block that the program is in; each thread and each asyncio task has its own."""

@@ -18,9 +18,8 @@ from llama_index.core.bridge.pydantic import (
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
 
-from hybrid_llm.decision import Level
-from hybrid_llm.dispatch.failover import Failover
-from hybrid_llm.dispatch.policy import Allowed, Policy, Request
+from hybrid_llm.dispatch import Allowed, Failover, Policy, Request
+from hybrid_llm.level import Level
 from llamaindex_hybrid._asks import Asks
 from llamaindex_hybrid._capabilities import Arm, ContextPolicy, merged_metadata
 from llamaindex_hybrid._methods import RoutedLLM

@@ -11,7 +11,8 @@ from llama_index.core.bridge.pydantic import Field
 from llama_index.core.schema import QueryBundle
 from llama_index.core.tools.types import ToolMetadata
 
-from hybrid_llm.decision import Decision, Level
+from hybrid_llm.decision import Decision
+from hybrid_llm.level import Level
 from llamaindex_hybrid.levels import LEVEL_HERE
 
 if TYPE_CHECKING:

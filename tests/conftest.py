@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from hybrid_llm import Router
+from benchmarks._cache import CachedEncoder
+from hybrid_llm import QualityTable, Router
 from hybrid_llm.calibration import calibrate
+from hybrid_llm.scoring import Encoder
 from hybrid_llm.testing import FixedScorer
+from hybrid_llm.training import train
+from tests.small_table import make_rows
 
 SCORES = {"easy": 0.9, "middling": 0.5, "hard": 0.1}
 
@@ -28,3 +32,21 @@ def router(scorer: FixedScorer) -> Router:
     scores = [0.9] * 4 + [0.5] * 4 + [0.1] * 2
     small = [1.0] * 4 + [0.75] * 4 + [0.0] * 2
     return Router(scorer, calibration=calibrate(scores, small, [1.0] * 10))
+
+
+@pytest.fixture(scope="session")
+def table() -> QualityTable:
+    """Rows of two models, made up: easy and hard queries that a head can tell apart."""
+    return QualityTable.from_rows(make_rows())
+
+
+@pytest.fixture(scope="session")
+def encoder() -> CachedEncoder:
+    """The shipped encoder; each text is embedded once in all tests."""
+    return CachedEncoder(Encoder.load())
+
+
+@pytest.fixture(scope="session")
+def trained(table: QualityTable, encoder: CachedEncoder) -> Router:
+    """A small router, trained once."""
+    return train(table, small="small", large="large", data="made in the test", encoder=encoder)

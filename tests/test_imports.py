@@ -110,12 +110,13 @@ def test_an_import_connects_nowhere_and_reads_no_variable_of_ours(name: str) -> 
 
 
 def imports_of(path: Path, package: str) -> Iterator[tuple[str, bool]]:
-    """Yield each imported module, and whether it is imported together with the file (not inside a function)."""
+    """Yield each imported module, and whether it is imported together with the file.
+
+    Not together with it are imports inside a function, and those for the type checker alone.
+    """
 
     def walk(node: ast.AST, at_import: bool) -> Iterator[tuple[str, bool]]:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
-                continue
             if isinstance(child, ast.Import):
                 yield from ((alias.name, at_import) for alias in child.names)
             elif isinstance(child, ast.ImportFrom):
@@ -123,8 +124,10 @@ def imports_of(path: Path, package: str) -> Iterator[tuple[str, bool]]:
                 yield child.module or "", at_import
                 yield from ((f"{child.module}.{alias.name}", at_import) for alias in child.names)
             else:
-                inside = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-                yield from walk(child, at_import and not inside)
+                later = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or (
+                    isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+                )
+                yield from walk(child, at_import and not later)
 
     yield from walk(ast.parse(path.read_text(encoding="utf-8")), True)
 
@@ -149,29 +152,88 @@ def test_the_core_loads_heavy_libraries_only_where_they_are_used(path: Path) -> 
     assert not together & (HEAVY - allowed)
 
 
-# Arrows point down: a room imports its own height and below. What is not named is of the middle height.
-HEIGHTS: Final = {
-    "cli": 3,
-    **dict.fromkeys(["training", "collect", "report", "certify"], 2),
-    **dict.fromkeys(["encoder", "features", "heads", "decision", "errors"], 0),
-}
+FLOORS: Final = (
+    ("errors",),
+    ("level", "prices"),
+    ("labels", "table", "scoring"),
+    ("decision",),
+    ("event", "metrics"),
+    ("certify", "calibration", "testing"),
+    ("look",),
+    ("router",),
+    ("dispatch",),
+    ("observe", "training"),
+    ("collect",),
+    ("report",),
+    ("run",),
+    ("cli",),
+)
+"""The rooms of the core from the ground up: a room imports those on floors below, and none beside it on its own."""
+FLOOR: Final = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+FOLDERS: Final = {path.name for path in CORE.iterdir() if (path / "__init__.py").is_file()}
 
 
-def height(module: str) -> int:
-    return HEIGHTS.get(module.split(".")[1].partition("_")[0], 1)  # encoder_folder belongs to encoder
+def module_of(path: Path) -> str:
+    """Return the dotted name of a file of the core."""
+    name = "hybrid_llm." + path.relative_to(CORE).with_suffix("").as_posix().replace("/", ".")
+    return name.removesuffix(".__init__")
+
+
+MODULES: Final = {module_of(path): path for path in CORE_FILES}
+
+
+def inside(path: Path) -> set[str]:
+    """Return the modules of the core that a file imports: at once, in functions, and for the type checker."""
+    found = {module for module, _ in imports_of(path, "hybrid_llm") if module in MODULES and module != "hybrid_llm"}
+    # "from hybrid_llm.cli import train" names a module: it is that one that is imported, not the door's names
+    return {module for module in found if not any(other.startswith(f"{module}.") for other in found)}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_every_room_of_the_core_has_a_floor() -> None:
+    assert {room(module) for module in MODULES if module != "hybrid_llm"} <= FLOOR.keys()
 
 
 @core_file
-def test_the_arrows_between_the_rooms_of_the_core_point_down(path: Path) -> None:
-    own = "hybrid_llm." + path.relative_to(CORE).with_suffix("").as_posix().replace("/", ".")
-    if own == "hybrid_llm.__init__":
+def test_a_room_imports_only_rooms_on_floors_below(path: Path) -> None:
+    own = module_of(path)
+    if own == "hybrid_llm":
         return
-    above = {
-        module
-        for module, _ in imports_of(path, "hybrid_llm")
-        if module.startswith("hybrid_llm.") and height(module) > height(own)
-    }
-    assert not above
+    mine = room(own)
+    wrong = {m for m in inside(path) if room(m) != mine and FLOOR[room(m)] >= FLOOR[mine]}
+    assert not wrong
+
+
+@core_file
+def test_a_room_is_entered_by_its_door(path: Path) -> None:
+    own = module_of(path)
+    if own == "hybrid_llm":
+        return
+    assert not {m for m in inside(path) if room(m) != room(own) and m.count(".") > 1}
+    if path.name != "__init__.py":  # who lives in the room does not go round by the door
+        assert f"hybrid_llm.{room(own)}" not in inside(path) - {own}
+
+
+def test_no_module_lies_flat_under_a_private_name() -> None:
+    parts = {part for module in MODULES for part in module.split(".")}
+    assert {part for part in parts if part.startswith("_")} == {"__main__"}
+
+
+def test_no_modules_of_the_core_import_each_other_in_a_circle() -> None:
+    arrows = {module: inside(path) - {module} for module, path in MODULES.items() if module != "hybrid_llm"}
+    # a door names what lies behind it: it is a way in, not a module that depends on its room
+    arrows = {m: {n for n in to if not m.startswith(f"{n}.")} for m, to in arrows.items() if m not in doors()}
+    while leaves := [module for module, to in arrows.items() if not to & arrows.keys()]:
+        for leaf in leaves:
+            del arrows[leaf]
+    assert not arrows
+
+
+def doors() -> set[str]:
+    return {module for module, path in MODULES.items() if path.name == "__init__.py"}
 
 
 @pytest.mark.parametrize(

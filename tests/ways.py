@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hybrid_llm import Decision
-from hybrid_llm.dispatch.failover import Failover
+from hybrid_llm.dispatch import Failover
 
 SMALL, LARGE = Decision("small", 0.9, 0.5), Decision("large", 0.1, 0.5)
 DOWN = ConnectionRefusedError("connection refused")

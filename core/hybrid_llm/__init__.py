@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hybrid_llm.certify import Certificate, certify
-    from hybrid_llm.decision import Decision, Level
+    from hybrid_llm.decision import Decision
     from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
+    from hybrid_llm.level import Level
     from hybrid_llm.router import Router, Scorer
     from hybrid_llm.table import QualityTable
 

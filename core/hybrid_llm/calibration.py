@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hybrid_llm.decision import ALWAYS_LARGE, ALWAYS_SMALL, Level
 from hybrid_llm.errors import DamagedFolderError
+from hybrid_llm.level import ALWAYS_LARGE, ALWAYS_SMALL, Level
 from hybrid_llm.metrics import SLACK, Curve, tradeoff_curve
 
 MAX_CUTS: Final = 500

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, get_args
+from typing import Any, Literal, get_args
 
 from hybrid_llm.errors import LevelError
+from hybrid_llm.level import Level
 
 Route = Literal["small", "large"]
-LevelKind = Literal["quality", "cost_advantage", "threshold"]
 Reason = Literal[
     "score",
     "forced",
@@ -24,84 +23,6 @@ Reason = Literal[
     "fallback",
     "cooldown",
 ]
-
-ALWAYS_SMALL: Final = 0.0
-"""The threshold that every score reaches."""
-ALWAYS_LARGE: Final = 2.0
-"""The threshold that no score reaches (scores end at 1; JSON has no infinity)."""
-
-_RANGES: Final[dict[str, tuple[float, float, bool, str]]] = {
-    "quality": (0.0, 1.0, False, "0 < quality <= 1: the share of the large model's quality to keep, e.g. 0.99"),
-    "cost_advantage": (0.0, 1.0, True, "0 <= cost_advantage <= 1: the share of queries to send to small, e.g. 0.4"),
-    "threshold": (ALWAYS_SMALL, ALWAYS_LARGE, True, "0 (always small) <= threshold <= 2 (always large)"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """How much quality, saving or score a caller asks for.
-
-    Args:
-        kind: ``"quality"``, ``"cost_advantage"`` or ``"threshold"``.
-        value: A fraction; quality in (0, 1], cost_advantage in [0, 1], threshold in [0, 2].
-
-    Raises:
-        LevelError: The value is out of its range or not a number.
-
-    Example:
-        >>> Level.of(quality=0.99)
-        Level(kind='quality', value=0.99)
-        >>> str(Level("cost_advantage", 0.4))
-        'cost advantage 0.4'
-    """
-
-    kind: LevelKind
-    value: float
-
-    def __post_init__(self) -> None:
-        """Check the value against the range of its kind."""
-        if self.kind not in _RANGES:
-            raise LevelError(f"A level is one of {', '.join(_RANGES)}, not {self.kind!r}.")
-        low, high, closed, meaning = _RANGES[self.kind]
-        try:
-            number = math.nan if isinstance(self.value, bool) else float(self.value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not (low <= number <= high if closed else low < number <= high):
-            raise LevelError(f"{self.kind}={self.value!r} is out of range; use {meaning}.")
-        object.__setattr__(self, "value", number)
-
-    @classmethod
-    def of(
-        cls,
-        *,
-        quality: float | None = None,
-        cost_advantage: float | None = None,
-        threshold: float | None = None,
-    ) -> Level | None:
-        """Make a level of the one option that is given; ``None`` when none is.
-
-        Raises:
-            LevelError: More than one option is given, or the value is out of range.
-        """
-        options: dict[LevelKind, float | None] = {
-            "quality": quality,
-            "cost_advantage": cost_advantage,
-            "threshold": threshold,
-        }
-        given = [(kind, value) for kind, value in options.items() if value is not None]
-        if len(given) > 1:
-            names = " and ".join(kind for kind, _ in given)
-            raise LevelError(f"{names} were given together; a request has one level, so pass one of them.")
-        return cls(*given[0]) if given else None
-
-    def as_dict(self) -> dict[str, float]:
-        """Return ``{kind: value}``, the form used in JSON."""
-        return {self.kind: self.value}
-
-    def __str__(self) -> str:
-        """Return the level as a person would say it."""
-        return f"{self.kind.replace('_', ' ')} {self.value:g}"
 
 
 @dataclass(frozen=True, slots=True)

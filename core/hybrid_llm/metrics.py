@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hybrid_llm.decision import ALWAYS_LARGE, ALWAYS_SMALL
 from hybrid_llm.errors import TableError
+from hybrid_llm.level import ALWAYS_LARGE, ALWAYS_SMALL
 
 FloatArray = NDArray[np.float64]
 

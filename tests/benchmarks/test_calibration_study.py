@@ -24,8 +24,8 @@ from benchmarks._calibration_ways import (
     head_of_all,
 )
 from benchmarks.calibration_study import DRAWS, parts
-from hybrid_llm.scoring.features import NAMES
 from hybrid_llm.metrics import tradeoff_curve
+from hybrid_llm.scoring import NAMES
 from hybrid_llm.training.head import Rows
 
 

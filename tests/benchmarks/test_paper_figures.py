@@ -21,7 +21,7 @@ from benchmarks.doc_tables import write_between
 from benchmarks.heads import AVERAGES, halves
 from benchmarks.heads import report as heads_report
 from benchmarks.paper_figures import run
-from hybrid_llm.scoring.encoder import Encoded
+from hybrid_llm.scoring import Encoded
 from hybrid_llm.table import hash64, hash_fraction
 
 EASY, HARD = (

@@ -22,7 +22,7 @@ from benchmarks._peers_page import page
 from benchmarks._peers_routers import Material
 from benchmarks.peers import present, run
 from hybrid_llm.calibration import calibrate
-from hybrid_llm.decision import Level
+from hybrid_llm.level import Level
 from tests.benchmarks.test_paper_figures import EASY, WordEncoder, write_table
 
 OFFLINE = ("head", "shipped", "left_out", "matrix_factorisation", "neighbours", "many_neighbours", "shorter")

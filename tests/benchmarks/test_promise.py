@@ -11,8 +11,7 @@ from benchmarks.doc_tables import markdown, write_between
 from benchmarks.promise_real_data import PairScores, study, table
 from benchmarks.promise_simulation import choices
 from benchmarks.promise_worlds import BINS, worlds
-from hybrid_llm.certify import certify
-from hybrid_llm.certify.evidence import Evidence
+from hybrid_llm.certify import Evidence, certify
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -18,8 +18,8 @@ from benchmarks._shipped_rows import LARGE_MODELS, SMALL_MODELS, Answered, Mater
 from benchmarks._shipped_study import NONE, scores_of
 from benchmarks.shipped_router import fit_shipped
 from hybrid_llm import Router
-from hybrid_llm.scoring.encoder import Encoded
 from hybrid_llm.metrics import tradeoff_curve
+from hybrid_llm.scoring import Encoded
 from hybrid_llm.table import hash64
 
 SMALL, LARGE = SMALL_MODELS[0], LARGE_MODELS[0]

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks._cache import CachedEncoder
 from hybrid_llm.cli import main
-from hybrid_llm.scoring.encoder import Encoder
+from hybrid_llm.scoring import Encoder
 from tests.small_table import make_rows
 
 PAIR = ("--small", "small", "--large", "large")

@@ -14,9 +14,9 @@ import pytest
 
 from hybrid_llm import Level, QualityTable, Router, metrics
 from hybrid_llm.cli.demo_queries import QUERIES
-from hybrid_llm.scoring.embedding import EmbeddingScorer
+from hybrid_llm.scoring import EmbeddingScorer
 from hybrid_llm.table import normal_text
-from hybrid_llm.training import head
+from hybrid_llm.training.head import head
 from tests.cli.conftest import PAIR, run, write_rows
 from tests.small_table import make_rows
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hybrid_llm import Router
-from hybrid_llm.training import finetune
+from hybrid_llm.training.full import finetune
 from tests.cli.conftest import PAIR, run
-from tests.core.training.tiny_models import write_model
+from tests.training.tiny_models import write_model
 
 FULL = ("--recipe", "full", "--epochs", 2, "--learning-rate", 0.003, "--batch-size", 16, "--max-length", 32)
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_llm.calibration import MAX_CUTS, Calibration, calibrate
-from hybrid_llm.decision import ALWAYS_LARGE, Level
 from hybrid_llm.errors import DamagedFolderError
+from hybrid_llm.level import ALWAYS_LARGE, Level
 
 grid = st.integers(0, 8).map(lambda k: k / 8)
 rows = st.lists(st.tuples(grid, grid, grid), min_size=1, max_size=40)

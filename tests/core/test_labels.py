@@ -9,15 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_llm.errors import LabelError
-from hybrid_llm.labels import (
-    det_labels,
-    grid_t,
-    make_labels,
-    optimal_t,
-    prob_labels,
-    t_objective,
-    trans_labels,
-)
+from hybrid_llm.labels import det_labels, grid_t, make_labels, optimal_t, prob_labels, t_objective, trans_labels
 
 Rows = list[list[float]]
 

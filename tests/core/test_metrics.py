@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid_llm.decision import ALWAYS_LARGE
 from hybrid_llm.errors import TableError
+from hybrid_llm.level import ALWAYS_LARGE
 from hybrid_llm.metrics import auc, bootstrap, evaluate, oracle_curve, random_curve, tradeoff_curve
 
 # Five queries, best score first; large is right on all but the third.

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid_llm import Router, encoder_folder
+from hybrid_llm import Router
 from hybrid_llm.cli import main
 from hybrid_llm.errors import DamagedFolderError, HybridLLMError
+from hybrid_llm.scoring import encoder_folder
 
 HOSTILE = {
     "a megabyte": "all work and no play " * 50_000,

@@ -11,7 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from hybrid_llm.dispatch.failover import Failover
+from hybrid_llm.dispatch import Failover
 from langchain_hybrid import RunnableHybrid
 from tests.langchain._ways import Recorder, Way, every_way, hybrid_of
 from tests.scenarios import EASY, FAILURES, SCENARIOS, THRESHOLD, WINDOW, Scenario

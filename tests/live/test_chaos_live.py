@@ -14,8 +14,7 @@ import pytest
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 
-from hybrid_llm.dispatch.breaker import Breaker
-from hybrid_llm.dispatch.failover import Failover
+from hybrid_llm.dispatch import Breaker, Failover
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import RunnableHybrid
 from tests.live._chaos import ChaosServers

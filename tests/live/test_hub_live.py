@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.training.tiny_models import write_model
 from tests.live._hub import MAIN, OFFER, Hub, hub_of
 from tests.small_table import make_rows
+from tests.training.tiny_models import write_model
 
 pytestmark = [pytest.mark.live, pytest.mark.allow_hosts(["127.0.0.1"])]
 NAME = "somebody/tiny-bert"

@@ -20,8 +20,7 @@ from llama_index.llms.ollama import Ollama
 from llama_index.llms.openai_like import OpenAILike
 from ollama import AsyncClient, Client
 
-from hybrid_llm.dispatch.breaker import Breaker
-from hybrid_llm.dispatch.failover import Failover
+from hybrid_llm.dispatch import Breaker, Failover
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM, HybridRoutingEvent
 from tests.live._chaos import ChaosServers

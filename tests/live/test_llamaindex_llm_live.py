@@ -21,7 +21,7 @@ from llama_index.llms.ollama import Ollama
 from llama_index.llms.openai_like import OpenAILike
 from ollama import AsyncClient, Client
 
-from hybrid_llm.scoring.encoder import Encoder
+from hybrid_llm.scoring import Encoder
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM, HybridRoutingEvent, HybridSelector, hybrid_quality
 from tests.live.conftest import LARGE_SAYS, SMALL_SAYS

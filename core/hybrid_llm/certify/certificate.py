@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
-from hybrid_llm.decision import ALWAYS_LARGE
 from hybrid_llm.errors import CertificateError, DamagedFolderError, NewerFormatError
+from hybrid_llm.level import ALWAYS_LARGE
 
 FORMAT_VERSION: Final = 1
 METHOD: Final = "learn-then-test, fixed sequence from the safest threshold, betting bound"

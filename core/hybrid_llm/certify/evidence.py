@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hybrid_llm.certify.betting import bets, log_wealth_along
-from hybrid_llm.decision import ALWAYS_LARGE
 from hybrid_llm.errors import CertificateError
+from hybrid_llm.level import ALWAYS_LARGE
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]

@@ -5,10 +5,10 @@ small and large on a query, and r = 1 when the query goes to small, a threshold 
 
     E[r (l - s)] <= max_drop * E[l],    that is    E[z] <= 0    for    z = r (l - s) - max_drop * l.
 
-z is at most 1, so :mod:`hybrid_llm.certify.betting` can refute "E[z] > 0" for one threshold. For many, the thresholds are
-tested in a fixed order, from the safest down, and the walk stops at the first that fails. To certify a bad threshold
-the walk must first pass the safest bad one, which it does with probability at most 1 - confidence, however many
-thresholds follow ("fixed sequence testing" in Learn then Test, arXiv 2110.01052).
+z is at most 1, so :mod:`hybrid_llm.certify.betting` can refute "E[z] > 0" for one threshold. For many, the thresholds
+are tested in a fixed order, from the safest down, and the walk stops at the first that fails. To certify a bad
+threshold the walk must first pass the safest bad one, which it does with probability at most 1 - confidence, however
+many thresholds follow ("fixed sequence testing" in Learn then Test, arXiv 2110.01052).
 
 Two rules keep this true. The thresholds may not come from the calibration rows: the default is an even grid, a router
 passes quantiles of its training scores. And no threshold is skipped, not even one that no calibration row reaches:
@@ -29,9 +29,9 @@ from numpy.typing import ArrayLike
 
 from hybrid_llm.certify.betting import LARGEST_BET, log_wealth, mixed
 from hybrid_llm.certify.certificate import Certificate, Menu, Provenance, percent
-from hybrid_llm.decision import ALWAYS_LARGE
-from hybrid_llm.errors import CertificateError
 from hybrid_llm.certify.evidence import Evidence
+from hybrid_llm.errors import CertificateError
+from hybrid_llm.level import ALWAYS_LARGE
 
 LEVELS: Final = (0.90, 0.95, 0.97, 0.98, 0.99)
 """The quality levels on every menu; the one asked for joins them."""

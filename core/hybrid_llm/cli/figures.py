@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 
-from hybrid_llm.certify.certificate import percent
 from hybrid_llm.cli.output import print_table
 
 Write = Callable[[float], str]
@@ -45,6 +44,8 @@ def print_figures(found: Mapping[str, Any], small: str, large: str) -> None:
 
 def _figures(found: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...], Write]]:
     """Yield the name of each figure, where it stands, and how to write it."""
+    from hybrid_llm.certify import percent
+
     yield "AUC", ("auc",), "{:.3f}".format
     yield "APGR", ("apgr",), "{:.3f}".format
     yield "CPT(50 %)", ("cpt50",), _percent

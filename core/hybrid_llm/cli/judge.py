@@ -11,18 +11,7 @@ import typer
 
 from hybrid_llm.cli.figures import print_figures
 from hybrid_llm.cli.material import read_pair, warn_of_another_pair, watched
-from hybrid_llm.cli.options import (
-    AsJson,
-    Data,
-    DropLeaks,
-    Large,
-    Out,
-    RouterDir,
-    SkipBad,
-    Small,
-    Split,
-    open_fraction,
-)
+from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Large, Out, RouterDir, SkipBad, Small, Split, open_fraction
 from hybrid_llm.cli.output import print_json, print_thresholds, progress, thresholds_of
 from hybrid_llm.errors import CertificateError, HybridLLMWarning, TableError
 
@@ -56,7 +45,7 @@ def evaluate(
     The figures stand beside those of random routing and of an oracle, which no router can beat. Judge on
     rows that training did not see, such as those of --split test.
     """
-    from hybrid_llm.report.plots import FORMATS, check_plotting, error_cost_plot
+    from hybrid_llm.report import FORMATS, check_plotting, error_cost_plot
 
     if plot is not None and plot.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"--plot {plot} must end in {', '.join(FORMATS)}.")
@@ -104,7 +93,7 @@ def calibrate(
     The scores stay the same; the quality levels become those of your own models. A few hundred rows that
     training did not see are enough.
     """
-    from hybrid_llm.router.folder import refuse_foreign
+    from hybrid_llm.router import refuse_foreign
 
     refuse_foreign(out)
     from hybrid_llm.router import Router

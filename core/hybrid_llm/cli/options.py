@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hybrid_llm.decision import Level
 from hybrid_llm.errors import LevelError
+from hybrid_llm.level import Level
 
 Data = Annotated[
     list[Path],

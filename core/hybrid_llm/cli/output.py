@@ -92,14 +92,14 @@ def thresholds_of(calibration: Calibration) -> list[dict[str, float]]:
     """Return the measured thresholds at :data:`QUALITIES`, as JSON values."""
     from dataclasses import asdict
 
-    from hybrid_llm.decision import Level
+    from hybrid_llm.level import Level
 
     return [{"quality": quality, **asdict(calibration.cut(Level("quality", quality)))} for quality in QUALITIES]
 
 
 def print_thresholds(calibration: Calibration) -> None:
     """Write what the quality levels mean for a pair."""
-    from hybrid_llm.certify.certificate import percent
+    from hybrid_llm.certify import percent
 
     columns = ("quality", "threshold", f"to {calibration.small}", "measured drop", "in points")
     rows = [

@@ -96,13 +96,12 @@ def train(
         "checkpoints": str(checkpoints) if checkpoints else None,
     }
     config = _config(_given(of_full, recipe, out), label=label, t=t, recipe=recipe, encoder=encoder, seed=seed)
-    from hybrid_llm.router.folder import refuse_foreign
+    from hybrid_llm.router import refuse_foreign
 
     refuse_foreign(out)
     material = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks)
+    from hybrid_llm.training import first_process, remove_checkpoints
     from hybrid_llm.training import train as fit
-    from hybrid_llm.training.full.checkpoints import remove_checkpoints
-    from hybrid_llm.training.full.devices import first_process
 
     speaks = first_process()  # of several that train together
     if not speaks:

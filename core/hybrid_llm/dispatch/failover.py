@@ -15,10 +15,10 @@ from concurrent.futures import Future
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final, TypeVar
 
-from hybrid_llm.dispatch.breaker import Breaker
 from hybrid_llm.decision import Decision, Reason, Route
-from hybrid_llm.errors import ConfigError
+from hybrid_llm.dispatch.breaker import Breaker
 from hybrid_llm.dispatch.outage import is_outage, status_of
+from hybrid_llm.errors import ConfigError
 
 T = TypeVar("T")
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from hybrid_llm.decision import ALWAYS_LARGE, ALWAYS_SMALL, Decision, Level, Reason, Route
+from hybrid_llm.decision import Decision, Reason, Route
 from hybrid_llm.errors import LevelError
+from hybrid_llm.level import ALWAYS_LARGE, ALWAYS_SMALL, Level
 
 if TYPE_CHECKING:
     from hybrid_llm.router import Router

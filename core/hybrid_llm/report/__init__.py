@@ -1,7 +1,5 @@
-"""Pictures of how a router does; they need the extra ``report``."""
+"""Reports: pictures of what a router does."""
 
-from __future__ import annotations
+from hybrid_llm.report.plots import FORMATS, check_plotting, error_cost_plot
 
-from hybrid_llm.report.plots import error_cost_plot
-
-__all__ = ["error_cost_plot"]
+__all__ = ["FORMATS", "check_plotting", "error_cost_plot"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from hybrid_llm.certify.certificate import CAVEATS, Certificate, Menu, percent
-from hybrid_llm.decision import Level
+from hybrid_llm.certify import CAVEATS, Certificate, Menu, percent
 from hybrid_llm.errors import RouterFolderError
+from hybrid_llm.level import Level
 
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
     from hybrid_llm.router.record import TrainingRecord
-    from hybrid_llm.router import Router
+    from hybrid_llm.router.router import Router
 
 QUALITIES: Final = (0.99, 0.98, 0.97, 0.95, 0.90)
 

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Final
 from hybrid_llm.errors import DamagedFolderError, EncoderError, NewerFormatError, RouterFolderError
 
 if TYPE_CHECKING:
-    from hybrid_llm.scoring.encoder import Encoder
-    from hybrid_llm.router import Router
+    from hybrid_llm.router.router import Router
+    from hybrid_llm.scoring import Encoder
 
 FORMAT_VERSION: Final = 1
 MANIFEST: Final = "router.json"
@@ -46,7 +46,7 @@ def write_router(router: Router, path: Path) -> None:
         RouterFolderError: The router has no weights of ours, the place is taken by something else, or the disk
             refuses.
     """
-    from hybrid_llm.scoring.embedding import RememberingScorer
+    from hybrid_llm.scoring import RememberingScorer
 
     if not isinstance(router.scorer, RememberingScorer) or router.record is None:
         raise RouterFolderError("Only a trained router can be saved; this one wraps a scorer of your own.")
@@ -170,10 +170,7 @@ def _check_hashes(folder: Path, manifest: dict[str, Any]) -> None:
 def _read_scorer(folder: Path, manifest: dict[str, Any]) -> Any:
     from safetensors.numpy import load_file
 
-    from hybrid_llm.scoring.encoder import Encoder
-    from hybrid_llm.scoring.head import Head
-    from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
-    from hybrid_llm.scoring.embedding import EmbeddingScorer
+    from hybrid_llm.scoring import EmbeddingScorer, Encoder, Head, LogitHead, NetworkScorer
 
     wanted = manifest["encoder"]
     encoder: Encoder = Encoder.load(None if wanted["shipped"] else folder / ENCODER)
@@ -204,7 +201,7 @@ def _read_calibration(folder: Path) -> Any:
 
 
 def _read_certificate(folder: Path) -> Any:
-    from hybrid_llm.certify.certificate import Menu
+    from hybrid_llm.certify import Menu
 
     file = folder / CERTIFICATE
     return Menu.from_dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hybrid_llm.decision import Decision, Level, Route
-from hybrid_llm.router.threshold import DEFAULT_LEVEL, Threshold
+from hybrid_llm.decision import Decision, Route
+from hybrid_llm.level import DEFAULT_LEVEL, Level
+from hybrid_llm.router.threshold import Threshold
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_llm.decision import Decision
+from hybrid_llm.errors import RouterFolderError
+from hybrid_llm.level import DEFAULT_LEVEL, Level, LevelOptions
 from hybrid_llm.router.once import Once
 from hybrid_llm.router.plan import Plan
-from hybrid_llm.scoring.asking import Scoring, checked, single
-from hybrid_llm.decision import Decision, Level
-from hybrid_llm.errors import RouterFolderError
-from hybrid_llm.router.threshold import DEFAULT_LEVEL, LevelOptions, Threshold, resolve
+from hybrid_llm.router.threshold import Threshold, resolve
+from hybrid_llm.scoring import Scoring, checked, single
 
 if TYPE_CHECKING:
     from typing import Self
 
     from hybrid_llm.calibration import Calibration
-    from hybrid_llm.certify.certificate import Menu
+    from hybrid_llm.certify import Menu
     from hybrid_llm.router.record import TrainingRecord
     from hybrid_llm.table import PairTable, QualityTable
 
@@ -48,7 +49,7 @@ class Scorer(Protocol):
 class Router:
     """Decides for each query whether the small model will answer as well as the large one.
 
-    Make one with :meth:`load`, with ``hybrid_llm.training.trainer``, or around a scorer of your own. A router is not
+    Make one with :meth:`load`, with ``hybrid_llm.training.train``, or around a scorer of your own. A router is not
     changed after it is made and may be used from many threads.
 
     Args:

@@ -7,32 +7,14 @@ one of the calibration. Whoever insists on a proof gets "always large" instead o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING
 
-from hybrid_llm.decision import ALWAYS_LARGE, Level
 from hybrid_llm.errors import LevelError
+from hybrid_llm.level import ALWAYS_LARGE, Level
 
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
-    from hybrid_llm.certify.certificate import Menu
-
-DEFAULT_LEVEL: Final = Level("quality", 0.99)
-
-
-class LevelOptions(TypedDict, total=False):
-    """The options of every verb that decides: at most one of the first three.
-
-    Attributes:
-        quality: Share of the large model's quality to keep, in (0, 1].
-        cost_advantage: Share of queries to send to small, in [0, 1].
-        threshold: The score from which on a query goes to small, in [0, 2].
-        require_certified: Send everything to large when the level is not certified for this pair.
-    """
-
-    quality: float | None
-    cost_advantage: float | None
-    threshold: float | None
-    require_certified: bool
+    from hybrid_llm.certify import Menu
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
 
 __all__ = [
     "NAMES",
+    "EmbeddingScorer",
     "Encoded",
     "Encoder",
     "EncoderInfo",
-    "EmbeddingScorer",
     "Head",
     "LogitHead",
     "NetworkScorer",

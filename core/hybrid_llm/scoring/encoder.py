@@ -1,8 +1,8 @@
 """Text to features: an ONNX encoder run by ONNX Runtime, without torch.
 
 An encoder is a folder of three files: ``encoder.onnx`` (pooling and normalisation inside), ``tokenizer.json`` and
-``encoder.json``, which says what they are and holds their hashes. ``hybrid_llm.training.onnx.export`` writes such folders;
-the one in ``hybrid_llm/pretrained`` is shipped.
+``encoder.json``, which says what they are and holds their hashes. ``hybrid-llm export`` writes such folders; the
+one in ``hybrid_llm/pretrained`` is shipped.
 
 Each text is run alone, in a batch of one, on a few threads. An int8 encoder picks the scale of its activations
 from the whole batch, so that in a batch the neighbours of a text would move its embedding; alone, the same text
@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.scoring.encoder_folder import SHIPPED, EncoderInfo, checked_bytes, remedy
 from hybrid_llm.errors import DamagedFolderError, EncoderError
+from hybrid_llm.scoring.encoder_folder import SHIPPED, EncoderInfo, checked_bytes, remedy
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

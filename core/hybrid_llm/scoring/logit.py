@@ -1,7 +1,7 @@
 """The scorer of the recipe ``full``: a fine-tuned network that gives one logit, and Platt's step.
 
-The network is an encoder folder like any other, read and run by :mod:`hybrid_llm.scoring.encoder`; what it gives of a text is
-one number, the logit, in place of an embedding.
+The network is an encoder folder like any other, read and run by :mod:`hybrid_llm.scoring.encoder`; what it gives of a
+text is one number, the logit, in place of an embedding.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.scoring.cache import ScoreCache, Scored
 from hybrid_llm.errors import DamagedFolderError
-from hybrid_llm.scoring.head import squash
+from hybrid_llm.scoring.cache import ScoreCache, Scored
 from hybrid_llm.scoring.embedding import RememberingScorer
+from hybrid_llm.scoring.head import squash
 
 if TYPE_CHECKING:
     from hybrid_llm.scoring.encoder import Encoder

@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hybrid_llm.table.splits import rows_of_split
 from hybrid_llm.errors import TableError
+from hybrid_llm.table.splits import rows_of_split
 
 FloatArray = NDArray[np.float64]
 

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from hybrid_llm.table.rows import Row
 from hybrid_llm.errors import TableError, UnknownNameError
+from hybrid_llm.table.rows import Row
 
 TRAIN: Final = "train"
 """The split that fitting and choosing may see, and the only one that loses rows when leaks are dropped."""

@@ -15,11 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from hybrid_llm.errors import TableError, UnknownNameError
 from hybrid_llm.table.pairs import PairTable, content_hash, read_only, split_sizes, take
 from hybrid_llm.table.rows import Raw, Row, check_rows, rows_of_file
 from hybrid_llm.table.splits import TRAIN, in_two_splits, normal_text, refuse_equal_text, rows_of_split, splits_of
-from hybrid_llm.errors import TableError, UnknownNameError
-
 
 _COLUMNS: Final = ("ids", "queries", "row_splits", "tasks", "stem_keys", "quality", "extras")
 

@@ -4,9 +4,8 @@
 seconds, without torch) needs the extra ``train``, the recipe ``full`` (a fine-tuned encoder) the extra ``finetune``.
 """
 
-from __future__ import annotations
-
 from hybrid_llm.training.config import TrainConfig
+from hybrid_llm.training.full import first_process, remove_checkpoints
 from hybrid_llm.training.trainer import train
 
-__all__ = ["TrainConfig", "train"]
+__all__ = ["TrainConfig", "first_process", "remove_checkpoints", "train"]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, Literal, get_args
 
 from hybrid_llm.errors import ConfigError
-from hybrid_llm.training.full.settings import FineTuneSettings
+from hybrid_llm.training.full_settings import FineTuneSettings
 
 Label = Literal["det", "prob", "trans"]
 Recipe = Literal["auto", "head", "full"]
@@ -19,7 +19,7 @@ _OF_HEAD: Final = {"landmarks", "embedding_gammas", "text_gammas", "ridges", "ga
 class TrainConfig(FineTuneSettings):
     """Settings of training; the tuples are what the held-out fifth chooses from.
 
-    Those of the recipe ``full`` are :class:`~hybrid_llm.training.full.settings.FineTuneSettings`.
+    Those of the recipe ``full`` are :class:`~hybrid_llm.training.full_settings.FineTuneSettings`.
 
     Args:
         label: ``"det"``, ``"prob"`` or ``"trans"`` (section 3 of arXiv 2404.14618). On 0/1 scores of one response

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.scoring.embedding import RememberingScorer
+from hybrid_llm.scoring import RememberingScorer
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.decision import ALWAYS_SMALL
-from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.errors import ConfigError, EncoderError, LabelError, MissingExtraError, TableError
 from hybrid_llm.labels import make_labels
-from hybrid_llm.router.record import SeenRows, TrainingRecord
-from hybrid_llm.router import Router
-from hybrid_llm.scoring.embedding import EmbeddingScorer, joined
+from hybrid_llm.level import ALWAYS_SMALL
+from hybrid_llm.router import Router, SeenRows, TrainingRecord
+from hybrid_llm.scoring import EmbeddingScorer, Encoder, joined
 from hybrid_llm.table import PairTable, hash_fraction
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.fitted import Fitted

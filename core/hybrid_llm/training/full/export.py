@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.scoring.encoder_folder import EncoderInfo
 from hybrid_llm.errors import EncoderError, RouterFolderError
+from hybrid_llm.scoring import EncoderInfo
 from hybrid_llm.training.onnx.graph import compare, quantised, to_onnx
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from hybrid_llm.training.full.settings import FineTuneSettings
+    from hybrid_llm.training.full_settings import FineTuneSettings
 
 FloatArray = NDArray[np.float64]
 

@@ -20,9 +20,9 @@ from hybrid_llm.table import hash64
 from hybrid_llm.training.full.batches import IntArray, length_grouped, padded, steps_of, steps_per_epoch
 from hybrid_llm.training.full.checkpoints import Checkpoints
 from hybrid_llm.training.full.devices import Devices
-from hybrid_llm.training.full.settings import FineTuneSettings
 from hybrid_llm.training.full.network import parameter_groups
 from hybrid_llm.training.full.run_state import Clock, Epoch, Run, rate_share
+from hybrid_llm.training.full_settings import FineTuneSettings
 
 if TYPE_CHECKING:
     import torch

@@ -19,20 +19,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.scoring.encoder import Encoder, QueryTokenizer
 from hybrid_llm.errors import ConfigError, EncoderError, HybridLLMWarning
-from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
+from hybrid_llm.scoring import Encoder, LogitHead, NetworkScorer, QueryTokenizer
+from hybrid_llm.training.fitted import Fitted
 from hybrid_llm.training.full.batches import steps_per_epoch
 from hybrid_llm.training.full.checkpoints import NETWORK, Checkpoints
 from hybrid_llm.training.full.devices import Devices
-from hybrid_llm.training.onnx.export import LIBRARIES
-from hybrid_llm.training.full.finetune import FineTuned, Progress, TokenRows, fine_tune, logits
-from hybrid_llm.training.fitted import Fitted
-from hybrid_llm.training.head import LEAST_SLOPE, platt
-from hybrid_llm.training.onnx.hub import fast_tokenizer, folder_of, hash_of_weights, licence_of, quiet, shown, versions
-from hybrid_llm.training.full.network import logit_network
 from hybrid_llm.training.full.export import LEAST_AGREEMENT, Source, agreement, check_scores, write_network
+from hybrid_llm.training.full.finetune import FineTuned, Progress, TokenRows, fine_tune, logits
+from hybrid_llm.training.full.network import logit_network
+from hybrid_llm.training.head import LEAST_SLOPE, platt
+from hybrid_llm.training.onnx.export import LIBRARIES
 from hybrid_llm.training.onnx.graph import check_length
+from hybrid_llm.training.onnx.hub import fast_tokenizer, folder_of, hash_of_weights, licence_of, quiet, shown, versions
 
 if TYPE_CHECKING:
     from hybrid_llm.table import PairTable

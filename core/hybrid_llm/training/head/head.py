@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.scoring.features import NAMES
-from hybrid_llm.scoring.head import Head, gaussian_kernel, squash
 from hybrid_llm.metrics import auc, tradeoff_curve
+from hybrid_llm.scoring import NAMES, Head, gaussian_kernel, squash
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.head.ridge import KernelRidge
 

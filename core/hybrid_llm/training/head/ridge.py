@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.scoring.head import gaussian_kernel
+from hybrid_llm.scoring import gaussian_kernel
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, get_args
 
-from hybrid_llm.scoring.encoder import QueryTokenizer
-from hybrid_llm.scoring.encoder_folder import EncoderInfo
 from hybrid_llm.errors import EncoderError, HybridLLMError
+from hybrid_llm.scoring import EncoderInfo, QueryTokenizer
+from hybrid_llm.training.onnx.graph import Pooling, Quantise, check_length, compare, pooled_module, quantised, to_onnx
 from hybrid_llm.training.onnx.hub import (
     fast_tokenizer,
     folder_of,
@@ -32,7 +32,6 @@ from hybrid_llm.training.onnx.hub import (
     shown,
     versions,
 )
-from hybrid_llm.training.onnx.graph import Pooling, Quantise, check_length, compare, pooled_module, quantised, to_onnx
 
 LIBRARIES: Final = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
 """What an export depends on."""
@@ -160,7 +159,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m hybrid_llm.training.onnx.export",
         description="Export a Hugging Face text encoder to a folder that hybrid-llm reads without torch.",
-        epilog="example: python -m hybrid_llm.training.onnx.export sentence-transformers/all-MiniLM-L6-v2 --out encoder/",
+        epilog="example: ... sentence-transformers/all-MiniLM-L6-v2 --out encoder/",
     )
     parser.add_argument("source", metavar="MODEL", help="a folder with the model, or its id on the Hugging Face hub")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write")

@@ -12,8 +12,8 @@ from itertools import islice
 import pytest
 
 from hybrid_llm import Decision
+from hybrid_llm.dispatch import Failover
 from hybrid_llm.errors import ConfigError
-from hybrid_llm.dispatch.failover import Failover
 from tests.ways import LARGE, SMALL, Arms, by_call, by_stream, every_stream, every_way, text_of
 
 SOON = 0.02

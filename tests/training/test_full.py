@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from hybrid_llm import HybridLLMWarning, QualityTable, Router
-from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.errors import ConfigError, DamagedFolderError, EncoderError, LabelError, MissingExtraError
-from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
-from hybrid_llm.training import TrainConfig, full, train
+from hybrid_llm.scoring import Encoder, LogitHead, NetworkScorer
+from hybrid_llm.training import TrainConfig, train
+from hybrid_llm.training.full import full
 from hybrid_llm.training.full.export import agreement, check_scores
-from tests.core.training.tiny_models import FAMILIES, write_model, write_sentencepiece
 from tests.small_table import make_rows
+from tests.training.tiny_models import FAMILIES, write_model, write_sentencepiece
 
 SETTINGS: dict[str, Any] = {
     "recipe": "full", "epochs": 2, "learning_rate": 3e-3, "batch_size": 16, "max_length": 32, "min_heldout": 20
@@ -49,7 +49,7 @@ def untraced(tuned: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = tuned.scorer.encoder.path / "encoder.onnx"
     monkeypatch.setattr("hybrid_llm.training.full.export.to_onnx", lambda *args, **more: onnx.load(graph))
     monkeypatch.setattr("hybrid_llm.training.full.export.compare", lambda *args, **more: None)
-    monkeypatch.setattr("hybrid_llm.training.full.check_scores", lambda ours, torchs: 0.0)
+    monkeypatch.setattr("hybrid_llm.training.full.full.check_scores", lambda ours, torchs: 0.0)
 
 
 def test_it_learns_and_is_calibrated_like_any_router(tuned: Router, table: QualityTable) -> None:
@@ -343,7 +343,7 @@ def test_the_scorer_s_id_depends_on_network_and_head(tuned: Router) -> None:
 def test_a_network_runs_on_a_gpu_when_onnx_runtime_offers_one(
     tuned: Router, monkeypatch: pytest.MonkeyPatch, offered: list[str], int8: bool, expected: list[str]
 ) -> None:
-    from hybrid_llm import encoder
+    from hybrid_llm.scoring import encoder
 
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: offered)
     info = replace(tuned.scorer.encoder.info, quantisation="int8 dynamic" if int8 else "none")

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from hybrid_llm import Router
-from hybrid_llm.router.card import model_card
 from hybrid_llm.certify import Provenance, certify_menu
 from hybrid_llm.errors import RouterFolderError
+from hybrid_llm.router import model_card
 from hybrid_llm.testing import FixedScorer
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.errors import DamagedFolderError
-from hybrid_llm.scoring.head import Head, gaussian_kernel, squash
+from hybrid_llm.scoring import Head, gaussian_kernel, squash
 
 
 def head(m=5, d=4, **changes):

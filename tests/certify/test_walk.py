@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_llm.certify import LEVELS, MIN_QUERIES, certify, certify_menu
-from hybrid_llm.decision import ALWAYS_LARGE
 from hybrid_llm.errors import CertificateError
+from hybrid_llm.level import ALWAYS_LARGE
 from hybrid_llm.metrics import tradeoff_curve
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]

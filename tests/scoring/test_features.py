@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_llm.scoring.features import NAMES, text_features
+from hybrid_llm.scoring import NAMES, text_features
 
 
 def value(text, name):

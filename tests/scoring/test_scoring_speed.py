@@ -10,9 +10,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from hybrid_llm import Router, _cache
+from hybrid_llm import Router
+from hybrid_llm.scoring import EmbeddingScorer, cache
+from hybrid_llm.scoring.embedding import CHUNK
 from hybrid_llm.scoring.microbatch import PASS, MicroBatch
-from hybrid_llm.scoring.embedding import CHUNK, EmbeddingScorer
 from hybrid_llm.testing import FixedScorer
 
 TEXTS = [f"What is {i} + {i}? " + "And why? " * (i % 7) for i in range(40)]
@@ -69,7 +70,7 @@ def test_a_score_does_not_depend_on_its_batch_or_memory_to_the_last_bit(shipped,
 
 
 def test_served_scores_are_those_of_the_head(shipped):
-    from hybrid_llm.scoring.embedding import joined
+    from hybrid_llm.scoring import joined
 
     features = joined(shipped.scorer.encoder.encode(TEXTS).embeddings, TEXTS)
     np.testing.assert_allclose(shipped.score(TEXTS), shipped.scorer.head.score(features), atol=1e-6)
@@ -106,14 +107,14 @@ class FastEncoder:
     sha256 = "0" * 64
 
     def encode(self, texts):
-        from hybrid_llm.scoring.encoder import Encoded
+        from hybrid_llm.scoring import Encoded
 
         return Encoded(np.full((len(texts), 384), 0.05, dtype=np.float32), np.zeros(len(texts), dtype=bool))
 
 
 @pytest.mark.parametrize("verb", ["score", "score_iter"])
 def test_memory_does_not_grow_with_the_embeddings(shipped, verb):
-    router = Router(EmbeddingScorer(FastEncoder(), shipped.scorer.head, _cache.ScoreCache(entries=100)))
+    router = Router(EmbeddingScorer(FastEncoder(), shipped.scorer.head, cache.ScoreCache(entries=100)))
     texts = [str(i) for i in range(4 * CHUNK)]
     getattr(router, verb)(texts[:10])
     tracemalloc.start()
@@ -299,7 +300,7 @@ def test_a_child_scores_though_its_parent_held_the_lock_of_the_memory(shipped, m
     held, release = threading.Event(), threading.Event()
 
     def hold():
-        with _cache._Shared.lock:
+        with cache._Shared.lock:
             held.set()
             release.wait(60)
 

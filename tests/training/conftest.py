@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.training.tiny_models import write_model
+from tests.training.tiny_models import write_model
 
 
 @pytest.fixture(scope="session")

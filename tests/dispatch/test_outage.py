@@ -22,7 +22,7 @@ import requests
 import urllib3.exceptions
 from langchain_openai.chat_models._client_utils import StreamChunkTimeoutError
 
-from hybrid_llm.dispatch.outage import is_outage
+from hybrid_llm.dispatch import is_outage
 
 ASKED = httpx.Request("POST", "http://localhost/v1")
 STATUSES = {400: False, 401: False, 403: False, 404: True, 408: True, 422: False, 429: True, 500: True, 503: True}

@@ -11,7 +11,7 @@ import pytest
 
 from hybrid_llm import HybridLLMWarning, Level, QualityTable, Router
 from hybrid_llm.calibration import calibrate
-from hybrid_llm.certify.certificate import Certificate, Menu, Provenance
+from hybrid_llm.certify import Certificate, Menu, Provenance
 from hybrid_llm.errors import LevelError, RouterFolderError, UnknownNameError
 from hybrid_llm.testing import FailingScorer, FixedScorer
 

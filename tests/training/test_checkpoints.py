@@ -73,7 +73,7 @@ def test_a_folder_with_something_else_is_refused(folder):
 def test_a_full_disk_leaves_the_earlier_checkpoint_and_says_how_to_go_on(kept, folder, monkeypatch, when):
     import torch
 
-    from hybrid_llm.training import checkpoints
+    from hybrid_llm.training.full import checkpoints
 
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")

@@ -10,8 +10,7 @@ from contextlib import suppress
 import pytest
 
 from hybrid_llm import Decision
-from hybrid_llm.dispatch.breaker import Breaker
-from hybrid_llm.dispatch.failover import Failover
+from hybrid_llm.dispatch import Breaker, Failover
 from tests.ways import (
     DOWN,
     LARGE,

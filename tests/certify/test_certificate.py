@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybrid_llm.certify.certificate import Certificate, Menu, Provenance
-from hybrid_llm.certify import certify, certify_menu
+from hybrid_llm.certify import Certificate, Menu, Provenance, certify, certify_menu
 from hybrid_llm.errors import CertificateError, DamagedFolderError, NewerFormatError
 
 PROVENANCE = Provenance(

@@ -19,10 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybrid_llm import encoder as encoder_module
-from hybrid_llm.scoring.encoder import Encoder, QueryTokenizer
-from hybrid_llm.scoring.encoder_folder import EncoderInfo
 from hybrid_llm.errors import DamagedFolderError, EncoderError, NewerFormatError
+from hybrid_llm.scoring import Encoder, EncoderInfo, QueryTokenizer
+from hybrid_llm.scoring import encoder as encoder_module
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "zero", "one", "two", "three"]
 TEXTS = [

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybrid_llm.certify import Evidence
 from hybrid_llm.certify.betting import log_wealth, mixed
 from hybrid_llm.errors import CertificateError
-from hybrid_llm.certify.evidence import Evidence
 
 SHARES = st.floats(0.0, 1.0)
 ROWS = st.lists(st.tuples(SHARES, SHARES, st.floats(0.01, 1.0), st.integers(0, 6)), min_size=1, max_size=30)

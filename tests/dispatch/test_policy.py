@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_llm import Decision, Level, Router
+from hybrid_llm.dispatch import FUNCTION, Allowed, Capabilities, Failover, Policy, Request
 from hybrid_llm.errors import LevelError
-from hybrid_llm.dispatch.failover import Failover
-from hybrid_llm.dispatch.policy import FUNCTION, Allowed, Capabilities, Policy, Request
 from hybrid_llm.testing import FixedScorer
 from tests.scenarios import EASY, FAILURES, HARD, SCENARIOS, SCORES, THRESHOLD, WINDOW, Scenario
 

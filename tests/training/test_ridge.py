@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hybrid_llm.scoring.head import gaussian_kernel
+from hybrid_llm.scoring import gaussian_kernel
 from hybrid_llm.training.head import platt
 from hybrid_llm.training.head.ridge import KernelRidge
 

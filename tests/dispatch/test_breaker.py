@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from hybrid_llm.dispatch.breaker import Breaker
+from hybrid_llm.dispatch import Breaker
 from hybrid_llm.errors import ConfigError
 
 

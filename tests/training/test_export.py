@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from hybrid_llm.scoring.encoder import Encoder
 from hybrid_llm.errors import EncoderError, MissingExtraError
+from hybrid_llm.scoring import Encoder
 from hybrid_llm.training.onnx.export import export_encoder, main
 
 WORDS = ["<pad>", "<unk>", "<s>", "</s>", "zero", "one", "two", "three", "four", "five", "six", "seven"]

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from hybrid_llm import Router
-from tests.core.training.tiny_models import WORDS
 from tests.small_table import make_rows
+from tests.training.tiny_models import WORDS
 
 ROOT = Path(__file__).parents[3]
 RUN = f"""
@@ -24,7 +24,7 @@ from pathlib import Path
 from hybrid_llm.training.full.checkpoints import Checkpoints
 from hybrid_llm.training.full.devices import Devices
 from hybrid_llm.training.full.finetune import TokenRows, fine_tune, logits
-from hybrid_llm.training.full.settings import FineTuneSettings
+from hybrid_llm.training.full_settings import FineTuneSettings
 from hybrid_llm.training.onnx.hub import quiet
 from hybrid_llm.training.full.network import logit_network
 
