@@ -196,6 +196,24 @@ class Router:
         """Do what :meth:`score` does without blocking the event loop; concurrent calls are scored together."""
         return (await self._scoring.ascore(checked(queries)))[0]
 
+    def familiarity(self, queries: Sequence[str]) -> FloatArray:
+        """Tell how like the training queries each query is.
+
+        Below .01 a query is unfamiliar, and goes to large at a quality level.
+
+        Args:
+            queries: n texts.
+
+        Returns:
+            Shape (n,), in [0, 1]: the share of training queries that were less like the others than this one. NaN
+            for a scorer that cannot tell: a fine-tuned network, one of your own, a router trained before there was
+            this measure.
+
+        Raises:
+            TypeError: A single string, or an item that is not a string.
+        """
+        return self._scoring.familiarity(checked(queries))
+
     def decide(self, query: str, **options: Unpack[LevelOptions]) -> Decision:
         """Decide where one query goes; see :meth:`decide_many` for the options."""
         return self.decide_many(single(query), **options)[0]
@@ -246,9 +264,10 @@ class Router:
         plan = self._plan(queries, levels, require_certified)
         try:
             scored = self._scoring.score(plan.texts) if plan.texts else ()
+            familiar = self._scoring.familiarity(plan.texts)
         except Exception as error:  # noqa: BLE001 - whatever a scorer raises, the user still gets an answer
             return self._decide_unscored(plan, error)
-        return plan.decide(zip(*scored, strict=True))
+        return self._decide(plan, zip(*scored, familiar, strict=True) if plan.texts else ())
 
     async def adecide(self, query: str, **options: Unpack[LevelOptions]) -> Decision:
         """Do what :meth:`decide` does, with its options, without blocking the event loop."""
@@ -271,9 +290,10 @@ class Router:
         plan = self._plan(queries, levels, require_certified)
         try:
             scored = await self._scoring.ascore(plan.texts) if plan.texts else ()
+            familiar = self._scoring.familiarity(plan.texts)
         except Exception as error:  # noqa: BLE001 - as in decide_each
             return self._decide_unscored(plan, error)
-        return plan.decide(zip(*scored, strict=True))
+        return self._decide(plan, zip(*scored, familiar, strict=True) if plan.texts else ())
 
     def threshold_for(
         self,
@@ -333,6 +353,16 @@ class Router:
             raise ValueError(f"{len(texts)} queries need as many levels, got {len(levels)}.")
         thresholds = {level: self._resolve(level or DEFAULT_LEVEL, require_certified) for level in set(levels)}
         return Plan(texts, levels, thresholds, self.id)
+
+    def _decide(self, plan: Plan, scored: Iterable[tuple[float, bool, float]]) -> list[Decision]:
+        decisions = plan.decide(scored)
+        if any(decision.familiar is False and decision.reason == "score" for decision in decisions):
+            self._once.warn(
+                "familiar",
+                "A query is unlike those that this router was trained on, so that its score says little; at threshold= "
+                "and cost_advantage= the score decides all the same. With quality= such queries go to the large model.",
+            )
+        return decisions
 
     def _decide_unscored(self, plan: Plan, error: Exception) -> list[Decision]:
         self._once.warn(

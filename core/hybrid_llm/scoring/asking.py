@@ -47,6 +47,14 @@ class Scoring:
             raise ValueError(f"a scorer must return {len(texts)} finite numbers, got shape {scores.shape}")
         return scores, truncated
 
+    def familiarity(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return how like the training queries texts are, shape (n,); NaN where the scorer cannot tell.
+
+        Texts that were just scored cost next to nothing.
+        """
+        of_trained = getattr(self._scorer, "familiarity", None)
+        return np.full(len(texts), np.nan) if of_trained is None else np.asarray(of_trained(texts), dtype=np.float64)
+
     async def ascore(self, texts: list[str]) -> Scores:
         """Do what :meth:`score` does in a worker thread, together with concurrent calls where that is known to work."""
         if self._joint is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.scoring.cache import ScoreCache, Scored
-from hybrid_llm.scoring.features import NAMES, text_features
+from hybrid_llm.scoring.familiar import nearest
+from hybrid_llm.scoring.features import VERSION, feature_names, read_as, text_features
 from hybrid_llm.scoring.head import Head, squash
 
 if TYPE_CHECKING:
@@ -48,7 +50,26 @@ class RememberingScorer(ABC):
 
     def score_with_truncation(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray]:
         """Return p(x) and whether each query was longer than the encoder reads, both of shape (n,)."""
-        scores, truncated = np.zeros(len(queries)), np.zeros(len(queries), dtype=bool)
+        scores, truncated, _ = self._columns(queries)
+        return scores, truncated
+
+    def familiarity(self, queries: Sequence[str]) -> FloatArray:
+        """Return how like the training queries each query is, shape (n,); NaN where nobody measured it.
+
+        A text that was just scored is not read again.
+        """
+        return self._columns(queries)[2]
+
+    def recall(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray] | None:
+        """Return what :meth:`score_with_truncation` would, if it can be had at once from memory."""
+        if sum(map(len, queries)) > AT_ONCE:
+            return None
+        scored = self.cache.get(queries)
+        return None if None in scored else _columns(scored)[:2]
+
+    def _columns(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray, FloatArray]:
+        """Return scores, what was cut, and familiarity of each query."""
+        scores, truncated, familiar = np.zeros(len(queries)), np.zeros(len(queries), dtype=bool), np.zeros(len(queries))
         for start in range(0, len(queries), CHUNK):
             some = queries[start : start + CHUNK]
             known = dict(zip(some, self.cache.get(some), strict=True))
@@ -58,19 +79,12 @@ class RememberingScorer(ABC):
                 self.cache.put(fresh)
                 known.update(fresh)
             part = slice(start, start + len(some))
-            scores[part], truncated[part] = _columns([known[text] for text in some])
-        return scores, truncated
-
-    def recall(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray] | None:
-        """Return what :meth:`score_with_truncation` would, if it can be had at once from memory."""
-        if sum(map(len, queries)) > AT_ONCE:
-            return None
-        scored = self.cache.get(queries)
-        return None if None in scored else _columns(scored)
+            scores[part], truncated[part], familiar[part] = _columns([known[text] for text in some])
+        return scores, truncated, familiar
 
     @abstractmethod
     def _pass(self, texts: list[str]) -> list[Scored]:
-        """Return the score of each text, and whether it was longer than the encoder reads."""
+        """Return of each text the score, whether it was longer than the encoder reads, and its familiarity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +105,8 @@ class EmbeddingScorer(RememberingScorer):
 
     def __post_init__(self) -> None:
         """Prepare what each score needs: the id and the landmarks' squared lengths."""
-        digest = hashlib.sha256(f"{self.encoder.sha256}\n{' '.join(NAMES)}\n".encode())
+        names = feature_names(self.head.version)
+        digest = hashlib.sha256(f"{self.encoder.sha256}\n{' '.join(names)}\n".encode())
         for name, values in sorted(self.head.tensors().items()):
             digest.update(f"{name} {values.shape}\n".encode())
             digest.update(values.astype(values.dtype.newbyteorder("<")).tobytes())
@@ -99,29 +114,50 @@ class EmbeddingScorer(RememberingScorer):
         object.__setattr__(self, "_norms", np.einsum("ij,ij->i", self.head.landmarks, self.head.landmarks))
 
     def _pass(self, texts: list[str]) -> list[Scored]:
-        encoded = self.encoder.encode(texts)
-        scores = [self._apply_head(features) for features in joined(encoded.embeddings, texts)]
-        return list(zip(scores, encoded.truncated.tolist(), strict=True))
+        features, truncated = features_of(texts, self.encoder, self.head.version)
+        scored = map(self._apply_head, features)
+        return [(score, cut, familiar) for (score, familiar), cut in zip(scored, truncated.tolist(), strict=True)]
 
-    def _apply_head(self, features: NDArray[np.float32]) -> float:
-        """Return what ``head.score`` returns for one row of features.
+    def _apply_head(self, features: NDArray[np.float32]) -> tuple[float, float]:
+        """Return what ``head.score`` returns for one row of features, and the row's familiarity.
 
         One row at a time, because a product of matrices rounds differently with each number of rows. By einsum,
         which has no threads: OpenBLAS shares this small product out, and on a busy machine then waits milliseconds
         for its threads.
         """
         head = self.head
-        u = (features - head.shift) * head.scale
+        u = head.inputs(features)
         squared = self._norms + np.float32(u @ u) - 2 * np.einsum("ij,j->i", head.landmarks, u)
-        raw = float(np.exp(-np.maximum(squared, np.float32(0))) @ head.weights) + head.bias
-        return float(squash(np.array(head.slope * raw + head.offset)))
+        squared = np.maximum(squared, np.float32(0))
+        raw = float(np.exp(-squared) @ head.weights) + head.bias
+        if head.linear is not None:
+            raw += float(np.einsum("i,i->", u, head.linear))
+        score = float(squash(np.array(head.slope * raw + head.offset)))
+        if head.familiarity is None:
+            return score, math.nan
+        by_text = np.square(head.landmarks[:, -head.texts :] - u[-head.texts :]).sum(axis=1)
+        return score, float(head.familiarity.share(nearest((squared - by_text)[None]), nearest(squared[None]))[0])
 
 
-def joined(embeddings: NDArray[np.float32], queries: Sequence[str]) -> NDArray[np.float32]:
-    """Return the features that a head reads, shape (n, d): embeddings beside text features."""
-    return np.concatenate([embeddings, text_features(queries)], axis=1, dtype=np.float32)
+def features_of(
+    queries: Sequence[str], encoder: Encoder, version: int = VERSION
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the features that a head reads, and whether each query was longer than the encoder reads.
+
+    Args:
+        queries: n texts.
+        encoder: What embeds them.
+        version: Of the text features.
+
+    Returns:
+        Features of shape (n, d), embeddings beside text features; whether the text was cut, shape (n,).
+    """
+    texts = read_as(queries, version)
+    encoded = encoder.encode(texts)
+    return np.concatenate([encoded.embeddings, text_features(texts, version)], axis=1), encoded.truncated
 
 
-def _columns(scored: Sequence[Scored | None]) -> tuple[FloatArray, BoolArray]:
+def _columns(scored: Sequence[Scored | None]) -> tuple[FloatArray, BoolArray, FloatArray]:
     table = [row for row in scored if row is not None]
-    return np.array([score for score, _ in table]), np.array([cut for _, cut in table], dtype=bool)
+    scores, cut, familiar = (np.array([row[part] for row in table]) for part in range(3))
+    return scores, cut.astype(bool), familiar

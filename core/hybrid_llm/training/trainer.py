@@ -16,7 +16,7 @@ from hybrid_llm.errors import ConfigError, EncoderError, LabelError, MissingExtr
 from hybrid_llm.labels import make_labels
 from hybrid_llm.level import ALWAYS_SMALL
 from hybrid_llm.router import Router, SeenRows, TrainingRecord
-from hybrid_llm.scoring import EmbeddingScorer, Encoder, joined
+from hybrid_llm.scoring import EmbeddingScorer, Encoder, features_of
 from hybrid_llm.table import PairTable, hash_fraction
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.fitted import Fitted
@@ -187,7 +187,7 @@ def _features(encoder: Encoder, rows: PairTable, progress: Progress | None) -> N
     parts = []
     for start in range(0, len(rows), CHUNK):
         queries = rows.queries[start : start + CHUNK]
-        parts.append(joined(encoder.encode(queries).embeddings, queries))
+        parts.append(features_of(queries, encoder)[0])
         if progress:
             progress("Reading queries", start + len(queries), len(rows))
     return np.concatenate(parts)
