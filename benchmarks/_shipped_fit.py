@@ -167,7 +167,9 @@ class Problem:
             version=VERSION,
             linear=np.float32(np.sqrt(self._linear)) * narrow[count:],
             limit=self._scaling.limit,
-            familiarity=familiarity_of(self._scaling(self._material.features), self._landmarks, self._chosen),
+            familiarity=familiarity_of(
+                self._scaling(self._material.features), self._landmarks, self._chosen, self._scaling
+            ),
         )
 
     def _solve(self, folds: Sequence[int]) -> tuple[Floats, Floats]:

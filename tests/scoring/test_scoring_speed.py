@@ -70,9 +70,9 @@ def test_a_score_does_not_depend_on_its_batch_or_memory_to_the_last_bit(shipped,
 
 
 def test_served_scores_are_those_of_the_head(shipped):
-    from hybrid_llm.scoring import joined
+    from hybrid_llm.scoring import features_of
 
-    features = joined(shipped.scorer.encoder.encode(TEXTS).embeddings, TEXTS)
+    features = features_of(TEXTS, shipped.scorer.encoder, shipped.scorer.features)[0]
     np.testing.assert_allclose(shipped.score(TEXTS), shipped.scorer.head.score(features), atol=1e-6)
 
 

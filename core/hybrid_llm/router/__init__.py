@@ -3,6 +3,7 @@
 from hybrid_llm.router.card import model_card
 from hybrid_llm.router.folder import refuse_foreign
 from hybrid_llm.router.record import SeenRows, TrainingRecord
-from hybrid_llm.router.router import Router, Scorer
+from hybrid_llm.router.router import Router
+from hybrid_llm.scoring import Scorer
 
 __all__ = ["Router", "Scorer", "SeenRows", "TrainingRecord", "model_card", "refuse_foreign"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ from hybrid_llm.errors import RouterFolderError
 from hybrid_llm.level import DEFAULT_LEVEL, Level, LevelOptions
 from hybrid_llm.router.once import Once
 from hybrid_llm.router.plan import Plan
-from hybrid_llm.router.threshold import Threshold, resolve
-from hybrid_llm.scoring import Scoring, checked, single
+from hybrid_llm.router.threshold import Threshold, features_read_by, refuse_other_features, resolve
+from hybrid_llm.scoring import Scorer, Scoring, checked, single
 
 if TYPE_CHECKING:
     from typing import Self
@@ -30,20 +30,6 @@ if TYPE_CHECKING:
     from hybrid_llm.table import PairTable, QualityTable
 
 FloatArray = NDArray[np.float64]
-
-
-@runtime_checkable
-class Scorer(Protocol):
-    """Anything that scores queries: the network of a trained router, or an object of your own."""
-
-    @property
-    def id(self) -> str:
-        """A name that changes when the scores do (it becomes ``Decision.router_id``)."""
-        ...
-
-    def score(self, queries: Sequence[str]) -> FloatArray:
-        """Return p(x) in [0, 1] for each query, shape (n,)."""
-        ...
 
 
 class Router:
@@ -197,17 +183,9 @@ class Router:
         return (await self._scoring.ascore(checked(queries)))[0]
 
     def familiarity(self, queries: Sequence[str]) -> FloatArray:
-        """Tell how like the training queries each query is.
+        """Return the share of training queries that were less like the others than each query is, shape (n,).
 
-        Below .01 a query is unfamiliar, and goes to large at a quality level.
-
-        Args:
-            queries: n texts.
-
-        Returns:
-            Shape (n,), in [0, 1]: the share of training queries that were less like the others than this one. NaN
-            for a scorer that cannot tell: a fine-tuned network, one of your own, a router trained before there was
-            this measure.
+        Below .01 one is unfamiliar. NaN: the scorer cannot tell (a network, one of your own, a router of before).
 
         Raises:
             TypeError: A single string, or an item that is not a string.
@@ -337,6 +315,7 @@ class Router:
             small=pair.small,
             large=pair.large,
             data_hash=pair.data_hash,
+            features=features_read_by(self._scorer),
         )
         proved = self._certificate
         same_pair = proved and (proved.provenance.small, proved.provenance.large) == (pair.small, pair.large)
@@ -374,6 +353,8 @@ class Router:
         return plan.decide(None)
 
     def _resolve(self, level: Level, require_certified: bool) -> Threshold:
+        if level.kind != "threshold":
+            refuse_other_features(self._scorer, self._calibration)
         threshold = resolve(level, self._calibration, self._certificate, require_certified=require_certified)
         if threshold.measured:
             self._once.warn(

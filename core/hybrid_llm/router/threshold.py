@@ -7,7 +7,7 @@ one of the calibration. Whoever insists on a proof gets "always large" instead o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hybrid_llm.errors import LevelError
 from hybrid_llm.level import ALWAYS_LARGE, Level
@@ -60,3 +60,23 @@ def resolve(
             "(router.calibrate(table, small=..., large=...) or: hybrid-llm calibrate)."
         )
     return Threshold(calibration.cut(level).threshold, measured=level.kind == "quality")
+
+
+def features_read_by(scorer: Any) -> int:
+    """Return the version of the text features that a scorer reads; 1 for one that reads none of them."""
+    return int(getattr(scorer, "features", 1))
+
+
+def refuse_other_features(scorer: Any, calibration: Calibration | None) -> None:
+    """Refuse thresholds for scores that were made of another version of the text features.
+
+    Raises:
+        LevelError: The versions differ.
+    """
+    read = features_read_by(scorer)
+    if calibration is not None and calibration.features != read:
+        raise LevelError(
+            f"The thresholds were measured on scores of text features of version {calibration.features}, and this "
+            f"router reads version {read}; measure them again: hybrid-llm calibrate ROWS --router DIR "
+            f"--small {calibration.small} --large {calibration.large} --out DIR"
+        )

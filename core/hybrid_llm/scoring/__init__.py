@@ -1,10 +1,10 @@
 """Scoring: from a query's text to p(x), by an encoder and a head or by a scorer of the user's own."""
 
-from hybrid_llm.scoring.asking import Scoring, checked, single
+from hybrid_llm.scoring.asking import Scorer, Scoring, checked, single
 from hybrid_llm.scoring.embedding import EmbeddingScorer, RememberingScorer, features_of
 from hybrid_llm.scoring.encoder import Encoded, Encoder, QueryTokenizer
 from hybrid_llm.scoring.encoder_folder import EncoderInfo
-from hybrid_llm.scoring.familiar import UNFAMILIAR, Familiarity, nearest
+from hybrid_llm.scoring.familiar import UNFAMILIAR, Familiarity, distances
 from hybrid_llm.scoring.features import NAMES, VERSION, feature_names, read_as, text_features
 from hybrid_llm.scoring.head import Head, gaussian_kernel, scaled, squared_distances, squash
 from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
@@ -23,12 +23,13 @@ __all__ = [
     "NetworkScorer",
     "QueryTokenizer",
     "RememberingScorer",
+    "Scorer",
     "Scoring",
     "checked",
+    "distances",
     "feature_names",
     "features_of",
     "gaussian_kernel",
-    "nearest",
     "read_as",
     "scaled",
     "single",

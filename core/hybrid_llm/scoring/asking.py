@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,25 @@ CHUNK: Final = 256
 """Queries that a stream reads ahead."""
 
 
+@runtime_checkable
+class Scorer(Protocol):
+    """Anything that scores queries: the network of a trained router, or an object of your own."""
+
+    @property
+    def id(self) -> str:
+        """A name that changes when the scores do (it becomes ``Decision.router_id``)."""
+        ...
+
+    def score(self, queries: Sequence[str]) -> NDArray[np.float64]:
+        """Return p(x) in [0, 1] for each query, shape (n,)."""
+        ...
+
+
 class Scoring:
     """Scores of one scorer, whose answers are checked.
 
     Args:
-        scorer: What scores, see ``hybrid_llm.router.Scorer``. Two more methods are used if it has them, as a trained
+        scorer: What scores, see ``Scorer``. Two more methods are used if it has them, as a trained
             one does: ``score_with_truncation(queries)`` and ``recall(queries)``, which gives scores at once or None.
     """
 

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.scoring.cache import ScoreCache, Scored
-from hybrid_llm.scoring.familiar import nearest
 from hybrid_llm.scoring.features import VERSION, feature_names, read_as, text_features
 from hybrid_llm.scoring.head import Head, squash
 
@@ -39,6 +38,11 @@ class RememberingScorer(ABC):
     encoder: Encoder
     cache: ScoreCache
     id: str
+
+    @property
+    def features(self) -> int:
+        """Version of the text features that the scores are made of; 1 for a network, which reads none."""
+        return 1
 
     def prepare(self) -> None:
         """Open the network now, not at the first query."""
@@ -113,6 +117,11 @@ class EmbeddingScorer(RememberingScorer):
         object.__setattr__(self, "id", digest.hexdigest()[:16])
         object.__setattr__(self, "_norms", np.einsum("ij,ij->i", self.head.landmarks, self.head.landmarks))
 
+    @property
+    def features(self) -> int:
+        """Version of the text features that the scores are made of."""
+        return self.head.version
+
     def _pass(self, texts: list[str]) -> list[Scored]:
         features, truncated = features_of(texts, self.encoder, self.head.version)
         scored = map(self._apply_head, features)
@@ -135,8 +144,8 @@ class EmbeddingScorer(RememberingScorer):
         score = float(squash(np.array(head.slope * raw + head.offset)))
         if head.familiarity is None:
             return score, math.nan
-        by_text = np.square(head.landmarks[:, -head.texts :] - u[-head.texts :]).sum(axis=1)
-        return score, float(head.familiarity.share(nearest((squared - by_text)[None]), nearest(squared[None]))[0])
+        text = np.square(head.landmarks[:, -head.texts :] - u[-head.texts :]).sum(axis=1)
+        return score, float(head.familiarity.of((squared - text)[None], text[None])[0])
 
 
 def features_of(

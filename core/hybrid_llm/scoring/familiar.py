@@ -36,6 +36,8 @@ class Familiarity:
         content: Quantiles of the distance of embeddings, see :func:`nearest`.
         whole: Quantiles of the distance of embeddings and text features.
         worse: Quantiles of the smaller of the two shares that these two give.
+        units: What squared distances of embeddings and of text features, in the units of the kernel, are multiplied by,
+            so that familiarity does not depend on the kernel that the held-out rows chose.
 
     Raises:
         DamagedFolderError: An array is empty, not finite or does not rise.
@@ -44,6 +46,7 @@ class Familiarity:
     content: Float32Array
     whole: Float32Array
     worse: Float32Array
+    units: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
         """Check that the arrays are quantiles."""
@@ -52,10 +55,16 @@ class Familiarity:
                 raise DamagedFolderError("The head's measure of familiarity is damaged; train the router again.")
 
     @classmethod
-    def measured(cls, content: Float32Array, whole: Float32Array) -> Familiarity:
+    def measured(
+        cls, content: Float32Array, whole: Float32Array, units: tuple[float, float] = (1.0, 1.0)
+    ) -> Familiarity:
         """Return what the distances of training queries come to, both of shape (n,), each query left out in turn."""
         kept = _quantiles(content), _quantiles(whole)
-        return cls(*kept, _quantiles(_worse(content, whole, *kept)))
+        return cls(*kept, _quantiles(_worse(content, whole, *kept)), units)
+
+    def of(self, embedding: Float32Array, text: Float32Array) -> NDArray[np.float64]:
+        """Return the familiarity of queries by their squared distances to m landmarks, two parts of shape (n, m)."""
+        return self.share(*distances(embedding, text, self.units))
 
     def share(self, content: Float32Array, whole: Float32Array) -> NDArray[np.float64]:
         """Return the share of training queries that were less like the others than these are, shape (n,).
@@ -74,7 +83,8 @@ class Familiarity:
 
     def tensors(self) -> dict[str, NDArray[np.generic]]:
         """Return the quantiles as named arrays, for safetensors."""
-        return {_PREFIX + field.name: getattr(self, field.name) for field in fields(self)}
+        named = {_PREFIX + field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: np.asarray(values, dtype=np.float32) for name, values in named.items()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]]) -> Familiarity | None:
@@ -82,7 +92,24 @@ class Familiarity:
         names = [field.name for field in fields(cls)]
         if not all(_PREFIX + name in tensors for name in names):
             return None
-        return cls(**{name: tensors[_PREFIX + name].astype(np.float32) for name in names})
+        content, whole, worse, units = (tensors[_PREFIX + name].astype(np.float32) for name in names)
+        if units.shape != (2,) or not (np.isfinite(units) & (units >= 0)).all():
+            raise DamagedFolderError("The head's measure of familiarity is damaged; train the router again.")
+        return cls(content, whole, worse, (float(units[0]), float(units[1])))
+
+
+def distances(
+    embedding: Float32Array, text: Float32Array, units: tuple[float, float]
+) -> tuple[Float32Array, Float32Array]:
+    """Return how far queries are from the nearest landmarks, by content and as a whole, both of shape (n,).
+
+    Args:
+        embedding: Shape (n, m), squared distances of the embeddings, in the units of the kernel.
+        text: Shape (n, m), of the text features.
+        units: See :class:`Familiarity`.
+    """
+    content = embedding * np.float32(units[0])
+    return nearest(content), nearest(content + text * np.float32(units[1]))
 
 
 def nearest(squared: Float32Array) -> Float32Array:

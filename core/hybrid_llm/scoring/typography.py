@@ -25,7 +25,7 @@ FOLDED: Final[Mapping[str, str]] = {
 }
 """What is written -> the characters that are read as it."""
 EMOJI: Final = (0x2600, 0x2775), (0x1F000, 0x1FAFF), (0x200D, 0x200D), (0xE0020, 0xE007F)
-"""First and last of the characters that are left out: pictures and what joins them. No arrows, no numbers in circles."""
+"""First and last of the characters that are left out: pictures and what joins them; no arrows, no circled numbers."""
 WRAPPINGS: Final = 3
 """Pairs of tags around a text that are taken off; more are no habit of an editor."""
 

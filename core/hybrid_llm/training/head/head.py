@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.metrics import auc, tradeoff_curve
-from hybrid_llm.scoring import NAMES, VERSION, Familiarity, Head, nearest, scaled, squared_distances, squash
+from hybrid_llm.scoring import NAMES, VERSION, Familiarity, Head, distances, scaled, squared_distances, squash
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.head.ridge import KernelRidge
 
@@ -165,7 +165,7 @@ class _Problem:
         return self.ridge.left_out(self._target(setting), setting.ridge)[:, 0]
 
     def familiarity(self) -> Familiarity:
-        return familiarity_of(self._inputs, self.landmarks, self._chosen)
+        return familiarity_of(self._inputs, self.landmarks, self._chosen, self.scaling)
 
     def _target(self, setting: Setting) -> FloatArray:
         return (self._rows.labels + setting.gap_weight * self._rows.gaps)[:, None]
@@ -203,24 +203,29 @@ class Scaling:
         return scaled(features, self.shift, self.scale, self.limit, len(NAMES))
 
 
-def familiarity_of(inputs: Float32Array, landmarks: Float32Array, chosen: NDArray[np.intp]) -> Familiarity:
+def familiarity_of(
+    inputs: Float32Array, landmarks: Float32Array, chosen: NDArray[np.intp], scaling: Scaling
+) -> Familiarity:
     """Measure how like the others each training row is, by its distances to the landmarks, itself left out.
 
     Args:
         inputs: Shape (n, d), the rows in the units of the kernel.
         landmarks: Shape (m, d).
         chosen: Shape (m,), the row that each landmark is.
+        scaling: What made the inputs.
     """
+    # Embeddings of length 1 beside the mean square of the standardised text features: about as far as each other.
+    units = float(scaling.scale[0]) ** -2, (REACH / scaling.limit) ** 2 / len(NAMES)
     found = []
     for start in range(0, len(inputs), CHUNK):
         some = inputs[start : start + CHUNK]
-        whole = squared_distances(some, landmarks)
-        content = squared_distances(some[:, : -len(NAMES)], landmarks[:, : -len(NAMES)])
+        parts = slice(None, -len(NAMES)), slice(-len(NAMES), None)
+        embedding, text = (squared_distances(some[:, part], landmarks[:, part]) for part in parts)
         own = np.flatnonzero((chosen >= start) & (chosen < start + CHUNK))
-        for squared in (whole, content):
-            squared[chosen[own] - start, own] = FAR
-        found.append((nearest(content), nearest(whole)))
-    return Familiarity.measured(*(np.concatenate(part) for part in zip(*found, strict=True)))
+        embedding[chosen[own] - start, own] = FAR
+        found.append(distances(embedding, text, units))
+    content, whole = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Familiarity.measured(content, whole, units)
 
 
 def _grid(config: TrainConfig) -> Iterator[Setting]:
