@@ -60,7 +60,8 @@ class HybridSelection(SingleSelection):
     Args:
         index: Which engine answers.
         reason: The decision in words.
-        decision: ``Decision.as_dict()``: route, score, threshold, level, reason, certified, truncated, familiar, router_id.
+        decision: ``Decision.as_dict()``: route, score, threshold, level, reason, certified, truncated, familiar,
+            router_id.
     """
 
     decision: dict[str, Any] = Field(default_factory=dict)
