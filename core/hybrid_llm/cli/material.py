@@ -102,6 +102,19 @@ class WatchedScorer:
         """The id of what scores."""
         return self.scorer.id
 
+    @property
+    def features(self) -> int:
+        """Version of the text features that what scores reads."""
+        return int(getattr(self.scorer, "features", 1))
+
+    def familiarity(self, queries: Sequence[str]) -> NDArray[np.float64]:
+        """Return how like the training queries each query is, shape (n,); NaN where the scorer cannot tell."""
+        import numpy as np
+
+        of_trained = getattr(self.scorer, "familiarity", None)
+        known: NDArray[np.float64] = np.full(len(queries), np.nan) if of_trained is None else of_trained(queries)
+        return known
+
     def score(self, queries: Sequence[str]) -> NDArray[np.float64]:
         """Return p(x), shape (n,)."""
         return self.score_with_truncation(queries)[0]
