@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Final, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from langchain.agents import AgentState
 from langchain.agents.middleware import ModelRequest
@@ -15,15 +15,12 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.runnables.config import ensure_config
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import Request
-from hybrid_llm.errors import LevelError
+from hybrid_llm.decision import Route
+from hybrid_llm.dispatch import OF_A_CALL, Request
 from langchain_hybrid._cache_marks import without_foreign_marks
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import request_of
-from langchain_hybrid._options import OPTIONS, read_options
-
-STATE_KEY: Final = "hybrid"
+from langchain_hybrid._options import read_options
 
 
 class HybridState(AgentState[Any]):
@@ -51,17 +48,6 @@ def as_model(side: str, arm: object) -> BaseChatModel:
             "tools to the arm that it calls."
         )
     raise TypeError(f"{side}= takes a chat model; got {'nothing' if arm is None else type(arm).__name__}.")
-
-
-def decision_in(state: Mapping[str, Any]) -> Decision | None:
-    """Return the decision that an agent's state holds, if there is one that this version can read."""
-    recorded = state.get(STATE_KEY)
-    if not isinstance(recorded, Mapping):
-        return None
-    try:
-        return Decision.from_dict(recorded)
-    except LevelError:
-        return None
 
 
 def read_request(
@@ -102,8 +88,8 @@ def _chosen(call: ModelRequest[Any]) -> dict[str, Any]:
     """Return the level or the route that the run's context names, as keys or as attributes."""
     context = getattr(call.runtime, "context", None)
     if isinstance(context, Mapping):
-        return {name: context.get(name) for name in OPTIONS}
-    return {name: getattr(context, name, None) for name in OPTIONS}
+        return {name: context.get(name) for name in OF_A_CALL}
+    return {name: getattr(context, name, None) for name in OF_A_CALL}
 
 
 def _schema(call: ModelRequest[Any], small: BaseChatModel) -> tuple[Any, bool]:

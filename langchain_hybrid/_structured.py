@@ -13,7 +13,8 @@ from pydantic import PrivateAttr
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import Request
 from langchain_hybrid._history import safe_history
-from langchain_hybrid._runs import closing_stream, with_decision
+from langchain_hybrid._runs import closing_stream
+from langchain_hybrid._trace import Run, child_config, with_decision
 from langchain_hybrid.runnable import RunnableHybrid
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
     raised; only a model that is down is replaced by the other.
     """
 
-    _pair: ChatPair | None = PrivateAttr(default=None)
+    _chat: ChatPair | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, pair: ChatPair, schema: Any, **options: Any) -> Runnable[Any, Any]:
@@ -54,26 +55,23 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
             raise missing[1]
         fields: dict[str, Any] = {**chains, "router": pair.router, "query": pair.query, "name": pair.name}
         structured = cls(**fields)
-        structured._pair = pair
-        structured._routing = pair._routing()
+        structured._chat, structured._pair = pair, pair._pair
         metadata = {key: value for key, value in (pair.metadata or {}).items() if key != "lc_versions"}
         own = {"callbacks": pair.callbacks, "tags": pair.tags, "metadata": metadata}
         own = {key: value for key, value in own.items() if value}
         return structured.with_config(cast("RunnableConfig", own)) if own else structured
 
-    def _read(self, value: Any, config: RunnableConfig, options: dict[str, Any]) -> Request | Exception:
-        if self._pair is None:  # a copy that configurable_fields() made
-            return super()._read(value, config, options)
-        try:
-            request = replace(self._pair._request(value, config, options), structured=True)
-            self._routing.policy.check(request)
-        except Exception as error:  # noqa: BLE001 - one bad input of a batch is that input's own error
-            return error
-        return request
+    def _request(self, value: Any, config: RunnableConfig, options: dict[str, Any]) -> Request:
+        if self._chat is None:  # a copy that configurable_fields() made
+            return super()._request(value, config, options)
+        return replace(self._chat._request(value, config, options), structured=True)
 
     def _arm(self, decision: Decision) -> Runnable[Any, Any]:
         chain = super()._arm(decision)
-        return _Answering(chain, self._pair, decision) if self._pair is not None else chain
+        return _Answering(chain, self._chat, decision) if self._chat is not None else chain
+
+    def _child(self, config: RunnableConfig, run: Run, decision: Decision) -> RunnableConfig:
+        return child_config(config, run, decision, inherit=True)  # the model's run is below the chain's
 
 
 class _Answering(Runnable[Any, Any]):

@@ -62,6 +62,7 @@ class Arm:
         kinds = frozenset({FUNCTION}) if self.side == "small" else None  # tools of a provider are for hosted models
         calls_functions = self.calls_functions
         return Capabilities(
+            model=self.name,
             context_window=known.context_window - max(known.num_output, 0) if known else None,
             modalities=frozenset() if self.side == "small" else None,
             tools=kinds if calls_functions else frozenset(),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hybrid_llm.certify import Certificate, certify
     from hybrid_llm.decision import Decision
+    from hybrid_llm.dispatch import Pair
     from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
     from hybrid_llm.level import Level
     from hybrid_llm.router import Router, Scorer
@@ -24,6 +25,7 @@ __all__ = [
     "HybridLLMError",
     "HybridLLMWarning",
     "Level",
+    "Pair",
     "QualityTable",
     "Router",
     "Scorer",
@@ -35,11 +37,12 @@ _HOMES = {
     "Certificate": "hybrid_llm.certify",
     "certify": "hybrid_llm.certify",
     "Decision": "hybrid_llm.decision",
-    "Level": "hybrid_llm.decision",
+    "Level": "hybrid_llm.level",
     "HybridLLMError": "hybrid_llm.errors",
     "HybridLLMWarning": "hybrid_llm.errors",
     "Router": "hybrid_llm.router",
     "Scorer": "hybrid_llm.router",
+    "Pair": "hybrid_llm.dispatch",
     "QualityTable": "hybrid_llm.table",
 }
 

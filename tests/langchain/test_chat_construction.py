@@ -124,7 +124,7 @@ class TestCopies:
         reasons = [step.invoke("easy", config).response_metadata["hybrid"]["reason"] for _ in range(4)]
         assert reasons == ["fallback"] * 3 + ["cooldown"]
         assert step.invoke("easy").response_metadata["hybrid"]["threshold"] == 2
-        assert hybrid.breakers["small"].open
+        assert hybrid.state.breakers["small"].open
 
     def test_another_model_may_be_an_alternative(self, router: Router) -> None:
         step = pair(router, threshold=0.5).configurable_alternatives(
@@ -140,7 +140,7 @@ class TestCopies:
         hybrid.threshold = 2.0
         assert hybrid.invoke("easy").text == "from large"
         assert strict.router is hybrid.router
-        assert strict.breakers is hybrid.breakers
+        assert strict.state.breakers is hybrid.state.breakers
 
     def test_a_deep_copy_shares_the_router_and_the_breakers(self, router: Router) -> None:
         hybrid = pair(router, threshold=0.5)
@@ -148,7 +148,7 @@ class TestCopies:
         again = copy.deepcopy(hybrid)
         assert again.invoke("easy").text == "from small"
         assert again.router is hybrid.router
-        assert again.breakers["small"] is hybrid.breakers["small"]
+        assert again.state.breakers["small"] is hybrid.state.breakers["small"]
         assert again.small is not hybrid.small
 
     def test_a_pickle_has_the_path_of_the_router_and_new_breakers(self) -> None:
@@ -158,7 +158,7 @@ class TestCopies:
         hybrid.invoke("easy")
         again = pickle.loads(pickle.dumps(hybrid))
         assert again.invoke("easy").response_metadata["hybrid"]["router_id"] == shipped.id
-        assert not again.breakers["small"].open
+        assert not again.state.breakers["small"].open
 
     def test_real_models_do_as_arms(self, router: Router) -> None:
         hybrid = ChatHybrid(

@@ -185,4 +185,4 @@ def test_the_breakers_outlive_a_failure_of_both() -> None:
     for _ in range(3):
         with pytest.raises(TimeoutError):
             hybrid.invoke(EASY)
-    assert hybrid.breakers["small"].open
+    assert hybrid.state.breakers["small"].open

@@ -159,7 +159,7 @@ class TestNames:
         hybrid = pair(router, threshold=0.5)
         assert "Router" not in repr(hybrid)
         assert "Router" not in str(hybrid._serialized)
-        assert not {"router", "breakers"} & set(hybrid.model_dump())
+        assert not {"router", "state"} & set(hybrid.model_dump())
 
 
 class TestCache:

@@ -11,7 +11,6 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from hybrid_llm.dispatch import Failover
 from langchain_hybrid import RunnableHybrid
 from tests.langchain._ways import Recorder, Way, every_way, hybrid_of
 from tests.scenarios import EASY, FAILURES, SCENARIOS, THRESHOLD, WINDOW, Scenario
@@ -114,7 +113,7 @@ async def test_requests_choose_only_within_the_allowed_range(chosen: dict[str, A
 async def test_a_copy_made_field_by_field_shares_the_breaker() -> None:
     hybrid = RunnableHybrid(Arm(name="small", fails="refused"), Arm(name="large"), Scenario("").router(), threshold=0.5)
     again = RunnableHybrid(
-        **{name: getattr(hybrid, name) for name in ("small", "large", "router", "failover")}, threshold=0.4
+        **{name: getattr(hybrid, name) for name in ("small", "large", "router", "state")}, threshold=0.4
     )
     for _ in range(3):
         again.invoke(EASY)
@@ -135,7 +134,6 @@ async def test_a_small_arm_that_hangs_is_given_up_on() -> None:
     answer = hybrid.invoke(EASY)
     hang.set()
     assert (answer.text, answer.response_metadata["hybrid"]["reason"]) == ("from large", "fallback")
-    assert isinstance(hybrid.failover, Failover)
 
 
 async def test_a_stream_that_breaks_after_its_first_token_is_an_error_not_a_glued_answer() -> None:

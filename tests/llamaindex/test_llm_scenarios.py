@@ -169,7 +169,7 @@ async def test_a_stream_that_is_left_is_no_failure(way: Way) -> None:
             astream = await llm.astream_chat([ChatMessage(EASY)])
             await anext(astream)
             await astream.aclose()
-    assert not llm._routing.failover.breakers["small"].open
+    assert not llm._routing.pair.state.breakers["small"].open
 
 
 async def test_a_clone_knows_that_small_is_down() -> None:

@@ -2,17 +2,35 @@
 
 from hybrid_llm.dispatch.breaker import Breaker
 from hybrid_llm.dispatch.failover import Failover
-from hybrid_llm.dispatch.outage import is_outage, status_of
-from hybrid_llm.dispatch.policy import FUNCTION, Allowed, Capabilities, Policy, Request
+from hybrid_llm.dispatch.options import (
+    LEVELS,
+    OF_A_CALL,
+    OPTIONS,
+    PairOptions,
+    level_of,
+    refuse_near_miss,
+    split_options,
+)
+from hybrid_llm.dispatch.outage import is_outage
+from hybrid_llm.dispatch.pair import Pair
+from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
+from hybrid_llm.dispatch.state import Decided, PairState
 
 __all__ = [
     "FUNCTION",
-    "Allowed",
+    "LEVELS",
+    "OF_A_CALL",
+    "OPTIONS",
     "Breaker",
     "Capabilities",
+    "Decided",
     "Failover",
-    "Policy",
+    "Pair",
+    "PairOptions",
+    "PairState",
     "Request",
     "is_outage",
-    "status_of",
+    "level_of",
+    "refuse_near_miss",
+    "split_options",
 ]
