@@ -25,7 +25,7 @@ from hybrid_llm.training.fitted import Fitted
 from hybrid_llm.training.full.batches import steps_per_epoch
 from hybrid_llm.training.full.checkpoints import NETWORK, Checkpoints
 from hybrid_llm.training.full.devices import Devices
-from hybrid_llm.training.full.export import LEAST_AGREEMENT, Source, agreement, check_scores, write_network
+from hybrid_llm.training.full.serving import LEAST_AGREEMENT, Source, agreement, check_scores, write_network
 from hybrid_llm.training.full.finetune import FineTuned, Progress, TokenRows, fine_tune, logits
 from hybrid_llm.training.full.network import logit_network
 from hybrid_llm.training.head import LEAST_SLOPE, platt
