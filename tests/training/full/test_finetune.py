@@ -13,11 +13,11 @@ from tokenizers import Tokenizer
 
 from hybrid_llm.errors import ConfigError, RouterFolderError
 from hybrid_llm.scoring import QueryTokenizer
+from hybrid_llm.training.config import FineTuneSettings
 from hybrid_llm.training.full.checkpoints import Checkpoints
 from hybrid_llm.training.full.devices import Devices
 from hybrid_llm.training.full.finetune import FineTuned, TokenRows, evaluate, fine_tune, logits
 from hybrid_llm.training.full.network import logit_network, parameter_groups
-from hybrid_llm.training.full_settings import FineTuneSettings
 from tests.small_table import make_rows
 
 SETTINGS = FineTuneSettings(

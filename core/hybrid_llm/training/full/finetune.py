@@ -7,7 +7,7 @@ would have ended without the interruption.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 
 from hybrid_llm.errors import ConfigError
 from hybrid_llm.metrics import tradeoff_curve
+from hybrid_llm.scoring import Progress
 from hybrid_llm.table import hash64
+from hybrid_llm.training.config import FineTuneSettings
 from hybrid_llm.training.full.batches import IntArray, length_grouped, padded, steps_of, steps_per_epoch
 from hybrid_llm.training.full.checkpoints import Checkpoints
 from hybrid_llm.training.full.devices import Devices
 from hybrid_llm.training.full.network import parameter_groups
 from hybrid_llm.training.full.run_state import Clock, Epoch, Run, rate_share
-from hybrid_llm.training.full_settings import FineTuneSettings
 
 if TYPE_CHECKING:
     import torch
 
 FloatArray = NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from hybrid_llm.training.onnx.graph import compare, quantised, to_onnx
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from hybrid_llm.training.full_settings import FineTuneSettings
+    from hybrid_llm.training.config import FineTuneSettings
 
 FloatArray = NDArray[np.float64]
 

@@ -19,6 +19,7 @@ from hybrid_llm.metrics import auc, tradeoff_curve
 from hybrid_llm.scoring import NAMES, Head, gaussian_kernel, squash
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.head.ridge import KernelRidge
+from hybrid_llm.training.platt import LEAST_SLOPE, platt
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -26,8 +27,6 @@ BoolArray = NDArray[np.bool_]
 
 CHOOSING_LANDMARKS = 1000
 """Enough to compare settings; the final fit uses all."""
-LEAST_SLOPE = 1e-3
-"""Platt's slope when a fit found nothing: all scores nearly equal, and still in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +111,6 @@ def fit_head(rows: Rows, setting: Setting, config: TrainConfig) -> FittedHead:
         offset=offset,
     )
     return FittedHead(head, squash(head.slope * left_out + offset), found_signal=bool(slope > LEAST_SLOPE))
-
-
-def platt(raw: FloatArray, labels: FloatArray) -> tuple[float, float]:
-    """Fit slope and offset of a logistic curve from raw scores (n,) to soft labels (n,) (Platt, 1999)."""
-    from sklearn.linear_model import LogisticRegression
-
-    centre, width = raw.mean(), raw.std() or 1.0
-    twice = np.tile((raw - centre) / width, 2)[:, None]
-    classes = np.repeat([1, 0], len(raw))
-    shares = np.concatenate([labels, 1 - labels])
-    # hardly any regularisation: just enough to stay finite when the classes separate
-    fitted = LogisticRegression(C=1e4).fit(twice, classes, sample_weight=shares)
-    slope = float(fitted.coef_[0, 0]) / width
-    return slope, float(fitted.intercept_[0]) - slope * centre
 
 
 class _Problem:
