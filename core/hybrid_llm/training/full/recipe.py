@@ -26,8 +26,9 @@ from hybrid_llm.training.full.checkpoints import NETWORK, Checkpoints
 from hybrid_llm.training.full.devices import Devices
 from hybrid_llm.training.full.finetune import FineTuned, TokenRows, fine_tune, logits
 from hybrid_llm.training.full.network import logit_network
-from hybrid_llm.training.full.serving import LEAST_AGREEMENT, Source, agreement, check_scores, write_network
+from hybrid_llm.training.full.serving import LEAST_AGREEMENT, agreement, check_scores, write_network
 from hybrid_llm.training.onnx.export import LIBRARIES
+from hybrid_llm.training.onnx.folder import Source
 from hybrid_llm.training.onnx.graph import check_length
 from hybrid_llm.training.onnx.hub import fast_tokenizer, folder_of, hash_of_weights, licence_of, quiet, shown, versions
 from hybrid_llm.training.platt import LEAST_SLOPE, platt
