@@ -1,4 +1,4 @@
-"""What a recipe takes and what it hands back, whichever it is."""
+"""The shape of a recipe: the one function that it is, and what it hands back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A scorer as it is served, and what is to be said of it.
+    """What a recipe hands back: a scorer as it is served, and what the record says of it.
 
     Args:
         scorer: What scores.
@@ -47,7 +47,7 @@ class Fitted:
 
 
 class FitRecipe(Protocol):
-    """The one function of a recipe: it makes a scorer of training rows and their labels."""
+    """A recipe: the function that makes a scorer of training rows and their labels."""
 
     def __call__(
         self,

@@ -33,7 +33,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class TokenRows:
-    """Rows to fit or to judge by.
+    """Rows as token ids, with their labels and qualities: to fit, or to judge by.
 
     Args:
         ids: Token ids of n queries.
@@ -50,7 +50,7 @@ class TokenRows:
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What fine-tuning came to; the network holds the weights of the best epoch.
+    """The epochs of a fine-tuning, and which of them the network holds.
 
     Args:
         epochs: Each epoch that was run.
@@ -122,7 +122,7 @@ def fine_tune(
         run.end_step(loss)
         ended = run.step % per_epoch == 0
         if ended:
-            better = run.end_epoch(*(evaluate(network, held, settings, devices) if held else (None, None)))
+            better = run.end_epoch(*(loss_and_apgr(network, held, settings, devices) if held else (None, None)))
             if better and held:
                 best_weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
                 if checkpoints and devices.first:
@@ -142,7 +142,9 @@ def fine_tune(
     return FineTuned(tuple(run.epochs), best, run.step)
 
 
-def evaluate(network: Any, rows: TokenRows, settings: FineTuneSettings, devices: Devices) -> tuple[float, float | None]:
+def loss_and_apgr(
+    network: Any, rows: TokenRows, settings: FineTuneSettings, devices: Devices
+) -> tuple[float, float | None]:
     """Return the mean loss on rows, and the APGR of the logits (None where it is not defined)."""
     found = logits(network, rows.ids, settings, devices)
     loss = np.mean(np.maximum(found, 0) - found * rows.labels + np.log1p(np.exp(-np.abs(found))))

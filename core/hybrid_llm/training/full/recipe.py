@@ -31,7 +31,7 @@ from hybrid_llm.training.onnx.export import LIBRARIES
 from hybrid_llm.training.onnx.folder import Source
 from hybrid_llm.training.onnx.graph import check_length
 from hybrid_llm.training.onnx.hub import fast_tokenizer, folder_of, hash_of_weights, licence_of, quiet, shown, versions
-from hybrid_llm.training.platt import LEAST_SLOPE, platt
+from hybrid_llm.training.probability import LEAST_SLOPE, platt
 
 if TYPE_CHECKING:
     from hybrid_llm.table import PairTable

@@ -1,4 +1,4 @@
-"""A fine-tuned network to an ONNX file that gives one logit, held to torch, with 8-bit weights if wanted."""
+"""The export of a fine-tuned network: an ONNX graph that gives one logit, and how near it is to torch."""
 
 from __future__ import annotations
 

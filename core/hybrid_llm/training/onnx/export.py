@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, get_args
 
@@ -99,7 +100,7 @@ def export_encoder(
         quantisation=described(quantise, **rounding),
         made_with=made_with,
         changes=f"pooling ({pooling}) and normalisation to length 1 put into the graph",
-        command=_command(model.name, name, max_tokens, pooling, _weights(quantise, **rounding)),
+        command=_command(model.name, name, max_tokens, pooling, quantise, rounding),
     )
     return Path(out)
 
@@ -118,17 +119,11 @@ def _name(origin: str, quantise: Quantise | None) -> str:
     return f"{last}-{quantise}" if quantise else last
 
 
-def _command(origin: str, name: str, max_tokens: int, pooling: Pooling, weights: str) -> str:
+def _command(
+    origin: str, name: str, max_tokens: int, pooling: Pooling, quantise: Quantise | None, rounding: Mapping[str, bool]
+) -> str:
     """Return the command that makes the same files."""
-    shown_origin, shown_name = shlex.quote(origin), shlex.quote(name)
-    return (
-        f"hybrid-llm export {shown_origin} --max-tokens {max_tokens} --pooling {pooling} {weights} --name {shown_name}"
-    )
-
-
-def _weights(quantise: Quantise | None, *, per_channel: bool, reduce_range: bool) -> str:
-    """Return the options of the command that say how weights are stored."""
-    if quantise is None:
-        return "--quantise none"
-    switches = (("per-channel", per_channel), ("reduce-range", reduce_range))
-    return " ".join([f"--quantise {quantise}", *(f"--{'' if on else 'no-'}{what}" for what, on in switches)])
+    words = ["--max-tokens", str(max_tokens), "--pooling", pooling, "--quantise", quantise or "none"]
+    if quantise is not None:
+        words += [f"--{'' if on else 'no-'}{option.replace('_', '-')}" for option, on in rounding.items()]
+    return shlex.join(["hybrid-llm", "export", origin, *words, "--name", name])

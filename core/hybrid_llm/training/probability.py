@@ -1,4 +1,4 @@
-"""Platt's step: a logistic curve from what a fit gives to the label, so that a score is a probability."""
+"""Platt's step: the logistic curve that makes a probability of what a fit gives."""
 
 from __future__ import annotations
 

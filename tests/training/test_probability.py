@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hybrid_llm.training.platt import platt
+from hybrid_llm.training.probability import platt
 
 
 def test_platt_finds_the_curve_that_made_soft_labels():
