@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hybrid_llm.scoring import gaussian_kernel
 from hybrid_llm.training import TrainConfig
-from hybrid_llm.training.head.head import normaliser
+from hybrid_llm.training.head.regression import normaliser
 from hybrid_llm.training.head.ridge import KernelRidge
 
 Floats = NDArray[np.float64]

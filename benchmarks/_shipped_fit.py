@@ -26,7 +26,8 @@ from hybrid_llm import Router
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.router import SeenRows, TrainingRecord
 from hybrid_llm.scoring import EmbeddingScorer, Head, gaussian_kernel
-from hybrid_llm.training.head.head import normaliser, platt
+from hybrid_llm.training.head.regression import normaliser
+from hybrid_llm.training.probability import platt
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]

@@ -29,7 +29,7 @@ from hybrid_llm import Router
 from hybrid_llm.labels import make_labels
 from hybrid_llm.scoring import EmbeddingScorer, Encoder, Head, joined
 from hybrid_llm.table import PairTable, hash_fraction
-from hybrid_llm.training.head import Rows
+from hybrid_llm.training.head.regression import Rows
 
 Results = dict[str, Any]
 Found = dict[int, dict[str, tuple[Own, dict[str, Drawn]]]]

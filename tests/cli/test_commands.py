@@ -16,7 +16,7 @@ from hybrid_llm import Level, QualityTable, Router, metrics
 from hybrid_llm.cli.demo_queries import QUERIES
 from hybrid_llm.scoring import EmbeddingScorer
 from hybrid_llm.table import normal_text
-from hybrid_llm.training.head import head
+from hybrid_llm.training.head import regression
 from tests.cli.conftest import PAIR, run, write_rows
 from tests.small_table import make_rows
 
@@ -90,8 +90,8 @@ def test_train_without_a_validation_split_says_what_to_do_next(tmp_path):
 
 
 def test_train_says_when_there_was_nothing_to_go_by(table, tmp_path, monkeypatch):
-    fit = head.platt
-    monkeypatch.setattr(head, "platt", lambda raw, labels: (-1.0, fit(raw, labels)[1]))
+    fit = regression.platt
+    monkeypatch.setattr(regression, "platt", lambda raw, labels: (-1.0, fit(raw, labels)[1]))
     shown = run("train", table, *PAIR, "--out", tmp_path / "r")
     assert "Training found nothing to go by" in shown.out
 

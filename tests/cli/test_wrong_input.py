@@ -171,4 +171,4 @@ def test_a_router_without_thresholds_asks_for_a_calibration(tmp_path):
 
 def test_a_missing_encoder_says_how_to_export_one(table, tmp_path):
     shown = run("train", table, *PAIR, "--out", tmp_path / "r", "--encoder", tmp_path)
-    refused(shown, 1, "There is no encoder in", "hybrid_llm.training.onnx.export")
+    refused(shown, 1, "There is no encoder in", "hybrid-llm export MODEL --out")

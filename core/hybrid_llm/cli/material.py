@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid_llm.cli.options import check_pair
-from hybrid_llm.cli.output import Progress, say
+from hybrid_llm.cli.output import say
 from hybrid_llm.errors import HybridLLMWarning
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hybrid_llm.router import Router, Scorer
+    from hybrid_llm.scoring import Progress
     from hybrid_llm.table import PairTable
 
 CHUNK = 128

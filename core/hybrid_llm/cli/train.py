@@ -25,11 +25,12 @@ from hybrid_llm.cli.full_options import (
 )
 from hybrid_llm.cli.material import Material, read_pair
 from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Large, Out, SkipBad, Small
-from hybrid_llm.cli.output import Progress, print_json, print_thresholds, progress, thresholds_of
+from hybrid_llm.cli.output import print_json, print_thresholds, progress, thresholds_of
 from hybrid_llm.errors import ConfigError, HybridLLMWarning
 
 if TYPE_CHECKING:
     from hybrid_llm.router import Router
+    from hybrid_llm.scoring import Progress
     from hybrid_llm.training import TrainConfig
 
 

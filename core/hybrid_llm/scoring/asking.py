@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Scores = tuple[NDArray[np.float64], NDArray[np.bool_]]
 """Scores and whether each text was cut, both of shape (n,)."""
+
+Progress = Callable[[str, int, int], None]
+"""Told (what, done, total) now and then; total 0 when nobody knows how long it takes."""
 
 CHUNK: Final = 256
 """Queries that a stream reads ahead."""

@@ -21,7 +21,7 @@ JITTER = 1e-4
 
 
 class KernelRidge:
-    """Prepares a kernel problem once, then solves it for any target and strength.
+    """A kernel regression that is prepared once and then solved for any target and strength.
 
     Args:
         inputs: Shape (n, d), scaled so that the kernel is exp(-|a - b|^2).

@@ -1,4 +1,4 @@
-"""The recipe ``full``: the paper's own router, an encoder fine-tuned on the soft labels with a one-logit head.
+"""The way into the recipe ``full``: the paper's own router, an encoder fine-tuned with a one-logit head.
 
 Four fifths of ``train`` are fitted; the held-out fifth chooses the epoch and gives Platt's step. What is served is the
 exported network, by ONNX Runtime, without torch.
@@ -17,28 +17,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hybrid_llm.errors import ConfigError, EncoderError, HybridLLMWarning
-from hybrid_llm.scoring import Encoder, LogitHead, NetworkScorer, QueryTokenizer
-from hybrid_llm.training.fitted import Fitted
+from hybrid_llm.scoring import Encoder, LogitHead, NetworkScorer, Progress, QueryTokenizer
+from hybrid_llm.training.fitted import BoolArray, Fitted, FloatArray
 from hybrid_llm.training.full.batches import steps_per_epoch
 from hybrid_llm.training.full.checkpoints import NETWORK, Checkpoints
 from hybrid_llm.training.full.devices import Devices
-from hybrid_llm.training.full.export import LEAST_AGREEMENT, Source, agreement, check_scores, write_network
-from hybrid_llm.training.full.finetune import FineTuned, Progress, TokenRows, fine_tune, logits
+from hybrid_llm.training.full.finetune import FineTuned, TokenRows, fine_tune, logits
 from hybrid_llm.training.full.network import logit_network
-from hybrid_llm.training.head import LEAST_SLOPE, platt
+from hybrid_llm.training.full.serving import LEAST_AGREEMENT, agreement, check_scores, write_network
 from hybrid_llm.training.onnx.export import LIBRARIES
+from hybrid_llm.training.onnx.folder import Source
 from hybrid_llm.training.onnx.graph import check_length
 from hybrid_llm.training.onnx.hub import fast_tokenizer, folder_of, hash_of_weights, licence_of, quiet, shown, versions
+from hybrid_llm.training.probability import LEAST_SLOPE, platt
 
 if TYPE_CHECKING:
     from hybrid_llm.table import PairTable
     from hybrid_llm.training.config import TrainConfig
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 CHECKED: Final = 500
 """Queries on which the exported network is held to torch."""
@@ -52,24 +49,30 @@ RECOVERABLE: Final = (
 )
 
 
-def fit_network(
-    rows: PairTable, labels: FloatArray, heldout: BoolArray, config: TrainConfig, progress: Progress | None = None
+def fit(
+    rows: PairTable,
+    labels: FloatArray,
+    heldout: BoolArray,
+    config: TrainConfig,
+    *,
+    encoder: Encoder | None = None,
+    progress: Progress | None = None,
 ) -> Fitted:
-    """Fine-tune an encoder on soft labels and export it.
+    """Fine-tune an encoder on soft labels and export it; see :class:`~hybrid_llm.training.fitted.FitRecipe`.
 
-    Args:
-        rows: The training rows, the held-out ones among them.
-        labels: Shape (n,), soft labels in [0, 1].
-        heldout: Shape (n,), the rows that choose.
-        config: All settings; ``encoder`` is a folder or a hub id.
-        progress: Called with (what, done, total) now and then.
+    ``config.encoder`` is the model to fine-tune, so there must be no ``encoder``. The held-out rows choose the epoch
+    and are not fitted.
 
     Raises:
-        EncoderError: The encoder cannot be had, trained or exported.
-        ConfigError: A setting does not suit the encoder, memory is out, or ``checkpoints`` is of another run.
-        RouterFolderError: A checkpoint or the network cannot be written.
+        EncoderError: The model cannot be had, trained or exported, or the network cannot be written.
+        ConfigError: A setting does not suit the model, memory is out, or ``checkpoints`` is of another run.
+        RouterFolderError: A checkpoint cannot be written.
         MissingExtraError: The extra ``finetune`` is not installed.
     """
+    if encoder is not None:
+        raise ConfigError(
+            "encoder= is one to serve with; the recipe full fine-tunes a model: TrainConfig(encoder=...)."
+        )
     made_with = versions("The recipe full", *LIBRARIES, "accelerate")
     assert config.encoder is not None
     if Path(config.encoder, "encoder.onnx").is_file():
@@ -109,12 +112,12 @@ def fit_network(
         with quiet():
             write_network(network, tokenizer, place, source, config, made_with)
     devices.wait()
-    encoder = Encoder.load(place)
+    served = Encoder.load(place)
     devices.part()  # from here on the first process may remove what all have read
     if not config.checkpoints:
-        weakref.finalize(encoder, shutil.rmtree, place.parent, ignore_errors=True)
+        weakref.finalize(served, shutil.rmtree, place.parent, ignore_errors=True)
     slope, offset = platt(raw, labels[unseen]) if choosing else (1.0, 0.0)
-    scorer = NetworkScorer(encoder, LogitHead(max(slope, LEAST_SLOPE), offset))
+    scorer = NetworkScorer(served, LogitHead(max(slope, LEAST_SLOPE), offset))
     checked = [rows.queries[i] for i in np.flatnonzero(unseen)[:CHECKED]]
     faith = _faith(scorer.head.score(raw)[: len(checked)], scorer.score(checked), int8=config.int8)
     return Fitted(

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from hybrid_llm.errors import EncoderError, MissingExtraError
 from hybrid_llm.scoring import Encoder
-from hybrid_llm.training.onnx.export import export_encoder, main
+from hybrid_llm.training.onnx.export import export_encoder
 
 WORDS = ["<pad>", "<unk>", "<s>", "</s>", "zero", "one", "two", "three", "four", "five", "six", "seven"]
 TEXTS = ["one", "one two three", "seven " * 30, "", "four five unknown"]
@@ -128,6 +128,26 @@ def test_the_folder_says_what_it_is_and_where_it_comes_from(int8: Path, float32:
     assert "model a/b." in (float32 / "NOTICE").read_text()
 
 
+def test_the_notice_names_the_command_that_makes_the_same_files(int8: Path, float32: Path) -> None:
+    made_by = [(folder / "NOTICE").read_text().rpartition("Made by: ")[2] for folder in (int8, float32)]
+    weights = "--quantise int8 --per-channel --reduce-range"
+    assert made_by == [
+        f"hybrid-llm export 'Tiny BERT' --max-tokens 32 --pooling mean {weights} --name Tiny-BERT-int8\n",
+        "hybrid-llm export a/b --max-tokens 32 --pooling mean --quantise none --name mine\n",
+    ]
+
+
+def test_the_notice_of_the_shipped_encoder_is_the_one_that_its_command_writes(
+    bert: Path, traced: None, tmp_path: Path
+) -> None:
+    shipped = Encoder.load().path
+    name, licence = "sentence-transformers/all-MiniLM-L6-v2", "Apache-2.0"
+    export_encoder(bert, tmp_path, max_tokens=32, name=shipped.name, origin=name, licence=licence)
+    told, tells = ((folder / "NOTICE").read_text().splitlines() for folder in (shipped, tmp_path))
+    assert [told[i] for i in (0, 1, 3, 4, 5)] == [tells[i] for i in (0, 1, 3, 4, 5)]
+    assert told[6].startswith(f"Made by: hybrid-llm export {name} --max-tokens 256 ")
+
+
 def test_the_folder_does_not_tell_where_it_was_made(bert: Path, int8: Path, float32: Path) -> None:
     for file in (*int8.iterdir(), *float32.iterdir()):
         content = file.read_bytes()
@@ -200,32 +220,8 @@ def test_a_missing_extra_is_told_with_the_command_that_brings_it(
         export_encoder(bert, tmp_path)
 
 
-def test_the_command_tells_an_error_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path), "--out", str(tmp_path / "out")]) == 1
-    err = capsys.readouterr().err
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-
-
 @pytest.mark.usefixtures("traced")
 def test_a_place_that_cannot_be_written_is_an_encoder_error(bert: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(EncoderError, match="cannot be written"):
         export_encoder(bert, tmp_path / "file" / "out", max_tokens=32)
-
-
-@pytest.mark.parametrize("argv", [[], ["model"], ["model", "--out", "x", "--pooling", "max"]])
-def test_the_command_exits_with_2_when_used_wrongly(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        main(argv)
-    assert stopped.value.code == 2
-    assert "usage:" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("traced")
-def test_the_command_writes_a_folder(bert: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "out"
-    assert main([str(bert), "--out", str(out), "--max-tokens", "16", "--quantise", "uint8", "--no-reduce-range"]) == 0
-    assert capfd.readouterr() == (f"Wrote {out} (0.0 MB).\n", "")
-    info = Encoder.load(out).info
-    assert (info.max_tokens, info.quantisation) == (16, "uint8 dynamic, per channel, 8 bits")

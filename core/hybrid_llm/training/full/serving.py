@@ -1,23 +1,21 @@
-"""A fine-tuned network to an ONNX file that gives one logit, held to torch, with 8-bit weights if wanted."""
+"""The export of a fine-tuned network: an ONNX graph that gives one logit, and how near it is to torch."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.errors import EncoderError, RouterFolderError
-from hybrid_llm.scoring import EncoderInfo
-from hybrid_llm.training.onnx.graph import compare, quantised, to_onnx
+from hybrid_llm.errors import EncoderError
+from hybrid_llm.training.onnx.folder import Source, write_encoder
+from hybrid_llm.training.onnx.graph import compare, described, quantised, to_onnx
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from hybrid_llm.training.full_settings import FineTuneSettings
+    from hybrid_llm.training.config import FineTuneSettings
 
 FloatArray = NDArray[np.float64]
 
@@ -25,21 +23,6 @@ TOLERANCE: Final = 1e-3
 """How far a score of the exported network may be from torch's."""
 LEAST_AGREEMENT: Final = 0.99
 """Share of decisions that 8-bit weights should leave as they are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The model that was fine-tuned.
-
-    Args:
-        name: As others may see it.
-        licence: As its model card names it.
-        weights_sha256: Hash of the weights before fine-tuning.
-    """
-
-    name: str
-    licence: str
-    weights_sha256: str
 
 
 def write_network(
@@ -56,13 +39,13 @@ def write_network(
         network: See :func:`hybrid_llm.training.full.network.logit_network`; it stays on the CPU, for eager attention.
         tokenizer: Its tokenizer.
         out: The folder; made, or its files replaced.
-        source: What was fine-tuned.
+        source: What was fine-tuned, with the hash of the weights before.
         settings: Length and weights.
         made_with: Versions of the libraries.
 
     Raises:
-        EncoderError: torch cannot export the architecture, or the graph differs from the network.
-        RouterFolderError: The folder cannot be written.
+        EncoderError: torch cannot export the architecture, the graph differs from the network, or the folder cannot
+            be written.
     """
     network.eval().cpu()
     network.encoder.set_attn_implementation("eager")  # plain operators, which ONNX Runtime knows how to speed up
@@ -70,33 +53,19 @@ def write_network(
     compare(model, network, settings.max_length, tolerance=TOLERANCE)
     if settings.int8:
         model = quantised(model, "int8")
-    graph = model.SerializeToString(deterministic=True)
-    files = {"encoder.onnx": graph, "tokenizer.json": tokenizer.to_str(pretty=False).encode()}
-    info = EncoderInfo(
+    write_encoder(
+        out,
+        model,
+        tokenizer,
+        source,
         name=f"{Path(source.name).name}-tuned",
         dim=1,
         max_tokens=settings.max_length,
         pooling=settings.pooling,
-        quantisation="int8 dynamic, per channel, 7 bits" if settings.int8 else "none",
-        files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-        weights_sha256=source.weights_sha256,
+        quantisation=described("int8" if settings.int8 else None),
         made_with=made_with,
+        changes="fine-tuned as a router (hybrid-llm train --recipe full), with one logit on top",
     )
-    notice = (
-        f"encoder.onnx and tokenizer.json are derived from the model {source.name}.\n"
-        f"Licence of the model: {source.licence}\n"
-        f"sha256 of its weights (safetensors): {source.weights_sha256}\n"
-        "\n"
-        "What was changed: fine-tuned as a router (hybrid-llm train --recipe full), with one logit on top; exported\n"
-        f"to ONNX (weights: {info.weights}); tokenizer without padding and truncation.\n"
-    )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, content in {**files, "NOTICE": notice.encode()}.items():
-            (out / name).write_bytes(content)
-        info.write(out)
-    except OSError as error:
-        raise RouterFolderError(f"Cannot write {out}: {error.strerror or error}.") from error
 
 
 def check_scores(ours: FloatArray, torchs: FloatArray) -> float:

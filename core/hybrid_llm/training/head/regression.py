@@ -1,4 +1,4 @@
-"""The recipe ``head``: kernel ridge regression on the frozen embedding and the text features.
+"""The regression that makes a head: kernel ridge on the frozen embedding and the text features.
 
 What is fitted is the soft label plus a share of the quality gap; Platt's step maps the result back to the label, so
 that a score stays a probability. On the pairs of ``docs/benchmarks.md`` this one head beat a linear head, nearest
@@ -19,6 +19,7 @@ from hybrid_llm.metrics import auc, tradeoff_curve
 from hybrid_llm.scoring import NAMES, Head, gaussian_kernel, squash
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.head.ridge import KernelRidge
+from hybrid_llm.training.probability import LEAST_SLOPE, platt
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -26,13 +27,11 @@ BoolArray = NDArray[np.bool_]
 
 CHOOSING_LANDMARKS = 1000
 """Enough to compare settings; the final fit uses all."""
-LEAST_SLOPE = 1e-3
-"""Platt's slope when a fit found nothing: all scores nearly equal, and still in their order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One point of the grid in :class:`TrainConfig`."""
+    """One combination of the values in :class:`TrainConfig` that the held-out fifth chooses from."""
 
     embedding_gamma: float
     text_gamma: float
@@ -46,7 +45,7 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """What a head is fitted to.
+    """Training rows as arrays: their features, labels and qualities.
 
     Args:
         features: Shape (n, d), embeddings beside text features.
@@ -69,7 +68,7 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class FittedHead:
-    """A head with what it says of its own training rows, each scored by a fit that leaves it out."""
+    """A head, and the score of each of its training rows by a fit that leaves the row out."""
 
     head: Head
     left_out_scores: FloatArray
@@ -114,20 +113,6 @@ def fit_head(rows: Rows, setting: Setting, config: TrainConfig) -> FittedHead:
     return FittedHead(head, squash(head.slope * left_out + offset), found_signal=bool(slope > LEAST_SLOPE))
 
 
-def platt(raw: FloatArray, labels: FloatArray) -> tuple[float, float]:
-    """Fit slope and offset of a logistic curve from raw scores (n,) to soft labels (n,) (Platt, 1999)."""
-    from sklearn.linear_model import LogisticRegression
-
-    centre, width = raw.mean(), raw.std() or 1.0
-    twice = np.tile((raw - centre) / width, 2)[:, None]
-    classes = np.repeat([1, 0], len(raw))
-    shares = np.concatenate([labels, 1 - labels])
-    # hardly any regularisation: just enough to stay finite when the classes separate
-    fitted = LogisticRegression(C=1e4).fit(twice, classes, sample_weight=shares)
-    slope = float(fitted.coef_[0, 0]) / width
-    return slope, float(fitted.intercept_[0]) - slope * centre
-
-
 class _Problem:
     """The regression of one kernel: scaled features, landmarks and their factorisation."""
 
@@ -158,7 +143,10 @@ class _Problem:
 
 
 def normaliser(features: Float32Array, embedding_gamma: float, text_gamma: float) -> tuple[Float32Array, Float32Array]:
-    """Embeddings keep their geometry; text features are standardised and share one width."""
+    """Return shift and scale of the features (n, d), both of shape (d,).
+
+    Embeddings keep their geometry; text features are standardised and share one width.
+    """
     text = features[:, -len(NAMES) :]
     spread = np.maximum(text.std(axis=0), 1e-3)
     dim = features.shape[1] - len(NAMES)

@@ -13,11 +13,11 @@ from tokenizers import Tokenizer
 
 from hybrid_llm.errors import ConfigError, RouterFolderError
 from hybrid_llm.scoring import QueryTokenizer
+from hybrid_llm.training.config import FineTuneSettings
 from hybrid_llm.training.full.checkpoints import Checkpoints
 from hybrid_llm.training.full.devices import Devices
-from hybrid_llm.training.full.finetune import FineTuned, TokenRows, evaluate, fine_tune, logits
+from hybrid_llm.training.full.finetune import FineTuned, TokenRows, fine_tune, logits, loss_and_apgr
 from hybrid_llm.training.full.network import logit_network, parameter_groups
-from hybrid_llm.training.full_settings import FineTuneSettings
 from tests.small_table import make_rows
 
 SETTINGS = FineTuneSettings(
@@ -74,7 +74,7 @@ def test_the_loss_falls_and_unseen_rows_are_told_apart(trial: Trial) -> None:
     settings = replace(SETTINGS, epochs=12, early_stop=0)
     network, tuned = trial.run(settings)
     assert tuned.epochs[-1].train_loss < 0.75 * tuned.epochs[0].train_loss
-    loss, apgr = evaluate(network, trial.held, settings, Devices(settings))
+    loss, apgr = loss_and_apgr(network, trial.held, settings, Devices(settings))
     assert loss == pytest.approx(min(epoch.loss for epoch in tuned.epochs), abs=1e-5)
     assert apgr > 0.65
 
@@ -90,7 +90,7 @@ def test_the_loss_is_the_cross_entropy_of_soft_labels(trial: Trial) -> None:
     network, devices = trial.network(), Devices(SETTINGS)
     p = 1 / (1 + np.exp(-logits(network, held.ids, SETTINGS, devices)))
     expected = -(held.labels * np.log(p) + (1 - held.labels) * np.log(1 - p)).mean()
-    assert evaluate(network, held, SETTINGS, devices)[0] == pytest.approx(expected)
+    assert loss_and_apgr(network, held, SETTINGS, devices)[0] == pytest.approx(expected)
 
 
 def test_the_same_seed_gives_the_same_weights_to_the_last_bit(trial: Trial, whole: tuple[Any, FineTuned]) -> None:
@@ -182,7 +182,7 @@ def test_the_best_epoch_is_kept_and_training_ends_when_nothing_gets_better(trial
     losses = [epoch.loss for epoch in tuned.epochs]
     assert tuned.best == 1 + int(np.argmin(losses))
     assert len(losses) == tuned.best + 2 < 40
-    assert evaluate(network, trial.held, settings, Devices(settings))[0] == pytest.approx(min(losses), abs=1e-5)
+    assert loss_and_apgr(network, trial.held, settings, Devices(settings))[0] == pytest.approx(min(losses), abs=1e-5)
 
 
 def test_without_held_out_rows_the_last_epoch_is_kept(trial: Trial) -> None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from hybrid_llm.training.full.checkpoints import Checkpoints
 from hybrid_llm.training.full.devices import Devices
 from hybrid_llm.training.full.finetune import TokenRows, fine_tune, logits
-from hybrid_llm.training.full_settings import FineTuneSettings
+from hybrid_llm.training.config import FineTuneSettings
 from hybrid_llm.training.onnx.hub import quiet
 from hybrid_llm.training.full.network import logit_network
 

@@ -18,8 +18,8 @@ from hybrid_llm import HybridLLMWarning, QualityTable, Router
 from hybrid_llm.errors import ConfigError, DamagedFolderError, EncoderError, LabelError, MissingExtraError
 from hybrid_llm.scoring import Encoder, LogitHead, NetworkScorer
 from hybrid_llm.training import TrainConfig, train
-from hybrid_llm.training.full import full
-from hybrid_llm.training.full.export import agreement, check_scores
+from hybrid_llm.training.full import recipe
+from hybrid_llm.training.full.serving import agreement, check_scores
 from tests.small_table import make_rows
 from tests.training.tiny_models import FAMILIES, write_model, write_sentencepiece
 
@@ -47,9 +47,9 @@ def untraced(tuned: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     import onnx
 
     graph = tuned.scorer.encoder.path / "encoder.onnx"
-    monkeypatch.setattr("hybrid_llm.training.full.export.to_onnx", lambda *args, **more: onnx.load(graph))
-    monkeypatch.setattr("hybrid_llm.training.full.export.compare", lambda *args, **more: None)
-    monkeypatch.setattr("hybrid_llm.training.full.full.check_scores", lambda ours, torchs: 0.0)
+    monkeypatch.setattr("hybrid_llm.training.full.serving.to_onnx", lambda *args, **more: onnx.load(graph))
+    monkeypatch.setattr("hybrid_llm.training.full.serving.compare", lambda *args, **more: None)
+    monkeypatch.setattr("hybrid_llm.training.full.recipe.check_scores", lambda ours, torchs: 0.0)
 
 
 def test_it_learns_and_is_calibrated_like_any_router(tuned: Router, table: QualityTable) -> None:
@@ -353,11 +353,11 @@ def test_a_network_runs_on_a_gpu_when_onnx_runtime_offers_one(
 def test_several_processes_without_checkpoints_are_refused(
     tiny: Path, table: QualityTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Two(full.Devices):
+    class Two(recipe.Devices):
         def __init__(self, settings: Any) -> None:
             super().__init__(settings)
             self.count = 2
 
-    monkeypatch.setattr(full, "Devices", Two)
+    monkeypatch.setattr(recipe, "Devices", Two)
     with pytest.raises(ConfigError, match="set checkpoints"):
         fit(table, tiny)

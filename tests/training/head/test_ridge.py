@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from hybrid_llm.scoring import gaussian_kernel
-from hybrid_llm.training.head import platt
 from hybrid_llm.training.head.ridge import KernelRidge
 
 
@@ -37,14 +36,3 @@ def test_left_out_predictions_equal_fits_without_the_row(problem):
         rest = np.arange(60) != i
         alone = predict(inputs[rest], landmarks, targets[rest], 0.5, inputs[i : i + 1])
         assert left_out[i] == pytest.approx(alone[0], abs=1e-6)
-
-
-def test_platt_finds_the_curve_that_made_soft_labels():
-    raw = np.linspace(-3, 3, 400)
-    slope, offset = platt(raw, 1 / (1 + np.exp(-(1.5 * raw - 0.4))))
-    assert (slope, offset) == pytest.approx((1.5, -0.4), abs=0.02)
-
-
-def test_platt_says_when_high_scores_mean_bad():
-    raw = np.linspace(-1, 1, 100)
-    assert platt(raw, 0.5 - 0.3 * raw)[0] < 0
