@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from hybrid_llm.dispatch import FUNCTION, Capabilities, Pair, PairState
+from hybrid_llm.dispatch import FUNCTION, Capabilities, PairState
+
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Pair
 
 _MODALITIES: Final = {"image": "image_inputs", "file": "pdf_inputs", "audio": "audio_inputs", "video": "video_inputs"}
 
@@ -17,6 +20,8 @@ def pair_of(
     small: Runnable[Any, Any], large: Runnable[Any, Any], router: Any, state: PairState, options: Mapping[str, Any]
 ) -> Pair:
     """Return the core's pair of two arms, see :class:`hybrid_llm.Pair`."""
+    from hybrid_llm.dispatch import Pair  # what calls is loaded when there is something to call
+
     return Pair(router, small=capabilities_of(small), large=capabilities_of(large), state=state, **options)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
@@ -16,7 +16,7 @@ from langchain_core.runnables.utils import ConfigurableFieldSpec
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import OPTIONS, Decided, Pair, PairOptions, PairState, Request, split_options
+from hybrid_llm.dispatch import OPTIONS, Decided, PairOptions, PairState, Request, split_options
 from langchain_hybrid import _calls
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._history import safe_history
@@ -24,6 +24,9 @@ from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import CONFIG_SPECS, read_options
 from langchain_hybrid._parts import as_chat_arm, checked_query, merged_profiles, own_settings
 from langchain_hybrid._runs import closing_stream
+
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Pair
 
 DECIDED: Final = "hybrid_decided"
 """The keyword argument that takes a decided request from the outer methods to the inner ones."""

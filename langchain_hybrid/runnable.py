@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
@@ -15,12 +15,15 @@ from langchain_core.utils.pydantic import TypeBaseModel
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import Decided, Pair, PairState, Request, split_options
+from hybrid_llm.dispatch import Decided, PairState, Request, split_options
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import CONFIG_SPECS, read_options
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each, shows_something
 from langchain_hybrid._trace import Run, child_config, with_decision
+
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Pair
 
 
 class RunnableHybrid(RunnableSerializable[Input, Output]):

@@ -1,20 +1,25 @@
 """Dispatch: decide a request, call the arm, and go to the other one when it breaks."""
 
-from hybrid_llm.dispatch.breaker import Breaker
-from hybrid_llm.dispatch.failover import Failover
-from hybrid_llm.dispatch.options import (
-    LEVELS,
-    OF_A_CALL,
-    OPTIONS,
-    PairOptions,
-    level_of,
-    refuse_near_miss,
-    split_options,
-)
-from hybrid_llm.dispatch.outage import is_outage
-from hybrid_llm.dispatch.pair import Pair
-from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
-from hybrid_llm.dispatch.state import Decided, PairState
+from typing import TYPE_CHECKING
+
+from hybrid_llm.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch.breaker import Breaker
+    from hybrid_llm.dispatch.failover import Failover
+    from hybrid_llm.dispatch.options import (
+        LEVELS,
+        OF_A_CALL,
+        OPTIONS,
+        PairOptions,
+        level_of,
+        refuse_near_miss,
+        split_options,
+    )
+    from hybrid_llm.dispatch.outage import is_outage
+    from hybrid_llm.dispatch.pair import Pair
+    from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
+    from hybrid_llm.dispatch.state import Decided, PairState
 
 __all__ = [
     "FUNCTION",
@@ -34,3 +39,19 @@ __all__ = [
     "refuse_near_miss",
     "split_options",
 ]
+
+_HOMES = {
+    **dict.fromkeys(("FUNCTION", "Capabilities", "Request"), "hybrid_llm.dispatch.request"),
+    **dict.fromkeys(("Decided", "PairState"), "hybrid_llm.dispatch.state"),
+    **dict.fromkeys(
+        ("LEVELS", "OF_A_CALL", "OPTIONS", "PairOptions", "level_of", "refuse_near_miss", "split_options"),
+        "hybrid_llm.dispatch.options",
+    ),
+    "Breaker": "hybrid_llm.dispatch.breaker",
+    "Failover": "hybrid_llm.dispatch.failover",
+    "Pair": "hybrid_llm.dispatch.pair",
+    "is_outage": "hybrid_llm.dispatch.outage",
+}
+"""By need, since each adapter's import waits for what it takes from here."""
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 from typing import Final
 
@@ -17,8 +18,6 @@ FUNCTION: Final = "function"
 """The kind of tool that is a function of the user's program; others are built into a provider."""
 _LETTERS: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words; and Korean, where few words say much."""
-_WORD: Final = re.compile(rf"[{_LETTERS}]|[^\W{_LETTERS}]+(?:['\u2019][^\W{_LETTERS}]+)*")
-"""A word ("don't" is one), or one letter of these scripts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,5 +109,11 @@ class Capabilities:
 
 def is_short(text: str) -> bool:
     """Return whether a text says too little to be scored alone."""
-    words = islice(_WORD.finditer(text), FOLLOW_UP_WORDS)  # no more of them: a text may be a whole book
+    words = islice(_word().finditer(text), FOLLOW_UP_WORDS)  # no more of them: a text may be a whole book
     return bool(text.strip()) and sum(1 for _ in words) < FOLLOW_UP_WORDS
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    """Return the pattern of a word ("don't" is one), or of one letter of these scripts; milliseconds to compile."""
+    return re.compile(rf"[{_LETTERS}]|[^\W{_LETTERS}]+(?:['\u2019][^\W{_LETTERS}]+)*")
