@@ -13,7 +13,7 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -185,19 +185,15 @@ class Pair:
         """
         decided = request if isinstance(request, Decided) else self.decide(request)
         attempts = Attempts(decided.seconds)
-        with self._told(decided, attempts) as put:
-            return self._failover.call(
-                decided.decision, lambda decision: ask(put(decision)), attempts, admitted=decided.admitted
-            )
+        with self._told(decided, attempts, ask) as ask:
+            return self._failover.call(decided.decision, ask, attempts, admitted=decided.admitted)
 
     async def acall(self, request: Request | Decided, ask: Callable[[Decision], Awaitable[T]]) -> tuple[T, Decision]:
         """Do what :meth:`call` does without blocking the event loop."""
         decided = request if isinstance(request, Decided) else await self.adecide(request)
         attempts = Attempts(decided.seconds)
-        with self._told(decided, attempts) as put:
-            return await self._failover.acall(
-                decided.decision, lambda decision: ask(put(decision)), attempts, admitted=decided.admitted
-            )
+        with self._told(decided, attempts, ask) as ask:
+            return await self._failover.acall(decided.decision, ask, attempts, admitted=decided.admitted)
 
     def stream(
         self,
@@ -215,15 +211,8 @@ class Pair:
         """
         decided = request if isinstance(request, Decided) else self.decide(request)
         attempts = Attempts(decided.seconds)
-        with (
-            self._told(decided, attempts) as put,
-            closing(
-                self._failover.stream(
-                    decided.decision, lambda decision: ask(put(decision)), shows, attempts, admitted=decided.admitted
-                )
-            ) as chunks,
-        ):
-            yield from chunks
+        with self._told(decided, attempts, ask) as ask:
+            yield from self._failover.stream(decided.decision, ask, shows, attempts, admitted=decided.admitted)
 
     async def astream(
         self,
@@ -234,10 +223,8 @@ class Pair:
         """Do what :meth:`stream` does without blocking the event loop."""
         decided = request if isinstance(request, Decided) else await self.adecide(request)
         attempts = Attempts(decided.seconds)
-        with self._told(decided, attempts) as put:
-            chunks = self._failover.astream(
-                decided.decision, lambda decision: ask(put(decision)), shows, attempts, admitted=decided.admitted
-            )
+        with self._told(decided, attempts, ask) as ask:
+            chunks = self._failover.astream(decided.decision, ask, shows, attempts, admitted=decided.admitted)
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk
@@ -333,23 +320,26 @@ class Pair:
     def _name(self, route: Route) -> str:
         return self._policy.capabilities(route).model or route
 
+    def _told(
+        self, decided: Decided, attempts: Attempts, ask: Callable[[Decision], T]
+    ) -> AbstractContextManager[Callable[[Decision], T]]:
+        """Tell the observers of a request from beginning to end; give the function that calls an arm and tells them."""
+        return self._telling(decided, attempts, ask) if self._observers else nullcontext(ask)
+
     @contextmanager
-    def _told(self, decided: Decided, attempts: Attempts) -> Iterator[Callable[[Decision], Decision]]:
-        """Tell the observers of a request; yield what tells them of each call of an arm."""
-        if not self._observers:
-            yield _as_it_is
-            return
+    def _telling(
+        self, decided: Decided, attempts: Attempts, ask: Callable[[Decision], T]
+    ) -> Iterator[Callable[[Decision], T]]:
         method, text, error = decided.request.method, decided.request.text, None
         digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else ""
 
-        def put(decision: Decision) -> Decision:
-            self._observers.calling(
-                ArmCall(decision, self._name(decision.route), method, digest, seconds=attempts.seconds)
-            )
-            return decision
+        def told(decision: Decision) -> T:
+            call = ArmCall(decision, self._name(decision.route), method, digest, seconds=attempts.seconds)
+            self._observers.calling(call)
+            return ask(decision)
 
         try:
-            yield put
+            yield told
         except GeneratorExit:  # the reader of a stream has enough
             raise
         except BaseException as raised:
@@ -358,10 +348,6 @@ class Pair:
         finally:
             came = attempts.decision or decided.decision
             self._observers.finished(RequestEvent(came, attempts.made, attempts.seconds, method, digest, error))
-
-
-def _as_it_is(decision: Decision) -> Decision:
-    return decision
 
 
 def _in_place(outcomes: Sequence[Request | Exception], decided: Sequence[Decided]) -> list[Any]:
