@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from hybrid_llm import Decision, Level, Router
 from hybrid_llm.dispatch import FUNCTION, Allowed, Capabilities, Failover, Policy, Request
 from hybrid_llm.errors import LevelError
-from hybrid_llm.testing import FixedScorer
+from hybrid_llm.testing import FakeArms, FixedScorer
 from tests.scenarios import EASY, FAILURES, HARD, SCENARIOS, SCORES, THRESHOLD, WINDOW, Scenario
 
 pytestmark = [
@@ -34,47 +33,25 @@ def policy_of(scorer: Any = None, **options: Any) -> Policy:
 # --- the table that the adapters share -----------------------------------------------------------------------------
 
 
-class Arms:
-    """Both arms of a scenario in one function a verb, and a record of who was asked."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.breaks = {"small": scenario.small_fails, "large": scenario.large_fails}
-        self.asked: list[str] = []
-
-    def answer(self, decision: Decision) -> str:
-        self.asked.append(decision.route)
-        broken = self.breaks[decision.route]
-        if broken is not None:
-            raise FAILURES[broken]
-        return f"from {decision.route}"
-
-    async def aanswer(self, decision: Decision) -> str:
-        await asyncio.sleep(0)
-        return self.answer(decision)
-
-    def stream(self, decision: Decision) -> Iterator[str]:
-        yield ""
-        yield from self.answer(decision).partition(" ")
-
-    async def astream(self, decision: Decision) -> AsyncIterator[str]:
-        yield ""
-        for chunk in (await self.aanswer(decision)).partition(" "):
-            yield chunk
+def arms_of(scenario: Scenario) -> FakeArms:
+    """Return arms that break as the scenario says, or else answer after an empty chunk."""
+    fails = {"small": scenario.small_fails, "large": scenario.large_fails}
+    return FakeArms(**{arm: ["", FAILURES[error] if error else f"from {arm}"] for arm, error in fails.items()})
 
 
-async def by_call(policy: Policy, failover: Failover, request: Request, arms: Arms) -> tuple[str, Decision]:
-    return failover.call(policy.decide(request), arms.answer)
+async def by_call(policy: Policy, failover: Failover, request: Request, arms: FakeArms) -> tuple[str, Decision]:
+    return failover.call(policy.decide(request), arms.call)
 
 
-async def by_acall(policy: Policy, failover: Failover, request: Request, arms: Arms) -> tuple[str, Decision]:
-    return await failover.acall(await policy.adecide(request), arms.aanswer)
+async def by_acall(policy: Policy, failover: Failover, request: Request, arms: FakeArms) -> tuple[str, Decision]:
+    return await failover.acall(await policy.adecide(request), arms.acall)
 
 
-async def by_stream(policy: Policy, failover: Failover, request: Request, arms: Arms) -> tuple[str, Decision]:
+async def by_stream(policy: Policy, failover: Failover, request: Request, arms: FakeArms) -> tuple[str, Decision]:
     return one_answer(list(failover.stream(policy.decide(request), arms.stream, bool)))
 
 
-async def by_astream(policy: Policy, failover: Failover, request: Request, arms: Arms) -> tuple[str, Decision]:
+async def by_astream(policy: Policy, failover: Failover, request: Request, arms: FakeArms) -> tuple[str, Decision]:
     decision = await policy.adecide(request)
     return one_answer([item async for item in failover.astream(decision, arms.astream, bool)])
 
@@ -105,7 +82,7 @@ def request_of(scenario: Scenario) -> Request:
 @pytest.mark.parametrize("timeout", [None, 5], ids=["patient", "with a timeout"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 async def test_every_scenario_ends_as_the_table_says(scenario, timeout, way):
-    arms, failover = Arms(scenario), Failover(to_small=scenario.to_small, small_timeout=timeout)
+    arms, failover = arms_of(scenario), Failover(to_small=scenario.to_small, small_timeout=timeout)
     policy = Policy(scenario.router(), level=Level.of(threshold=THRESHOLD), small=LOCAL, large=HOSTED)
     if scenario.raises is not None:
         with pytest.raises(type(FAILURES[scenario.raises])) as caught:
