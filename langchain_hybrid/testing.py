@@ -138,7 +138,8 @@ class FakeChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         answer = self._answer(messages, stop, kwargs)
-        yield ChatGenerationChunk(message=AIMessageChunk(content=""))
+        nothing: str | list[str | dict[str, Any]] = "" if isinstance(answer.content, str) else []
+        yield ChatGenerationChunk(message=AIMessageChunk(content=nothing))
         for word in self._words(answer):
             yield ChatGenerationChunk(message=word)
         for i, call in enumerate(answer.tool_calls):

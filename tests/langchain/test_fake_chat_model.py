@@ -171,7 +171,7 @@ def test_content_blocks_and_extras_survive_a_stream() -> None:
     llm = FakeChatModel(replies=[said, said])
     for answer in (llm.invoke("?"), reduce(add, llm.stream("?"))):
         assert answer.text == "4"
-        assert [block["type"] for block in answer.content_blocks] == ["reasoning", "text"]
+        assert [block["type"] for block in answer.content] == ["reasoning", "text"]
         assert (answer.additional_kwargs["own"], answer.response_metadata["finish_reason"]) == (1, "stop")
     assert isinstance(answer, AIMessageChunk)
 
