@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from hybrid_llm import Decision, Level, Pair
 from hybrid_llm.dispatch import FUNCTION, Capabilities, Request
-from hybrid_llm.testing import FixedScorer
+from hybrid_llm.testing import FakeArms, FixedScorer
 from tests.scenarios import FAILURES, SCORES, THRESHOLD, WINDOW, Scenario
 
 LOCAL = Capabilities(WINDOW, structured=False, model="qwen3:4b")
@@ -19,63 +18,40 @@ IMAGE = frozenset({"image"})
 DOWN = FAILURES["refused"]
 
 
-class Arms:
-    """Both arms in one function for each verb, and a record of who was asked."""
-
-    def __init__(self, small: BaseException | None = None, large: BaseException | None = None) -> None:
-        self.breaks = {"small": small, "large": large}
-        self.asked: list[str] = []
-
-    def answer(self, decision: Decision) -> str:
-        self.asked.append(decision.route)
-        broken = self.breaks[decision.route]
-        if broken is not None:
-            raise broken
-        return f"from {decision.route}"
-
-    async def aanswer(self, decision: Decision) -> str:
-        await asyncio.sleep(0)
-        return self.answer(decision)
-
-    def stream(self, decision: Decision) -> Iterator[str]:
-        yield ""
-        yield from self.answer(decision).partition(" ")
-
-    async def astream(self, decision: Decision) -> AsyncIterator[str]:
-        yield ""
-        for chunk in (await self.aanswer(decision)).partition(" "):
-            yield chunk
+def arms_of(small: BaseException | None = None, large: BaseException | None = None) -> FakeArms:
+    """Return arms that break before they show anything, where an error is given, or else say who they are."""
+    return FakeArms(small=["", small or "from small"], large=["", large or "from large"])
 
 
-Way = Callable[[Pair, Request, Arms], Awaitable[tuple[str, Decision]]]
+Way = Callable[[Pair, Request, FakeArms], Awaitable[tuple[str, Decision]]]
 
 
-async def by_call(pair: Pair, request: Request, arms: Arms) -> tuple[str, Decision]:
-    return pair.call(request, arms.answer)
+async def by_call(pair: Pair, request: Request, arms: FakeArms) -> tuple[str, Decision]:
+    return pair.call(request, arms.call)
 
 
-async def by_acall(pair: Pair, request: Request, arms: Arms) -> tuple[str, Decision]:
-    return await pair.acall(request, arms.aanswer)
+async def by_acall(pair: Pair, request: Request, arms: FakeArms) -> tuple[str, Decision]:
+    return await pair.acall(request, arms.acall)
 
 
-async def by_stream(pair: Pair, request: Request, arms: Arms) -> tuple[str, Decision]:
+async def by_stream(pair: Pair, request: Request, arms: FakeArms) -> tuple[str, Decision]:
     return one_answer(list(pair.stream(request, arms.stream, bool)))
 
 
-async def by_astream(pair: Pair, request: Request, arms: Arms) -> tuple[str, Decision]:
+async def by_astream(pair: Pair, request: Request, arms: FakeArms) -> tuple[str, Decision]:
     return one_answer([item async for item in pair.astream(request, arms.astream, bool)])
 
 
-async def by_batch(pair: Pair, request: Request, arms: Arms) -> tuple[str, Decision]:
-    return pair.batch([request], [arms.answer])[0]
+async def by_batch(pair: Pair, request: Request, arms: FakeArms) -> tuple[str, Decision]:
+    return pair.batch([request], [arms.call])[0]
 
 
-async def by_abatch(pair: Pair, request: Request, arms: Arms) -> tuple[str, Decision]:
-    return (await pair.abatch([request], [arms.aanswer]))[0]
+async def by_abatch(pair: Pair, request: Request, arms: FakeArms) -> tuple[str, Decision]:
+    return (await pair.abatch([request], [arms.acall]))[0]
 
 
-async def by_decided(pair: Pair, request: Request, arms: Arms) -> tuple[str, Decision]:
-    return pair.call(pair.admitted(pair.decide(request)), arms.answer)
+async def by_decided(pair: Pair, request: Request, arms: FakeArms) -> tuple[str, Decision]:
+    return pair.call(pair.admitted(pair.decide(request)), arms.call)
 
 
 every_way = pytest.mark.parametrize("way", [by_call, by_acall, by_stream, by_astream, by_batch, by_abatch, by_decided])

@@ -12,7 +12,7 @@ from hybrid_llm import Decision, Pair, Router
 from hybrid_llm.dispatch import Breaker, Capabilities, PairState, Request
 from hybrid_llm.errors import ConfigError, LevelError
 from hybrid_llm.testing import FixedScorer
-from tests.dispatch.pairs import DOWN, Arms, Way, every_way, pair_of, request_of
+from tests.dispatch.pairs import DOWN, Way, arms_of, every_way, pair_of, request_of
 from tests.scenarios import EASY, FAILURES, HARD, SCENARIOS, SCORES, Scenario
 
 pytestmark = [
@@ -27,7 +27,7 @@ pytestmark = [
 @pytest.mark.parametrize("timeout", [None, 5], ids=["patient", "with a timeout"])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 async def test_every_scenario_ends_as_the_table_says(scenario: Scenario, timeout: float | None, way: Way) -> None:
-    arms = Arms(*(FAILURES.get(str(name)) for name in (scenario.small_fails, scenario.large_fails)))
+    arms = arms_of(*(FAILURES.get(str(name)) for name in (scenario.small_fails, scenario.large_fails)))
     pair = pair_of(scenario.router(), fallback_to_small=scenario.to_small, small_timeout=timeout)
     if scenario.raises is not None:
         with pytest.raises(type(FAILURES[scenario.raises])) as caught:
@@ -43,13 +43,13 @@ async def test_every_scenario_ends_as_the_table_says(scenario: Scenario, timeout
 
 @every_way
 async def test_what_has_no_text_goes_where_the_adapter_says(way: Way) -> None:
-    text, decision = await way(pair_of(), Request("", without_text="small"), Arms())
+    text, decision = await way(pair_of(), Request("", without_text="small"), arms_of())
     assert (text, decision.reason) == ("from small", "no_text")
 
 
 @every_way
 async def test_an_arm_in_its_cooldown_is_not_called(way: Way) -> None:
-    pair, arms = pair_of(), Arms(small=DOWN)
+    pair, arms = pair_of(), arms_of(small=DOWN)
     reasons = [(await way(pair, Request(EASY), arms))[1].reason for _ in range(4)]
     assert reasons == ["fallback"] * 3 + ["cooldown"]
     assert arms.asked == ["small", "large"] * 3 + ["large"]
@@ -57,7 +57,7 @@ async def test_an_arm_in_its_cooldown_is_not_called(way: Way) -> None:
 
 def test_who_will_answer_is_known_before_the_call() -> None:
     pair = pair_of(state=PairState({"small": Breaker(failures=1), "large": Breaker()}))
-    assert pair.call(Request(EASY), Arms(small=DOWN).answer)[1].reason == "fallback"
+    assert pair.call(Request(EASY), arms_of(small=DOWN).call)[1].reason == "fallback"
     decided = pair.admitted(pair.decide(Request(EASY)))
     assert (decided.decision.route, decided.decision.reason) == ("large", "cooldown")
     assert pair.admitted(decided) is decided
@@ -82,29 +82,29 @@ both = pytest.mark.parametrize("way", ["batch", "abatch"])
 @both
 async def test_a_batch_is_scored_in_one_pass_and_answered_in_order(way: str) -> None:
     scorer = FixedScorer(SCORES)
-    answers = await batch_of(pair_of(scorer), way, [Request(EASY), Request(HARD), Request(EASY)], Arms().answer)
+    answers = await batch_of(pair_of(scorer), way, [Request(EASY), Request(HARD), Request(EASY)], arms_of().call)
     assert [text for text, _ in answers] == ["from small", "from large", "from small"]
     assert scorer.calls == [[EASY, HARD, EASY]]
 
 
 @both
 async def test_an_empty_batch_has_no_answers(way: str) -> None:
-    assert await batch_of(pair_of(), way, [], Arms().answer) == []
+    assert await batch_of(pair_of(), way, [], arms_of().call) == []
 
 
 @both
 async def test_a_request_that_makes_no_sense_stops_a_batch_before_any_arm_is_called(way: str) -> None:
-    arms = Arms()
+    arms = arms_of()
     for bad in (Request(EASY, route="medium"), ValueError("unreadable")):  # type: ignore[arg-type]
         with pytest.raises(ValueError, match=r"medium|unreadable"):
-            await batch_of(pair_of(), way, [Request(EASY), bad], arms.answer)
+            await batch_of(pair_of(), way, [Request(EASY), bad], arms.call)
     assert arms.asked == []
 
 
 @both
 async def test_an_error_may_take_the_place_of_its_answer(way: str) -> None:
     requests = [Request(EASY), Request(HARD, route="medium"), ValueError("unreadable"), Request(HARD)]  # type: ignore[arg-type]
-    answers = await batch_of(pair_of(), way, requests, Arms(large=DOWN).answer, return_exceptions=True)
+    answers = await batch_of(pair_of(), way, requests, arms_of(large=DOWN).call, return_exceptions=True)
     assert answers[0][0] == "from small"
     assert [type(answer) for answer in answers[1:]] == [LevelError, ValueError, ConnectionRefusedError]
 
@@ -147,18 +147,18 @@ async def test_the_switch_sends_everything_to_one_arm_until_it_is_off_again(way:
     pair = pair_of(FixedScorer(SCORES))
     pair.force = "large"
     requests = [Request(EASY), Request(EASY, route="small"), Request(""), Request(EASY, tokens=0)]
-    came = [(await way(pair, request, Arms()))[1] for request in requests]
+    came = [(await way(pair, request, arms_of()))[1] for request in requests]
     assert {(decision.route, decision.reason) for decision in came} == {("large", "forced")}
     assert pair.router.scorer.calls == []  # type: ignore[attr-defined]
     pair.force = None
-    assert (await way(pair, Request(EASY), Arms()))[0] == "from small"
+    assert (await way(pair, Request(EASY), arms_of()))[0] == "from small"
 
 
 def test_the_switch_holds_for_all_copies() -> None:
     state = PairState()
     one, other = pair_of(state=state), pair_of(state=state, threshold=0.2)
     one.force = "large"
-    assert other.call(Request(EASY), Arms().answer)[1].reason == "forced"
+    assert other.call(Request(EASY), arms_of().call)[1].reason == "forced"
 
 
 def test_the_switch_takes_an_arm_or_none() -> None:
@@ -167,7 +167,7 @@ def test_the_switch_takes_an_arm_or_none() -> None:
     pair = pair_of()
     pair.force = "large"
     with pytest.raises(LevelError, match="route"):
-        pair.call(Request(EASY, route="medium"), Arms().answer)  # type: ignore[arg-type]
+        pair.call(Request(EASY, route="medium"), arms_of().call)  # type: ignore[arg-type]
 
 
 # --- construction --------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hybrid_llm import HybridLLMWarning
 from hybrid_llm.dispatch import Breaker, PairState, Request
 from hybrid_llm.errors import ConfigError
 from hybrid_llm.event import ArmCall, Observer, RequestEvent
-from tests.dispatch.pairs import DOWN, Arms, Way, every_way, pair_of
+from tests.dispatch.pairs import DOWN, Way, arms_of, every_way, pair_of
 from tests.scenarios import EASY, StatusError
 
 pytestmark = pytest.mark.filterwarnings("ignore:(small|large) is down:hybrid_llm.errors.HybridLLMWarning")
@@ -36,7 +36,7 @@ class Notes(Observer):
 async def test_an_observer_hears_of_each_call_and_of_the_end_but_of_no_text(way: Way) -> None:
     notes, seen = Notes(), []
     pair = pair_of(observers=[notes, seen.append])
-    _, decision = await way(pair, Request(EASY, method="chat"), Arms(small=DOWN))
+    _, decision = await way(pair, Request(EASY, method="chat"), arms_of(small=DOWN))
     assert [(call.decision.reason, call.model) for call in notes.calls] == [
         ("score", "qwen3:4b"),
         ("fallback", "gpt-4o"),
@@ -57,7 +57,7 @@ async def test_an_observer_hears_of_each_call_and_of_the_end_but_of_no_text(way:
 async def test_an_observer_hears_of_an_error_too(way: Way) -> None:
     notes = Notes()
     with pytest.raises(StatusError):
-        await way(pair_of(observers=[notes]), Request(EASY), Arms(small=StatusError(400)))
+        await way(pair_of(observers=[notes]), Request(EASY), arms_of(small=StatusError(400)))
     (event,) = notes.events
     assert (event.error, event.decision.route, event.attempts[0].kept) == ("StatusError", "small", False)
 
@@ -67,12 +67,12 @@ async def test_a_stream_ends_for_its_observers_when_its_reader_has_enough(way: s
     notes = Notes()
     pair = pair_of(observers=[notes])
     if way == "stream":
-        chunks = pair.stream(Request(EASY), Arms().stream, bool)
+        chunks = pair.stream(Request(EASY), arms_of().stream, bool)
         next(chunks)
         assert notes.events == []
         chunks.close()
     else:
-        achunks = pair.astream(Request(EASY), Arms().astream, bool)
+        achunks = pair.astream(Request(EASY), arms_of().astream, bool)
         await anext(achunks)
         await achunks.aclose()
     assert [(event.error, event.attempts[0].kept) for event in notes.events] == [(None, True)]
@@ -86,7 +86,7 @@ async def test_an_observer_that_raises_costs_its_notice_and_one_warning(way: Way
     notes = Notes()
     pair = pair_of(observers=[broken, notes])
     with pytest.warns(HybridLLMWarning, match=r"An observer failed \(KeyError") as given:
-        answers = [(await way(pair, Request(EASY), Arms()))[0] for _ in range(3)]
+        answers = [(await way(pair, Request(EASY), arms_of()))[0] for _ in range(3)]
     assert (answers, len(given), len(notes.events)) == (["from small"] * 3, 1, 3)
 
 
@@ -112,11 +112,11 @@ def test_something_that_cannot_be_told_anything_is_no_observer() -> None:
 async def test_an_outage_is_told_of_once_when_it_begins_and_once_when_it_ends(
     way: Way, error: Exception, why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pair, arms = pair_of(state=PairState({"small": Breaker(cooldown=0), "large": Breaker()})), Arms(small=error)
+    pair, arms = pair_of(state=PairState({"small": Breaker(cooldown=0), "large": Breaker()})), arms_of(small=error)
     caplog.set_level(logging.INFO, "hybrid_llm")
     with pytest.warns(HybridLLMWarning, match=why) as given:
         answers = [(await way(pair, Request(EASY), arms))[0] for _ in range(5)]
-    arms.breaks["small"] = None
+    arms.small = ["from small"]
     answers += [(await way(pair, Request(EASY), arms))[0] for _ in range(3)]
     assert answers == ["from large"] * 5 + ["from small"] * 3
     assert len(given) == 1
@@ -130,7 +130,7 @@ async def test_an_outage_is_told_of_once_when_it_begins_and_once_when_it_ends(
 def test_where_warnings_are_errors_the_log_has_the_outage_and_large_answers(caplog: pytest.LogCaptureFixture) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert pair_of().call(Request(EASY), Arms(small=DOWN).answer)[0] == "from large"
+        assert pair_of().call(Request(EASY), arms_of(small=DOWN).call)[0] == "from large"
     assert "small is down" in caplog.text
 
 
@@ -138,5 +138,5 @@ def test_an_error_that_is_raised_anyway_is_no_news(caplog: pytest.LogCaptureFixt
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ConnectionRefusedError):
-            pair_of().call(Request(EASY, route="small"), Arms(small=DOWN).answer)
+            pair_of().call(Request(EASY, route="small"), arms_of(small=DOWN).call)
     assert caplog.text == ""
