@@ -16,7 +16,7 @@ from langchain_core.runnables.config import ensure_config, var_child_runnable_co
 from langchain_core.tracers.base import BaseTracer
 
 from hybrid_llm.decision import Decision
-from langchain_hybrid._trace import ShowsDecision, put_first, traced
+from langchain_hybrid._trace import First, ShowsDecision, put_first, traced
 
 _UNREAD: Final = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
 
@@ -69,10 +69,9 @@ class HalfAnswerError(Exception):
     """An arm broke after a reader saw its first token."""
 
 
-class _Watch(BaseCallbackHandler):
+class _Watch(First):
     """Sees the tokens of one attempt before the readers do; stops an attempt that was given up on."""
 
-    run_inline = True
     raise_error = True
 
     def __init__(self) -> None:

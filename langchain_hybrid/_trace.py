@@ -76,10 +76,25 @@ def put_first(callbacks: BaseCallbackManager, handlers: Sequence[BaseCallbackHan
         callbacks.inheritable_handlers[:0] = handlers
 
 
-class ShowsDecision(BaseCallbackHandler):
-    """Puts the decision on the answer that the other handlers are shown at the end of an arm's run."""
+class First(BaseCallbackHandler):
+    """A handler that is called before the others.
+
+    LangChain merges the handlers of two configs as sets; those hand out a hash of 0 first.
+    """
 
     run_inline = True
+
+    def __hash__(self) -> int:
+        """Return 0."""
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether this is the same handler."""
+        return self is other
+
+
+class ShowsDecision(First):
+    """Puts the decision on the answer that the other handlers are shown at the end of an arm's run."""
 
     def __init__(self, decision: Decision) -> None:
         self._decision = decision
