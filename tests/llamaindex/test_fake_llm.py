@@ -151,6 +151,6 @@ def test_it_answers_in_a_query_engine() -> None:
 
 
 def test_what_it_was_asked_is_in_no_dump() -> None:
-    llm = FakeLLM(replies=["a secret answer"])
+    llm = FakeLLM(replies=["a secret answer", "a secret that is left"])
     llm.complete("a secret")
     assert "secret" not in repr(llm) + str(llm.to_dict()) + llm.model_dump_json()
