@@ -177,6 +177,6 @@ def test_content_blocks_and_extras_survive_a_stream() -> None:
 
 
 def test_what_it_was_asked_is_in_no_dump() -> None:
-    llm = FakeChatModel(replies=["a secret answer"])
+    llm = FakeChatModel(replies=["a secret answer", "a secret that is left"])
     llm.invoke("a secret")
     assert "secret" not in repr(llm) + str(llm.model_dump())
