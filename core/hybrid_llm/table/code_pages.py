@@ -26,7 +26,9 @@ class CodePage(NamedTuple):
 
 def _latin(title: str, iconv: str, codec: str, letters: str) -> CodePage:
     """Accented letters stand among plain ones, and a capital does not follow a small letter."""
-    known = frozenset(letters + letters.upper() + "\u2018\u2019\u201a\u201c\u201d\u201e\u2013\u2014\u2026\u2022€§°«»\xa0")
+    known = frozenset(
+        letters + letters.upper() + "\u2018\u2019\u201a\u201c\u201d\u201e\u2013\u2014\u2026\u2022€§°«»\xa0"
+    )
 
     def common(before: str, letter: str, after: str) -> bool:
         alone = before.isascii() or after.isascii()
@@ -40,7 +42,8 @@ def _alphabet(title: str, iconv: str, codec: str, letters: str) -> CodePage:
     known = frozenset(letters)
 
     def common(before: str, letter: str, after: str) -> bool:
-        return letter in known and not any(near.isascii() and near.isalpha() for near in (before, after))
+        within = not (before.isascii() and after.isascii())  # a single letter says nothing
+        return letter in known and within and not any(near.isascii() and near.isalpha() for near in (before, after))
 
     return CodePage(title, iconv, codec, common, 0.75)
 

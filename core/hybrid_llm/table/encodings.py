@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from hybrid_llm.table.code_pages import likely_code_page
 
@@ -15,7 +15,7 @@ HEAD: Final = 1 << 16
 _BOM: Final = codecs.BOM_UTF8
 
 
-def as_utf8(file: io.BufferedReader) -> io.BufferedReader:
+def as_utf8(file: io.BufferedReader[Any]) -> io.BufferedReader[Any]:
     """Return the content of a file as UTF-8 without a byte order mark.
 
     A mark says that a file is UTF-16 or UTF-32; so do zero bytes beside the first letters where the mark
@@ -32,7 +32,7 @@ def as_utf8(file: io.BufferedReader) -> io.BufferedReader:
     return file if encoding == "utf-8" else io.BufferedReader(_Recoded(file, encoding), HEAD)
 
 
-def as_text(file: io.BufferedReader) -> io.TextIOWrapper:
+def as_text(file: io.BufferedReader[Any]) -> io.TextIOWrapper:
     """Return UTF-8 as text with its own line ends; bytes that are no text stay in it as half surrogates.
 
     :func:`why_no_text` finds them.

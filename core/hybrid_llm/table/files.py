@@ -10,9 +10,10 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from hybrid_llm.errors import TableError
+from hybrid_llm.table.code_pages import likely_code_page
 from hybrid_llm.table.csv_rows import csv_rows, delimiter_of, widest_delimiter
 from hybrid_llm.table.encodings import HEAD, as_text, as_utf8, why_no_text
 from hybrid_llm.table.json_values import json_values
@@ -24,19 +25,20 @@ _FOREIGN: Final = {
     b"PK\x03\x04": "an Excel workbook or a zip archive; save the sheet as CSV, or unpack the archive",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV",
     b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it (zstd -d), or use gzip",
-    b"\xfd7zXZ": "packed by xz; unpack it (xz -d), or use gzip",
-    b"BZh": "packed by bzip2; unpack it (bzip2 -d), or use gzip",
-    b"SQLite format 3": "an SQLite database; export the table as CSV",
-    b"ARROW1": "an Arrow (Feather) file; write it as Parquet",
-    b"%PDF": "a PDF document",
-    b"<!DOCTYPE": "a web page; download the file itself",
-    b"<html": "a web page; download the file itself",
+    b"\xfd7zXZ\x00": "packed by xz; unpack it (xz -d), or use gzip",
+    b"BZh91AY&SY": "packed by bzip2; unpack it (bzip2 -d), or use gzip",
+    b"SQLite format 3\x00": "an SQLite database; export the table as CSV",
+    b"ARROW1\x00\x00": "an Arrow (Feather) file; write it as Parquet",
+    b"%PDF-": "a PDF document; give a .jsonl, .json, .csv or .parquet file",
     b"version https://git-lfs": "a pointer of Git LFS; fetch the file itself (git lfs pull)",
 }
 """How files begin that hold no rows that can be read, and what to do with them."""
+
+_PAGE: Final = re.compile(rb"<!doctype html|<html", re.IGNORECASE)
 _ARRAY: Final = re.compile(rb"\[")
-_ARRAY_IN_TEXT: Final = re.compile(rb'\[\s*([{"]|$)')  # a prompt may begin with a bracket too
-_OBJECT: Final = re.compile(rb'\{\s*"')
+_ARRAY_OR_PROMPT: Final = re.compile(rb'\[\s*([{"\]]|$)')  # a prompt may begin with a bracket too
+_OBJECT: Final = re.compile(rb"\{")
+_OBJECT_OR_PROMPT: Final = re.compile(rb'\{\s*"')
 
 
 def rows_of_file(path: Path) -> Iterator[tuple[str, object]]:
@@ -47,8 +49,9 @@ def rows_of_file(path: Path) -> Iterator[tuple[str, object]]:
         MissingExtraError: The file is Parquet and pyarrow is not installed.
     """
     try:
-        with path.open("rb", buffering=HEAD) as file:
-            yield from rows_of(str(path), file)
+        with io.BufferedReader(path.open("rb", buffering=0), HEAD) as file:
+            # A pipe gives what it has; read through a second buffer, its start is as long as that of a file.
+            yield from rows_of(str(path), file if file.seekable() else io.BufferedReader(file, HEAD))
     except FileNotFoundError:
         raise TableError(f"{path} does not exist; give a .jsonl, .json, .csv or .parquet file") from None
     except IsADirectoryError:
@@ -57,7 +60,7 @@ def rows_of_file(path: Path) -> Iterator[tuple[str, object]]:
         raise TableError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def rows_of(source: str, file: io.BufferedReader, *, texts: bool = False) -> Iterator[tuple[str, object]]:
+def rows_of(source: str, file: io.BufferedReader[Any], *, texts: bool = False) -> Iterator[tuple[str, object]]:
     """Yield the rows of an open file, unchecked.
 
     Args:
@@ -80,9 +83,9 @@ def rows_of(source: str, file: io.BufferedReader, *, texts: bool = False) -> Ite
         raise TableError(f"{source} is empty; each row needs query and quality, one row a line")
 
 
-def _unpacked(source: str, file: io.BufferedReader, *, texts: bool) -> Iterator[tuple[str, object]]:
+def _unpacked(source: str, file: io.BufferedReader[Any], *, texts: bool) -> Iterator[tuple[str, object]]:
     packed = file.peek(len(_GZIP)).startswith(_GZIP)
-    content = io.BufferedReader(gzip.GzipFile(fileobj=file), HEAD) if packed else file
+    content: io.BufferedReader[Any] = io.BufferedReader(gzip.GzipFile(fileobj=file), HEAD) if packed else file
     start = content.peek(HEAD)
     if start.startswith(_PARQUET) and file.seekable() and not packed:
         yield from parquet_rows(source, content)
@@ -97,24 +100,27 @@ def _unpacked(source: str, file: io.BufferedReader, *, texts: bool) -> Iterator[
         yield from _rows_of_text(source, as_utf8(content), texts=texts)
 
 
-def _rows_of_text(source: str, file: io.BufferedReader, *, texts: bool) -> Iterator[tuple[str, object]]:
+def _rows_of_text(source: str, file: io.BufferedReader[Any], *, texts: bool) -> Iterator[tuple[str, object]]:
     """Tell the formats apart by the first line that is not blank."""
     head = file.peek(HEAD).lstrip()
-    first = head.splitlines()[0] if head else b""
-    one_line = first != b"{" and not (b"\r" in head.rstrip() and b"\n" not in head)  # old Macs ended lines with \r
-    if first.startswith(b"{") and one_line and not (texts and not _OBJECT.match(head)):
-        return _lines(source, file)
-    if first == b"{" or (_ARRAY_IN_TEXT if texts else _ARRAY).match(head) or _OBJECT.match(head):
+    first = head.splitlines()[0].rstrip() if head else b""
+    if (_ARRAY_OR_PROMPT if texts else _ARRAY).match(head):
         return json_values(source, as_text(file))
-    delimiter = delimiter_of(first.decode("utf-8", "replace"), strict=texts)
+    if (_OBJECT_OR_PROMPT if texts else _OBJECT).match(head):
+        one_a_line = first != b"{" and (b"\n" in head or b"\r" not in head.rstrip())  # old Macs ended lines with \r
+        return _lines(source, file) if one_a_line else json_values(source, as_text(file))
+    if not texts and _PAGE.match(head):
+        raise TableError(f"{source} is a web page; download the file itself")
+    header = first.decode("utf-8", "replace")
+    delimiter = delimiter_of(header, strict=texts)
     if delimiter is None and Path(source.removesuffix(".gz")).suffix in (".csv", ".tsv"):
-        delimiter = widest_delimiter(first.decode("utf-8", "replace"))
+        delimiter = widest_delimiter(header)
     if delimiter is not None:
         return csv_rows(source, as_text(file), delimiter)
     return _prompts(source, as_text(file)) if texts else _lines(source, file)
 
 
-def _lines(source: str, file: io.BufferedReader) -> Iterator[tuple[str, bytes]]:
+def _lines(source: str, file: io.BufferedReader[Any]) -> Iterator[tuple[str, bytes]]:
     """Yield the lines that are not blank."""
     for number, line in enumerate(file, start=1):
         if not line.isspace():
@@ -127,9 +133,10 @@ def _prompts(source: str, file: TextIO) -> Iterator[tuple[str, object]]:
         if line.isspace():
             continue
         place = f"{source} line {number}"
-        wrong = why_no_text(line)
-        if wrong and "probably" in wrong:
-            yield place, TableError(f"{place}: {wrong}")
-        else:
-            text = line.encode("utf-8", "surrogateescape").decode("utf-8", "replace") if wrong else line
-            yield place, {"query": text.rstrip("\r\n")}
+        if wrong := why_no_text(line):
+            spelled = line.encode("utf-8", "surrogateescape")
+            if likely_code_page(spelled):
+                yield place, TableError(f"{place}: {wrong}")
+                continue
+            line = spelled.decode("utf-8", "replace")
+        yield place, {"query": line.rstrip("\r\n")}

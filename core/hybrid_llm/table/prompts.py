@@ -21,7 +21,7 @@ class Prompt(NamedTuple):
     fields: Mapping[str, Any]
 
 
-def read_prompts(source: str, file: io.BufferedReader) -> Iterator[Prompt]:
+def read_prompts(source: str, file: io.BufferedReader[Any]) -> Iterator[Prompt]:
     r"""Yield the prompts of an open file.
 
     Each line is a prompt. JSON Lines, a JSON array (of objects or of texts), CSV with a header, Parquet, and gzip of
