@@ -82,7 +82,7 @@ def test_ten_rows_prove_nothing(shipped, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "is empty; each row needs id, query, quality"),
+        ("", "is empty; each row needs query and quality"),
         ("{\n", "line 1: not valid JSON"),
         (json.dumps({"id": 1, "quality": {"small": 1}}) + "\n", "line 1: field 'query' is missing"),
     ],

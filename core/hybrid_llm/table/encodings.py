@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 import json
-from typing import Any, BinaryIO, Final
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Final, TextIO
 
 from hybrid_llm.table.code_pages import likely_code_page
 
@@ -32,12 +34,17 @@ def as_utf8(file: io.BufferedReader[Any]) -> io.BufferedReader[Any]:
     return file if encoding == "utf-8" else io.BufferedReader(_Recoded(file, encoding), HEAD)
 
 
-def as_text(file: io.BufferedReader[Any]) -> io.TextIOWrapper:
-    """Return UTF-8 as text with its own line ends; bytes that are no text stay in it as half surrogates.
+@contextmanager
+def as_text(file: io.BufferedReader[Any]) -> Iterator[TextIO]:
+    """Give UTF-8 as text with its own line ends; bytes that are no text stay in it as half surrogates.
 
     :func:`why_no_text` finds them.
     """
-    return io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()  # who opened the file closes it
 
 
 def why_no_text(found: str) -> str | None:

@@ -101,23 +101,28 @@ def _unpacked(source: str, file: io.BufferedReader[Any], *, texts: bool) -> Iter
 
 
 def _rows_of_text(source: str, file: io.BufferedReader[Any], *, texts: bool) -> Iterator[tuple[str, object]]:
-    """Tell the formats apart by the first line that is not blank."""
+    """Tell the formats apart by how the text begins, and by its first line."""
     head = file.peek(HEAD).lstrip()
     first = head.splitlines()[0].rstrip() if head else b""
-    if (_ARRAY_OR_PROMPT if texts else _ARRAY).match(head):
-        return json_values(source, as_text(file))
-    if (_OBJECT_OR_PROMPT if texts else _OBJECT).match(head):
-        one_a_line = first != b"{" and (b"\n" in head or b"\r" not in head.rstrip())  # old Macs ended lines with \r
-        return _lines(source, file) if one_a_line else json_values(source, as_text(file))
-    if not texts and _PAGE.match(head):
-        raise TableError(f"{source} is a web page; download the file itself")
     header = first.decode("utf-8", "replace")
-    delimiter = delimiter_of(header, strict=texts)
+    is_array = (_ARRAY_OR_PROMPT if texts else _ARRAY).match(head)
+    is_object = (_OBJECT_OR_PROMPT if texts else _OBJECT).match(head)
+    one_a_line = first != b"{" and (b"\n" in head or b"\r" not in head.rstrip())  # old Macs ended lines with \r
+    delimiter = None if is_array or is_object else delimiter_of(header, strict=texts)
     if delimiter is None and Path(source.removesuffix(".gz")).suffix in (".csv", ".tsv"):
         delimiter = widest_delimiter(header)
-    if delimiter is not None:
-        return csv_rows(source, as_text(file), delimiter)
-    return _prompts(source, as_text(file)) if texts else _lines(source, file)
+    if _PAGE.match(head) and not texts:
+        raise TableError(f"{source} is a web page; download the file itself")
+    if (is_object and one_a_line) or not (is_array or is_object or delimiter or texts):
+        yield from _lines(source, file)
+        return
+    with as_text(file) as text:
+        if is_array or is_object:
+            yield from json_values(source, text)
+        elif delimiter:
+            yield from csv_rows(source, text, delimiter)
+        else:
+            yield from _prompts(source, text)
 
 
 def _lines(source: str, file: io.BufferedReader[Any]) -> Iterator[tuple[str, bytes]]:
