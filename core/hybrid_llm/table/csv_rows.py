@@ -76,7 +76,7 @@ def csv_rows(source: str, lines: Iterable[str], delimiter: str) -> Iterator[tupl
         except csv.Error as error:
             yield place, TableError(f"{place}: not valid CSV ({error}); {_CSV_HELP}")
             continue
-        if not any(map(str.strip, cells)) or (names is None and _SEPARATOR.match(cells[0])):
+        if not any(map(str.strip, cells)) or (names is None and _SEPARATOR.fullmatch(delimiter.join(cells))):
             continue
         wrong = next(filter(None, map(why_no_text, cells)), None)
         if names is None:

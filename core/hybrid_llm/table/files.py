@@ -49,9 +49,10 @@ def rows_of_file(path: Path) -> Iterator[tuple[str, object]]:
         MissingExtraError: The file is Parquet and pyarrow is not installed.
     """
     try:
-        with io.BufferedReader(path.open("rb", buffering=0), HEAD) as file:
-            # A pipe gives what it has; read through a second buffer, its start is as long as that of a file.
-            yield from rows_of(str(path), file if file.seekable() else io.BufferedReader(file, HEAD))
+        file: io.BufferedReader[Any] = io.BufferedReader(path.open("rb", buffering=0), HEAD)
+        # A pipe gives what it has; read through a second buffer, its start is as long as that of a file.
+        with file if file.seekable() else io.BufferedReader(file, HEAD) as steady:
+            yield from rows_of(str(path), steady)
     except FileNotFoundError:
         raise TableError(f"{path} does not exist; give a .jsonl, .json, .csv or .parquet file") from None
     except IsADirectoryError:

@@ -11,6 +11,7 @@ from hybrid_llm.errors import TableError
 from hybrid_llm.table.encodings import HEAD, why_no_text
 
 _SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")  # the mark stands in the middle where files were put together
+_REST_OF_A_NUMBER: Final = ("", ".", "e", "E")
 _LONGEST_WORD: Final = 16
 """Nothing but a text is cut by the end of what was read further back than this."""
 
@@ -91,7 +92,9 @@ class _Reader:
                 raise TableError(f"{place}: not valid JSON ({error})") from None
             else:
                 # A number may go on behind what was read; what ends with a bracket or a quote does not.
-                if self._text[end - 1] in '}]"' or end < len(self._text) or not self._read_on():
+                if self._text[end - 1] in '}]"' or self._text[end : end + 1] not in _REST_OF_A_NUMBER:
+                    break
+                if not self._read_on():
                     break
         spelled = self._text[self.at : end]
         self._number += 1
