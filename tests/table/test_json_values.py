@@ -34,12 +34,12 @@ class Trickle(io.StringIO):
 @settings(deadline=None)
 @given(st.lists(values, max_size=5), st.sampled_from([None, 0, 2]), st.booleans())
 def test_an_array_yields_its_elements_wherever_the_pieces_end(
-    found: list[Any], indent: int | None, ascii: bool
+    found: list[Any], indent: int | None, plain: bool
 ) -> None:
-    spelled = json.dumps(found, indent=indent, ensure_ascii=ascii)
+    spelled = json.dumps(found, indent=indent, ensure_ascii=plain)
     for file in (io.StringIO(spelled), Trickle(spelled)):
         read = [value for _, value in json_values("t", file) if not isinstance(value, TableError)]
-        kept = [value for value in found if ascii or _is_text(value)]
+        kept = [value for value in found if plain or _is_text(value)]
         assert read == kept
 
 

@@ -17,6 +17,7 @@ _MISSING: Final = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "<n
 """What stands in a column of scores where there is none, in lower case."""
 _TRUTH: Final = {"true": True, "false": False}
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
+_COMMA: Final = re.compile(r"[+-]?\d*,\d+")
 _SEPARATOR: Final = re.compile("sep=.", re.IGNORECASE)  # Excel's own first line
 _WHOLE: Final = re.compile(r"\d+\.0")
 
@@ -100,11 +101,12 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _header(place: str, cells: list[str]) -> list[str]:
-    names = canonical_names(place, cells)
-    if not any(name in names for name in QUERY_NAMES):
-        listed = ", ".join(map(repr, filter(None, names)))
-        raise TableError(f"{place}: no column is called 'query', only {listed}; name the columns in the first line")
-    return names
+    if not any(cell.strip().casefold() in QUERY_NAMES for cell in cells):
+        listed = ", ".join(repr(cell.strip()) for cell in cells if cell.strip())
+        raise TableError(
+            f"{place}: no column is called 'query', only {listed[:200]}; name the columns in the first line"
+        )
+    return canonical_names(place, cells)
 
 
 def _fields(
@@ -130,7 +132,7 @@ def _score(cell: str, *, comma: bool) -> Any:
         return None
     if text.casefold() in _TRUTH:
         return _TRUTH[text.casefold()]
-    if comma and text.count(",") == 1:  # where semicolons separate columns, a comma is the decimal point
+    if comma and _COMMA.fullmatch(text):  # where semicolons separate columns, a comma is the decimal point
         text = text.replace(",", ".")
     if _NUMBER.fullmatch(text):
         return float(text)

@@ -29,7 +29,6 @@ _FOREIGN: Final = {
     b"BZh91AY&SY": "packed by bzip2; unpack it (bzip2 -d), or use gzip",
     b"SQLite format 3\x00": "an SQLite database; export the table as CSV",
     b"ARROW1\x00\x00": "an Arrow (Feather) file; write it as Parquet",
-    b"%PDF-": "a PDF document; give a .jsonl, .json, .csv or .parquet file",
     b"version https://git-lfs": "a pointer of Git LFS; fetch the file itself (git lfs pull)",
 }
 """How files begin that hold no rows that can be read, and what to do with them."""
