@@ -54,7 +54,7 @@ def test_an_id_that_is_none_says_why(given_id: Any, message: str) -> None:
 
 @pytest.mark.parametrize("nothing", [..., None, float("nan"), np.float64("nan")])
 def test_a_row_without_an_id_gets_a_hash_of_its_query(nothing: Any) -> None:
-    # the well-known SHA-256 of the text, in every version
+    # the first 8 bytes of the SHA-256 of the text, for ever
     assert table_of(row(1, query="Why?", id=nothing)).ids == ("5d8a995a6fa7cf7c",)
 
 
