@@ -138,7 +138,7 @@ def test_a_table_on_a_scale_is_the_table_of_its_rescaled_scores(save: Save) -> N
 
 
 def test_scores_on_another_scale_are_an_error_that_names_the_option() -> None:
-    for score in (5, 4.5, -1, 100):
+    for score in (5, 4.5, -1, 100, 10**400):
         with pytest.raises(TableError, match=r"outside \[0, 1\]; rescale .*--scale 1:5 \(scale=\(1, 5\)\)"):
             table_of(row(1, quality={"tiny": score}))
     with pytest.raises(TableError, match="has 6, outside the scale 1:5; mend it or the scale"):

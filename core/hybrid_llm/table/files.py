@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import re
-import shutil
-import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +88,9 @@ def _unpacked(source: str, file: io.BufferedReader[Any], *, texts: bool) -> Iter
     if start.startswith(_PARQUET) and file.seekable() and not packed:
         yield from parquet_rows(source, content)
     elif start.startswith(_PARQUET):
+        import shutil
+        import tempfile  # both are slow to import and seldom needed
+
         with tempfile.TemporaryFile() as copy:  # Parquet is read from its end
             shutil.copyfileobj(content, copy)
             yield from parquet_rows(source, copy)

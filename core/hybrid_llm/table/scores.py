@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import decimal
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -82,9 +81,10 @@ def _score(where: str, score: Any, scale: Scale | None) -> float:
         score = score.tolist()
     if isinstance(score, bool):
         return float(score)
-    if not isinstance(score, (int, float, decimal.Decimal)):
+    if not isinstance(score, SupportsFloat):
         raise TableError(f"{where} has {short(score)}, which is not a number; scores are numbers in [0, 1]")
-    if not math.isfinite(score):
+    score = score if isinstance(score, int) else float(score)  # an int may be too big for a float
+    if isinstance(score, float) and not math.isfinite(score):
         raise TableError(f"{where} has {score}, which is not finite; leave the model out of rows that were not scored")
     low, high = scale or (0.0, 1.0)
     if not low <= score <= high:
