@@ -168,6 +168,7 @@ def test_a_packed_file_is_read_in_flat_memory(save: Save, writer: Any) -> None:
 def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
     import os
     import threading
+    import time
 
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -175,8 +176,9 @@ def test_a_pipe_is_read_as_a_file_is(tmp_path: Path) -> None:
 
     def trickle() -> None:
         with pipe.open("wb", buffering=0) as file:
-            for start in range(0, len(content), 7):  # not even the first line comes whole
-                file.write(content[start : start + 7])
+            file.write(content[:7])  # not even the first line comes whole
+            time.sleep(0.1)
+            file.write(content[7:])
 
     thread = threading.Thread(target=trickle)
     thread.start()
