@@ -333,6 +333,47 @@ def test_route_reads_queries_from_standard_input(trained, monkeypatch):
     assert [decision["query"] for decision in shown] == ["first", EASY, HARD]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"\ufeff{EASY}\r\n{HARD}\r\n".encode(),
+        f"{EASY}\n{HARD}\n".encode("utf-16"),
+        f'{{"query": "{EASY}"}}\n{{"prompt": "{HARD}"}}\n'.encode(),
+        f'id,query\n1,"{EASY}"\n2,"{HARD}"\n'.encode(),
+    ],
+)
+def test_route_reads_prompts_as_people_have_them(content, trained, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    shown = run("route", "-", "--router", trained, "--threshold", 0.5, "--json").json
+    assert [decision["query"] for decision in shown] == [EASY, HARD]
+
+
+def test_route_names_the_line_that_is_no_prompt(trained, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"query": "Why?"}\n{"text": "Who?"}\n')))
+    shown = run("route", "-", "--router", trained)
+    assert (shown.code, shown.out) == (1, "")
+    assert shown.err.startswith("error: standard input line 2: field 'query' is missing; each prompt is a text, or")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate", "certify", "train"])
+def test_a_csv_with_scores_on_another_scale_says_what_the_table_of_rescaled_scores_says(
+    command, copy, table, fresh, tmp_path
+):
+    source = table if command == "train" else fresh
+    text = "id,query,split,small,large\n"
+    for row in map(json.loads, source.read_text().splitlines()):
+        small, large = (1 + 4 * row["quality"][model][0] for model in ("small", "large"))
+        text += f'{row["id"]},"{row["query"]}",{row["split"]},{small},{large}\n'
+    (tmp_path / source.name).write_text(text)
+    more = {"train": ("--out", tmp_path / "r"), "calibrate": ("--out", tmp_path / "r", "--router", copy)}.get(
+        command, ("--router", copy)
+    )
+    plain = run(command, source, *PAIR, *more, "--json")
+    scaled = run(command, tmp_path / source.name, *PAIR, *more, "--scale", "1:5", "--json")
+    assert (plain.code, scaled.code) == (0, 0)
+    assert scaled.json == plain.json
+
+
 def test_route_says_when_only_head_and_tail_were_read(trained):
     shown = run("route", "word " * 5000, "--router", trained, "--threshold", 0.5)
     assert "score, truncated" in shown.out

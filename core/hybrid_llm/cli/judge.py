@@ -11,7 +11,19 @@ import typer
 
 from hybrid_llm.cli.figures import print_figures
 from hybrid_llm.cli.material import read_pair, warn_of_another_pair, watched
-from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Large, Out, RouterDir, SkipBad, Small, Split, open_fraction
+from hybrid_llm.cli.options import (
+    AsJson,
+    Data,
+    DropLeaks,
+    Large,
+    OnScale,
+    Out,
+    RouterDir,
+    SkipBad,
+    Small,
+    Split,
+    open_fraction,
+)
 from hybrid_llm.cli.output import print_json, print_thresholds, progress, thresholds_of
 from hybrid_llm.errors import CertificateError, HybridLLMWarning, TableError
 
@@ -38,6 +50,7 @@ def evaluate(
     ] = 1000,
     skip_bad: SkipBad = False,
     drop_leaks: DropLeaks = False,
+    scale: OnScale = None,
     json: AsJson = False,
 ) -> None:
     """Measure how good a router is for a pair.
@@ -55,7 +68,7 @@ def evaluate(
     from hybrid_llm.router import Router
 
     loaded = Router.load(router)
-    pair = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks).pair
+    pair = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale).pair
     seen = _warn_before_judging(loaded, pair)
     with progress() as report:
         scores = watched(loaded, report).score(pair.queries)
@@ -86,6 +99,7 @@ def calibrate(
     split: Split = None,
     skip_bad: SkipBad = False,
     drop_leaks: DropLeaks = False,
+    scale: OnScale = None,
     json: AsJson = False,
 ) -> None:
     """Measure the thresholds of a pair.
@@ -99,7 +113,7 @@ def calibrate(
     from hybrid_llm.router import Router
 
     loaded = Router.load(router)
-    pair = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks).pair
+    pair = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale).pair
     if len(pair) < LEAST_CALIBRATION_ROWS:
         raise TableError(
             f"{len(pair)} rows are too few to calibrate with: collect at least {LEAST_CALIBRATION_ROWS}, better 300."
@@ -151,6 +165,7 @@ def certify(
     ] = "the scores in the quality table",
     skip_bad: SkipBad = False,
     drop_leaks: DropLeaks = False,
+    scale: OnScale = None,
     json: AsJson = False,
 ) -> None:
     """Prove the quality levels of a pair.
@@ -164,7 +179,7 @@ def certify(
     from hybrid_llm.table import normal_text
 
     loaded = Router.load(router)
-    material = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks)
+    material = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale)
     pair = material.pair
     void_reason = _seen_rows(loaded, pair, allow_leak=allow_leak)
     warn_of_another_pair(loaded, pair)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid_llm.cli.options import check_pair
+from hybrid_llm.cli.options import check_pair, scale_of
 from hybrid_llm.cli.output import say
 from hybrid_llm.errors import HybridLLMWarning
 
@@ -42,18 +42,25 @@ class Material:
 
 
 def read_pair(
-    data: Sequence[Path], small: str, large: str, split: str | None, *, skip_bad: bool, drop_leaks: bool
+    data: Sequence[Path],
+    small: str,
+    large: str,
+    split: str | None,
+    *,
+    skip_bad: bool,
+    drop_leaks: bool,
+    scale: str | None = None,
 ) -> Material:
     """Read the rows that have both models, and say on standard error what was left out.
 
     Raises:
-        BadParameter: Both models are the same.
+        BadParameter: Both models are the same, or the scale is none.
         TableError: A file, a model or the split is not as asked.
     """
     from hybrid_llm.table import QualityTable
 
     check_pair(small, large)
-    table = QualityTable.read(*data, skip_bad=skip_bad, drop_leaks=drop_leaks)
+    table = QualityTable.read(*data, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale_of(scale))
     if table.skipped:
         say(f"note: {_rows(len(table.skipped))} skipped, the first one because {table.skipped[0]}")
     if table.leaks_dropped:

@@ -24,7 +24,7 @@ from hybrid_llm.cli.full_options import (
     Precision,
 )
 from hybrid_llm.cli.material import Material, read_pair
-from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Large, Out, SkipBad, Small
+from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Large, OnScale, Out, SkipBad, Small
 from hybrid_llm.cli.output import print_json, print_thresholds, progress, thresholds_of
 from hybrid_llm.errors import ConfigError, HybridLLMWarning
 
@@ -75,6 +75,7 @@ def train(
     checkpoints: Checkpoints = None,
     skip_bad: SkipBad = False,
     drop_leaks: DropLeaks = False,
+    scale: OnScale = None,
     json: AsJson = False,
 ) -> None:
     """Train a router for a pair of models.
@@ -100,7 +101,7 @@ def train(
     from hybrid_llm.router import refuse_foreign
 
     refuse_foreign(out)
-    material = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks)
+    material = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale)
     from hybrid_llm.training import first_process, remove_checkpoints
     from hybrid_llm.training import train as fit
 
