@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hybrid_llm.errors import LevelError
 from hybrid_llm.level import ALWAYS_LARGE, DEFAULT_LEVEL, Level
-from hybrid_llm.router.once import Once
+from hybrid_llm.router.once import warn
 
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
@@ -44,7 +44,7 @@ class Thresholds:
     def __init__(self, calibration: Calibration | None, certificate: Menu | None) -> None:
         self._calibration = calibration
         self._certificate = certificate
-        self._once = Once()
+        self._warned = False
 
     def of(self, level: Level | None, *, require_certified: bool = False) -> Threshold:
         """Return the threshold of a level, with one warning when the first quality is measured and not proved.
@@ -58,15 +58,19 @@ class Thresholds:
         """
         level = level or DEFAULT_LEVEL
         threshold = resolve(level, self._calibration, self._certificate, require_certified=require_certified)
-        measured = self._calibration
-        if threshold.measured and measured is not None:
-            note = f"; {measured.note}" if measured.note else ""
-            self._once.warn(
-                "certified",
-                f"The threshold for {level} was measured, not certified, for this pair ({measured.small} -> "
-                f"{measured.large}, {measured.n} rows{note}); hybrid-llm certify gives one with a proof.",
-            )
+        if threshold.measured and not self._warned:
+            self._warned = True
+            self._warn(level)
         return threshold
+
+    def _warn(self, level: Level) -> None:
+        measured = self._calibration
+        assert measured is not None
+        note = f"; {measured.note}" if measured.note else ""
+        warn(
+            f"The threshold for {level} was measured, not certified, for this pair ({measured.small} -> "
+            f"{measured.large}, {measured.n} rows{note}); hybrid-llm certify gives one with a proof."
+        )
 
 
 def resolve(
