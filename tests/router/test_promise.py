@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,8 +173,33 @@ def test_whoever_watches_is_told_how_far_it_is_and_the_router_is_the_same(
 
 
 def test_a_certified_router_keeps_its_promise_on_the_disk(
-    certified: Router, tmp_path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+    certified: Router, tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Encoder, "load", lambda path=None: encoder)
     certified.save(tmp_path / "router")
     assert Router.load(tmp_path / "router").certificate == certified.certificate
+
+
+def test_the_page_about_the_promise_shows_what_runs(
+    trained: Router,
+    encoder: Encoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "promise.md"
+    block = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)[0]
+    rows = [
+        {**row, "split": "validation", "quality": {"tiny": row["quality"]["small"], "giant": row["quality"]["large"]}}
+        for row in NEW
+    ]
+    (tmp_path / "table.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    trained.save(tmp_path / "my-router")
+    monkeypatch.setattr(Encoder, "load", lambda path=None: encoder)
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(HybridLLMWarning, match="its scores may suit tiny -> giant less"):
+        exec(block, {})
+    assert "Promise at quality level 0.95" in capsys.readouterr().out
+    certificate = Router.load(tmp_path / "my-router").certificate
+    assert certificate is not None
+    assert (certificate.provenance.small, certificate.max_drop) == ("tiny", 0.05)

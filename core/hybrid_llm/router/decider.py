@@ -64,6 +64,7 @@ class Decider:
             TypeError: A single string, or (when it is reached) an item that is not a string.
 
         Example:
+            >>> from hybrid_llm import Router
             >>> from hybrid_llm.testing import FixedScorer
             >>> list(Router(FixedScorer(0.5)).score_iter(f"query {i}" for i in range(3)))
             [0.5, 0.5, 0.5]
