@@ -148,6 +148,12 @@ def test_a_router_without_thresholds_gets_them_with_the_certificate(trained: Rou
     assert router.calibration.n == 240
 
 
+def test_thresholds_from_rows_that_training_saw_are_warned_of(trained: Router, table: QualityTable) -> None:
+    bare = trained.override(calibration=None)
+    with pytest.warns(HybridLLMWarning, match="160 of 240 calibration rows were seen in training"):
+        bare.certify(table, small="small", large="large", allow_leak=True)
+
+
 def test_nothing_to_promise_is_an_answer(trained: Router, fresh: QualityTable) -> None:
     router = trained.certify(fresh, small="small", large="large", max_drop=0.001)
     assert router.certificate is not None

@@ -209,6 +209,8 @@ class Router(Decider):
         pair = pair_of(table, small, large, "certify")
         void_reason = why_void(self.parts, pair, allow_leak=allow_leak)
         warn_of_another_pair(self.parts, pair)
+        if self.parts.before_certifying(pair.small, pair.large).calibration is None:  # these rows will measure one
+            self._warn_if_seen(pair)
         scores = self.score(pair.queries)
         self._scoring.tell("Testing thresholds")
         menu = prove(
