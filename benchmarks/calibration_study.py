@@ -83,7 +83,7 @@ def study(data_dir: Path, encoder: CachedEncoder, draws: int, repetitions: int) 
         start, pair = time.perf_counter(), tables.of(spec)
         own, known = own_rows(pair, encoder, (without[spec.files], shipped))
         judging = {}
-        for part, pool, judged, ways in parts(own, known, pair.splits):
+        for part, pool, judged, ways in parts(own, known, pair.row_splits):
             judging[part] = len(judged)
             for size, often in DRAWS.items():
                 if len(pool) >= size:

@@ -163,7 +163,7 @@ def test_evaluate_warns_of_few_rows(trained, table):
 
 @pytest.mark.parametrize("command", ["evaluate", "calibrate", "certify"])
 def test_another_pair_is_allowed_with_one_warning(command, copy, fresh):
-    extra = {"evaluate": ("--bootstrap", 0), "calibrate": ("--out", copy), "certify": ()}[command]
+    extra = {"evaluate": ("--bootstrap", 0), "calibrate": ("--out", copy, "--force"), "certify": ("--force",)}[command]
     shown = run(command, fresh, "--small", "other", "--large", "large", "--router", copy, *extra)
     assert shown.code == 0
     assert len(shown.err.splitlines()) == 1
@@ -200,9 +200,9 @@ def test_calibrate_warns_of_rows_that_training_saw(trained, table, tmp_path):
 
 def test_a_certificate_falls_when_the_pair_changes(copy, fresh):
     assert run("certify", fresh, *PAIR, "--router", copy, "--max-drop", 0.2).code == 0
-    kept = run("calibrate", fresh, *PAIR, "--router", copy, "--out", copy, "--json").json
-    assert kept["certificate_kept"]
-    other = run("calibrate", fresh, "--small", "other", "--large", "large", "--router", copy, "--out", copy, "--json")
+    in_place = ("--router", copy, "--out", copy, "--force", "--json")
+    assert run("calibrate", fresh, *PAIR, *in_place).json["certificate_kept"]
+    other = run("calibrate", fresh, "--small", "other", "--large", "large", *in_place)
     assert not other.json["certificate_kept"]
     assert Router.load(copy).certificate is None
 
@@ -275,7 +275,7 @@ def test_allow_leak_without_a_leak_leaves_the_certificate_standing(copy, fresh):
 
 
 def test_certifying_another_pair_measures_its_thresholds_too(copy, fresh):
-    run("certify", fresh, "--small", "other", "--large", "large", "--router", copy)
+    run("certify", fresh, "--small", "other", "--large", "large", "--router", copy, "--force")
     router = Router.load(copy)
     assert (router.calibration.small, router.certificate.provenance.small) == ("other", "other")
 

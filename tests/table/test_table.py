@@ -170,7 +170,8 @@ def test_pair_keeps_rows_with_both_models_and_counts_the_others() -> None:
     table = QualityTable.from_rows([row(1), row(2, quality={"tiny": [1]}), row(3, task="sums", stem_key="k")])
     pair = table.pair("tiny", "big")
     assert (pair.small, pair.large, pair.ids, pair.dropped) == ("tiny", "big", ("q1", "q3"), 1)
-    assert (pair.tasks, pair.stem_keys, pair.splits) == ((None, "sums"), (None, "k"), ("train", "train"))
+    assert (pair.tasks, pair.stem_keys, pair.row_splits) == ((None, "sums"), (None, "k"), ("train", "train"))
+    assert pair.splits == ("train",)
     assert [scores.tolist() for scores in pair.q_small] == [[0.25, 0.75]] * 2
     assert pair.mean_small.tolist() == [0.5, 0.5]
     assert pair.mean_large.tolist() == [1.0, 1.0]

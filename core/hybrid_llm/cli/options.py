@@ -34,6 +34,9 @@ RouterDir = Annotated[
     Path | None, typer.Option("--router", metavar="DIR", help="A router folder; without it the shipped router.")
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write the router folder.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace the router, thresholds or certificate that the folder holds.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Quality = Annotated[
     float | None,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from hybrid_llm.cli.demo_queries import QUERIES
-from hybrid_llm.cli.material import watched
 from hybrid_llm.cli.options import AsJson, CostAdvantage, Quality, RouterDir, Threshold, level_of
 from hybrid_llm.cli.output import print_json, print_table, progress
 from hybrid_llm.errors import HybridLLMWarning
@@ -49,9 +48,7 @@ def route(
     loaded = Router.load(router)
     texts = [text for query in queries for text in (_queries_of_standard_input() if query == "-" else [query])]
     with progress() as report:
-        decisions = watched(loaded, report).decide_each(
-            texts, [level] * len(texts), require_certified=require_certified
-        )
+        decisions = loaded.watched(report).decide_each(texts, [level] * len(texts), require_certified=require_certified)
     if json:
         print_json([{"query": text, **decision.as_dict()} for text, decision in zip(texts, decisions, strict=True)])
         return

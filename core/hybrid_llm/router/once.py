@@ -1,4 +1,4 @@
-"""Warnings that are given once, and point at the line of the user's own program."""
+"""Warnings that point at the line of the user's own program, and those that are given once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Once:
 
 
 def warn_user(message: str) -> None:
-    """Give a :class:`HybridLLMWarning` that points at the line of the user's own program."""
+    """Give a :class:`HybridLLMWarning` that points at the user's line."""
     warnings.warn(message, HybridLLMWarning, stacklevel=_frames_on_the_way() + 1)
 
 

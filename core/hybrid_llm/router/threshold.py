@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hybrid_llm.errors import LevelError
-from hybrid_llm.level import ALWAYS_LARGE, Level
+from hybrid_llm.level import ALWAYS_LARGE, DEFAULT_LEVEL, Level
+from hybrid_llm.router.once import warn_user
 
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
@@ -30,6 +31,46 @@ class Threshold:
     value: float
     certified: bool = False
     measured: bool = False
+
+
+class Thresholds:
+    """The thresholds of one router.
+
+    Args:
+        calibration: Measured thresholds, if there are any.
+        certificate: Proved thresholds, if there are any.
+    """
+
+    def __init__(self, calibration: Calibration | None, certificate: Menu | None) -> None:
+        self._calibration = calibration
+        self._certificate = certificate
+        self._warned = False
+
+    def of(self, level: Level | None, *, require_certified: bool = False) -> Threshold:
+        """Return the threshold of a level, with one warning when the first quality is measured and not proved.
+
+        Args:
+            level: What the caller asks for; ``None`` is the default level.
+            require_certified: Whether only a proved threshold will do.
+
+        Raises:
+            LevelError: The level needs a calibration and there is none.
+        """
+        level = level or DEFAULT_LEVEL
+        threshold = resolve(level, self._calibration, self._certificate, require_certified=require_certified)
+        if threshold.measured and not self._warned:
+            self._warned = True
+            self._warn(level)
+        return threshold
+
+    def _warn(self, level: Level) -> None:
+        measured = self._calibration
+        assert measured is not None
+        note = f"; {measured.note}" if measured.note else ""
+        warn_user(
+            f"The threshold for {level} was measured, not certified, for this pair ({measured.small} -> "
+            f"{measured.large}, {measured.n} rows{note}); hybrid-llm certify gives one with a proof."
+        )
 
 
 def resolve(

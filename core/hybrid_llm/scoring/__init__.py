@@ -1,6 +1,6 @@
 """Scoring: from a query's text to p(x), by an encoder and a head or by a scorer of the user's own."""
 
-from hybrid_llm.scoring.asking import Progress, Scoring, checked, single
+from hybrid_llm.scoring.asking import Progress, Scorer, Scoring, TrainedScorer, checked, single
 from hybrid_llm.scoring.embedding import EmbeddingScorer, RememberingScorer, joined
 from hybrid_llm.scoring.encoder import Encoded, Encoder, QueryTokenizer
 from hybrid_llm.scoring.encoder_folder import EncoderInfo
@@ -20,7 +20,9 @@ __all__ = [
     "Progress",
     "QueryTokenizer",
     "RememberingScorer",
+    "Scorer",
     "Scoring",
+    "TrainedScorer",
     "checked",
     "gaussian_kernel",
     "joined",

@@ -1,15 +1,16 @@
-"""Asking the scorer: with the input looked at, in one pass, in flat memory, or for tasks of an event loop."""
+"""What a scorer is, and how it is asked: input and answers checked, in one pass, in a stream, or by tasks of a loop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from hybrid_llm.scoring.encoder import Encoder
     from hybrid_llm.scoring.microbatch import MicroBatch
 
 Scores = tuple[NDArray[np.float64], NDArray[np.bool_]]
@@ -20,29 +21,100 @@ Progress = Callable[[str, int, int], None]
 
 CHUNK: Final = 256
 """Queries that a stream reads ahead."""
+STEP: Final = 128
+"""Queries of a pass where somebody is told how far it is."""
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """Anything that scores queries: the network of a trained router, or an object of your own."""
+
+    @property
+    def id(self) -> str:
+        """A name that changes when the scores do (it becomes ``Decision.router_id``)."""
+        ...
+
+    def score(self, queries: Sequence[str]) -> NDArray[np.float64]:
+        """Return p(x) in [0, 1] for each query, shape (n,)."""
+        ...
+
+
+class Weights(Protocol):
+    """The last step of a trained scorer, as a router folder keeps it."""
+
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Return the weights as named arrays."""
+        ...
+
+
+@runtime_checkable
+class TrainedScorer(Scorer, Protocol):
+    """A scorer that training made: an encoder, a head on top, and a memory of scores.
+
+    Whoever has all of this is taken for one: its scores must depend on the text alone, so that they may be remembered
+    and texts of several callers scored together.
+    """
+
+    @property
+    def encoder(self) -> Encoder:
+        """What reads the text."""
+        ...
+
+    @property
+    def head(self) -> Weights:
+        """What makes a score of what the encoder gives."""
+        ...
+
+    def prepare(self) -> None:
+        """Open the network now, not at the first query."""
+        ...
+
+    def score_with_truncation(self, queries: Sequence[str]) -> Scores:
+        """Return p(x) and whether each query was longer than the encoder reads, both of shape (n,)."""
+        ...
+
+    def recall(self, queries: Sequence[str]) -> Scores | None:
+        """Return what :meth:`score_with_truncation` would, if it can be had at once from memory."""
+        ...
 
 
 class Scoring:
-    """Scores of one scorer, whose answers are checked.
+    """Asks one scorer and checks its answers.
 
     Args:
-        scorer: What scores, see ``hybrid_llm.router.Scorer``. Two more methods are used if it has them, as a trained
-            one does: ``score_with_truncation(queries)`` and ``recall(queries)``, which gives scores at once or None.
+        scorer: What scores.
+        progress: Told how many texts are scored, a hundred or so at a time; without it texts are one pass.
     """
 
-    def __init__(self, scorer: Any) -> None:
+    def __init__(self, scorer: Scorer, progress: Progress | None = None) -> None:
         self._scorer = scorer
+        self._trained = scorer if isinstance(scorer, TrainedScorer) else None
+        self._progress = progress
         self._joint: MicroBatch | None = None
 
     def score(self, texts: Sequence[str]) -> Scores:
-        """Score texts in one pass.
+        """Score texts in one pass, or step by step where somebody is told how far it is.
 
         Raises:
             ValueError: The scorer returned something else than a finite number for each text.
         """
-        with_truncation = getattr(self._scorer, "score_with_truncation", None)
-        if with_truncation is not None:
-            scores, truncated = with_truncation(texts)
+        if self._progress is None:
+            return self._pass(texts)
+        scores, truncated = np.zeros(len(texts)), np.zeros(len(texts), dtype=bool)
+        for start in range(0, len(texts), STEP):
+            part = slice(start, start + STEP)
+            self._progress("Scoring queries", start, len(texts))
+            scores[part], truncated[part] = self._pass(texts[part])
+        return scores, truncated
+
+    def tell(self, what: str) -> None:
+        """Tell whoever watches that something begins of which nobody knows how long it takes."""
+        if self._progress is not None:
+            self._progress(what, 0, 0)
+
+    def _pass(self, texts: Sequence[str]) -> Scores:
+        if self._trained is not None:
+            scores, truncated = self._trained.score_with_truncation(texts)
         else:
             scores, truncated = self._scorer.score(texts), np.zeros(len(texts), dtype=bool)
         scores = np.asarray(scores, dtype=np.float64)
@@ -55,7 +127,7 @@ class Scoring:
         if self._joint is None:
             from hybrid_llm.scoring.microbatch import MicroBatch
 
-            self._joint = MicroBatch(self.score, getattr(self._scorer, "recall", None))
+            self._joint = MicroBatch(self.score, self._trained.recall if self._trained else None)
         return await self._joint.score(texts)
 
     def stream(self, queries: Iterable[str]) -> Iterator[float]:

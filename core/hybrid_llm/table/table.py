@@ -244,7 +244,7 @@ class QualityTable:
             large=large,
             ids=take(self.ids, keep),
             queries=take(self.queries, keep),
-            splits=take(self.row_splits, keep),
+            row_splits=take(self.row_splits, keep),
             tasks=take(self.tasks, keep),
             stem_keys=take(self.stem_keys, keep),
             q_small=tuple(read_only(self.quality[row][small]) for row in keep),
