@@ -13,10 +13,9 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
 from hybrid_llm.decision import Route
-from hybrid_llm.dispatch import dialect_of, is_setting, translated
 
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch import Pair
+    from hybrid_llm.dispatch import Dialect, Pair
 
 _OPTIONS: Final = (
     *("mirostat", "mirostat_eta", "mirostat_tau", "num_ctx", "num_gpu", "num_thread", "num_predict", "repeat_last_n"),
@@ -39,8 +38,8 @@ def settings_for(pair: Pair, route: Route, arm: Runnable[Any, Any], settings: Ma
     model, bound = _unbound(arm)
     if not settings or not isinstance(model, BaseChatModel):
         return {**settings}
-    said, left_out = _said(model, settings)
-    if dialect_of(type(model)) == "ollama" and "options" in said:
+    dialect, said, left_out = _said(model, settings)
+    if dialect == "ollama" and "options" in said:
         kept = settings.get("options", bound.get("options"))  # those of a call stand in for the model's own
         own = {name: getattr(model, name, None) for name in _OPTIONS} if kept is None else kept
         said["options"] = {**{name: value for name, value in own.items() if value is not None}, **said["options"]}
@@ -55,13 +54,15 @@ def with_settings(
 
     OpenAI's class takes settings there. Ollama's refuses them, so a copy of it is made with them.
     """
+    if not options:
+        return arm, {}
+    from hybrid_llm.dispatch import is_setting  # loaded when a call has settings
+
     settings = {name: value for name, value in options.items() if is_setting(name) and name != "strict"}
-    if not settings or dialect_of(type(arm)) is None:
-        return arm, {**options}
     rest = {name: value for name, value in options.items() if name not in settings}
-    said, left_out = _said(arm, settings)
-    if dialect_of(type(arm)) == "ollama":
-        said = {**said, **said.pop("options", {})}
+    dialect, said, left_out = _said(arm, settings)
+    if dialect == "ollama":
+        said |= said.pop("options", {})
         left_out += tuple(name for name in said if name not in type(arm).model_fields)
         arm = arm.model_copy(update={name: value for name, value in said.items() if name in type(arm).model_fields})
         said = {}
@@ -69,10 +70,13 @@ def with_settings(
     return arm, {**rest, **said}
 
 
-def _said(model: BaseChatModel, settings: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _said(model: BaseChatModel, settings: Mapping[str, Any]) -> tuple[Dialect | None, dict[str, Any], tuple[str, ...]]:
+    """Return the dialect of a model, the settings in it, and the names of those that it has no word for."""
+    from hybrid_llm.dispatch import dialect_of, translated  # loaded when a call has settings
+
     dialect = dialect_of(type(model))
     if dialect is None:
-        return {**settings}, ()
+        return None, {**settings}, ()
     chosen = {}
     if (model.profile or {}).get("tool_choice") and "tool_choice" in settings:  # a class that can, for once
         chosen = {"tool_choice": settings["tool_choice"]}
@@ -80,9 +84,10 @@ def _said(model: BaseChatModel, settings: Mapping[str, Any]) -> tuple[dict[str, 
     found = translated({name: value for name, value in settings.items() if name not in chosen}, dialect, thinks=thinks)
     said, left_out = found.settings, found.left_out
     if dialect == "chat" and _by_responses(model, said):
+        dialect = "responses"
         found = translated(said, "responses")
         said, left_out = found.settings, left_out + found.left_out
-    return {**{_HERE.get(name, name): value for name, value in said.items()}, **chosen}, left_out
+    return dialect, {**{_HERE.get(name, name): value for name, value in said.items()}, **chosen}, left_out
 
 
 def _by_responses(model: Any, settings: Mapping[str, Any]) -> bool:

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.llms import LLM
 
-from hybrid_llm.dispatch import Dialect, dialect_of, json_schema_of, translated
-
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch import Pair
+    from hybrid_llm.dispatch import Dialect, Pair
     from llamaindex_hybrid._capabilities import Arm
 
 _OF_OLLAMA: Final = {"think": "thinking", "keep_alive": "keep_alive"}
@@ -26,6 +24,8 @@ _UNREAD: Final = ("logprobs", "top_logprobs")
 
 def dialect_of_llm(llm: LLM) -> Dialect | None:
     """Return how an LLM wants its settings; ``None`` for a class of neither family."""
+    from hybrid_llm.dispatch import dialect_of  # loaded at the first call
+
     dialect = dialect_of(type(llm))
     return "completions" if dialect == "chat" and not llm.metadata.is_chat_model else dialect
 
@@ -43,6 +43,8 @@ def settings_for(pair: Pair, arm: Arm, settings: Mapping[str, Any], *, tools: bo
     dialect = dialect_of_llm(llm) if settings else None
     if dialect is None:
         return llm, {**settings}
+    from hybrid_llm.dispatch import json_schema_of, translated
+
     thinks = getattr(llm, "thinking" if dialect == "ollama" else "reasoning_effort", None)
     given = {name: json_schema_of(value) for name, value in settings.items()}
     found = translated(given, dialect, thinks=thinks)

@@ -71,7 +71,7 @@ TABLE: Final = (
     Words("presence_penalty", "presence_penalty", "", "presence_penalty", (0,)),
     Words("logprobs", "logprobs", "", "logprobs", (False,)),
     Words("top_logprobs", "top_logprobs", "top_logprobs", "", (0,)),
-    Words("format", "response_format", "text"),
+    Words("format", "response_format text", "text"),
     Words("think", "reasoning_effort reasoning", "reasoning"),
     Words("keep_alive"),
     *(Words(option) for option in ("top_k", "min_p", "typical_p", "tfs_z", "repeat_penalty", "repeat_last_n")),
@@ -193,8 +193,10 @@ def _said(name: str, value: Any, words: Words, dialect: Dialect, thinks: bool | 
         of_ollama = name == "think" or (name == "reasoning" and not isinstance(value, Mapping))
         return _thinking(value, dialect, thinks, own=of_ollama == (dialect == "ollama"))
     if words is _FORMAT:
-        if dialect != "ollama" and name == "response_format" and isinstance(value, type):
-            return name, value  # LangChain's class reads it
+        if dialect != "ollama" and (name == "text" or (name == "response_format" and isinstance(value, type))):
+            return name, value  # LangChain's class reads both, and takes the Responses API for the first
+        if name == "text":
+            value = value.get("format") if isinstance(value, Mapping) else None
         said = _FORMATS[dialect](value)
         return (known[0], said) if said else ("", None)
     if dialect == "ollama" and name == "stop" and isinstance(value, str):
@@ -248,8 +250,6 @@ def _response_format(value: Any) -> Any:
 
 
 def _text_of_responses(value: Any) -> Any:
-    if isinstance(value, Mapping) and "format" in value:
-        return value
     said = _response_format(value)
     if not isinstance(said, Mapping):
         return None
