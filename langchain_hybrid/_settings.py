@@ -78,7 +78,7 @@ def _said(model: BaseChatModel, settings: Mapping[str, Any]) -> tuple[Dialect | 
     if dialect is None:
         return None, {**settings}, ()
     chosen = {}
-    if (model.profile or {}).get("tool_choice") and "tool_choice" in settings:  # a class that can, for once
+    if (model.profile or {}).get("tool_choice") and settings.keys() >= {"tools", "tool_choice"}:  # a class that can
         chosen = {"tool_choice": settings["tool_choice"]}
     thinks = getattr(model, "reasoning" if dialect == "ollama" else "reasoning_effort", None)
     found = translated({name: value for name, value in settings.items() if name not in chosen}, dialect, thinks=thinks)

@@ -79,7 +79,6 @@ def ollama(**options: Any) -> dict[str, Any]:
         ({"text": {"format": JSON_MODE}}, {"format": "json"}, ..., ..., None),
         ({"text": {"verbosity": "low"}}, None, ..., ..., None),
         ({"response_format": City}, {"format": City.model_json_schema()}, {"response_format": City}, ..., None),
-        ({"think": False}, {"think": False}, None, None, None),
         ({"reasoning": True}, {"think": True}, None, None, None),
         ({"think": "low"}, {"think": "low"}, None, None, None),
         ({"reasoning_effort": "low"}, None, {"reasoning_effort": "low"}, {"reasoning": {"effort": "low"}}, None),
@@ -155,6 +154,12 @@ def test_ollama_is_asked_to_think_by_another_familys_word_only_if_it_was_made_to
 def test_openai_is_asked_to_think_by_ollamas_word_only_if_it_was_made_to() -> None:
     assert translated({"think": "low"}, "chat", thinks="high").settings == {"reasoning_effort": "low"}
     assert translated({"think": True}, "chat", thinks="high").left_out == ("think",)
+
+
+def test_not_to_think_is_nothing_to_tell_openai_unless_it_was_made_to() -> None:
+    assert translated({"think": False}, "ollama", thinks=True).settings == {"think": False}
+    assert translated({"think": False}, "chat") == translated({}, "chat")
+    assert translated({"think": False}, "chat", thinks="high").left_out == ("think",)
 
 
 def test_families_are_known_by_the_names_of_their_classes() -> None:

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from hybrid_llm import HybridLLMWarning
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, HybridRouterMiddleware, RunnableHybrid
-from tests.langchain._ways import Way, every_way
+from tests.langchain._ways import Way, by_ainvoke, by_batch, by_invoke, every_way
 from tests.model_servers import ModelServer
 
 Arms = tuple[ChatOllama, ChatOpenAI]
@@ -195,10 +195,8 @@ async def test_ollama_that_was_made_to_think_is_told_how_much(servers: Servers) 
     assert servers.large.last["reasoning_effort"] == "high"
 
 
-@every_way
+@pytest.mark.parametrize("way", [by_invoke, by_ainvoke, by_batch])
 async def test_the_responses_api_gets_its_own_words(way: Way, servers: Servers) -> None:
-    if way.__name__.endswith("stream"):
-        pytest.skip("the server here does not stream responses")
     hybrid = servers.chat(large={"use_responses_api": True, "max_tokens": 100})
     with pytest.warns(HybridLLMWarning, match="does not know seed=, stop="):
         await way(hybrid, ["hard"], num_predict=5, seed=1, stop=["."], temperature=0, format="json")

@@ -72,7 +72,7 @@ TABLE: Final = (
     Words("logprobs", "logprobs", "", "logprobs", (False,)),
     Words("top_logprobs", "top_logprobs", "top_logprobs", "", (0,)),
     Words("format", "response_format text", "text"),
-    Words("think", "reasoning_effort reasoning", "reasoning"),
+    Words("think", "reasoning_effort reasoning", "reasoning", nothing_lost=(False,)),
     Words("keep_alive"),
     *(Words(option) for option in ("top_k", "min_p", "typical_p", "tfs_z", "repeat_penalty", "repeat_last_n")),
     *(Words(option) for option in ("mirostat", "mirostat_eta", "mirostat_tau", "penalize_newline", "num_keep")),
@@ -167,7 +167,7 @@ def translated(settings: Mapping[str, Any], dialect: Dialect, *, thinks: bool | 
         word, said = _said(name, value, words, dialect, thinks)
         if word:
             (own if word == name else foreign)[word] = said
-        elif value is not None and not _nothing_lost(value, words):
+        elif value is not None and ((words is _THINKING and thinks) or not _nothing_lost(value, words)):
             left_out.append(name)
     if dialect == "ollama" and given.get("tool_choice") == "none":  # its way not to call a tool is not to have one
         own.pop("tools", None)
