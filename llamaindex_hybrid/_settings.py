@@ -18,8 +18,17 @@ if TYPE_CHECKING:
 
 _OF_OLLAMA: Final = {"think": "thinking", "keep_alive": "keep_alive"}
 """Settings that are fields of Ollama's class."""
-_UNREAD: Final = ("logprobs", "top_logprobs")
-"""What Ollama's client takes and its class here does not hand on."""
+_UNREAD: Final[Mapping[str, frozenset[str]]] = {
+    "ollama": frozenset({"logprobs", "top_logprobs"}),
+    "chat": frozenset(
+        {
+            *("strict", "stream_usage", "reasoning", "text", "include", "truncation"),
+            *("previous_response_id", "context_management"),
+        }
+    ),
+    "responses": frozenset({"strict", "stream_usage", "verbosity"}),
+}
+"""What LangChain's classes take and those here would refuse or drop, by dialect."""
 
 
 def dialect_of_llm(llm: LLM) -> Dialect | None:
@@ -50,8 +59,10 @@ def settings_for(pair: Pair, arm: Arm, settings: Mapping[str, Any], *, tools: bo
     found = translated(given, dialect, thinks=thinks)
     said, left_out = found.settings, list(found.left_out)
     fields: dict[str, Any] = {}
+    for name in _UNREAD.get(dialect, frozenset()) & said.keys():
+        if not (tools and name == "strict"):
+            left_out += [name] if said.pop(name) else []
     if dialect == "ollama":
-        left_out += [name for name in _UNREAD if said.pop(name, None)]
         if tools and said.pop("format", None):  # it keeps Ollama from calling any
             left_out += [name for name in ("format", "response_format") if name in settings]
         fields = {field: said.pop(name) for name, field in _OF_OLLAMA.items() if name in said}

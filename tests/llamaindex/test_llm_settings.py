@@ -217,6 +217,7 @@ async def test_an_arm_that_knows_no_json_mode_is_not_asked_for_json(way: Way, se
         ("hard", {"num_ctx": 1024}),
         ("hard", {"keep_alive": "1h"}),
         ("hard", {"think": True}),
+        ("hard", {"stream_usage": True}),  # for the class of LangChain
     ],
     ids=str,
 )
@@ -314,6 +315,15 @@ async def test_openais_own_class_is_of_the_family(servers: Servers) -> None:
     llm = servers.llm(large=servers.openai(OpenAI, model="gpt-4o"))
     llm.chat([ChatMessage("hard")], num_predict=5, format="json")
     assert (servers.large.last["max_tokens"], servers.large.last["response_format"]) == (5, JSON_MODE)
+
+
+async def test_strict_is_for_tools_and_breaks_no_call_without(servers: Servers) -> None:
+    llm = servers.llm()
+    with pytest.warns(HybridLLMWarning, match=r"large .* strict="):
+        llm.chat([ChatMessage("hard")], strict=True)
+    llm.chat([ChatMessage("easy")], strict=True)
+    llm.chat_with_tools([TOOL], "hard", strict=True)
+    assert servers.large.last["tools"][0]["function"]["strict"] is True
 
 
 async def test_a_model_of_another_family_gets_the_settings_of_a_call_as_they_are() -> None:
