@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, NotRequired
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 from langchain.agents import AgentState
 from langchain.agents.middleware import ModelRequest
@@ -21,6 +21,10 @@ from langchain_hybrid._cache_marks import without_foreign_marks
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import request_of
 from langchain_hybrid._options import read_options
+from langchain_hybrid._settings import settings_for
+
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Pair
 
 
 class HybridState(AgentState[Any]):
@@ -77,11 +81,12 @@ def read_request(
     )
 
 
-def for_arm(call: ModelRequest[Any], arm: BaseChatModel, route: Route) -> ModelRequest[Any]:
-    """Return the call as an arm can take it: what another provider left in it is taken out, on copies."""
+def for_arm(call: ModelRequest[Any], arm: BaseChatModel, route: Route, pair: Pair) -> ModelRequest[Any]:
+    """Return the call as an arm can take it, on copies: in its own words, without what another provider left."""
     call = without_foreign_marks(call, arm)
     messages: Sequence[BaseMessage] = safe_history([*call.messages], arm, route)
-    return call.override(model=arm, messages=[*messages])  # type: ignore[list-item]
+    settings = settings_for(pair, route, arm, call.model_settings)
+    return call.override(model=arm, messages=[*messages], model_settings=settings)  # type: ignore[list-item]
 
 
 def _chosen(call: ModelRequest[Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import CONFIG_SPECS, read_options
 from langchain_hybrid._parts import as_chat_arm, checked_query, merged_profiles, own_settings
 from langchain_hybrid._runs import closing_stream
+from langchain_hybrid._settings import settings_for
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -136,7 +137,7 @@ class ChatPair(BaseChatModel):
             query=self.query,
             tools=rest.get("tools") or (),
             tool_choice=rest.get("tool_choice"),
-            structured=bool(rest.get("response_format")),
+            structured=bool(rest.get("response_format") or rest.get("format")),
         )
 
     def _arm(self, decision: Decision) -> BaseChatModel:
@@ -159,7 +160,10 @@ class ChatPair(BaseChatModel):
     ) -> ChatResult:
         decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
         result, decision = self._pair.call(
-            decided, lambda d: _calls.generate(self._arm(d), self._history(messages, d), stop, run_manager, rest)
+            decided,
+            lambda d: _calls.generate(
+                self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)
+            ),
         )
         return _calls.marked(result, decision)
 
@@ -172,7 +176,10 @@ class ChatPair(BaseChatModel):
     ) -> ChatResult:
         decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
         result, decision = await self._pair.acall(
-            decided, lambda d: _calls.agenerate(self._arm(d), self._history(messages, d), stop, run_manager, rest)
+            decided,
+            lambda d: _calls.agenerate(
+                self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)
+            ),
         )
         return _calls.marked(result, decision)
 
@@ -186,7 +193,7 @@ class ChatPair(BaseChatModel):
         decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
         chunks = self._pair.stream(
             decided,
-            lambda d: _calls.stream(self._arm(d), self._history(messages, d), stop, run_manager, rest),
+            lambda d: _calls.stream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
             _calls.shows,
         )
         with closing(chunks):
@@ -204,7 +211,7 @@ class ChatPair(BaseChatModel):
         decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
         chunks = self._pair.astream(
             decided,
-            lambda d: _calls.astream(self._arm(d), self._history(messages, d), stop, run_manager, rest),
+            lambda d: _calls.astream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
             _calls.shows,
         )
         async with closing_stream(chunks):
@@ -212,6 +219,14 @@ class ChatPair(BaseChatModel):
                 yield _calls.marked_chunk(first, decision)
                 async for chunk, _ in chunks:
                     yield chunk
+
+    def _said(
+        self, decision: Decision, stop: list[str] | None, run_manager: Any, kwargs: Mapping[str, Any]
+    ) -> tuple[list[str] | None, Any, dict[str, Any]]:
+        """Return the last arguments of a call, with its settings in the words of the arm."""
+        given = {**kwargs, "stop": stop} if stop is not None else kwargs
+        settings = settings_for(self._pair, decision.route, self._arm(decision), given)
+        return settings.pop("stop", None), run_manager, settings
 
     def _history(self, messages: list[BaseMessage], decision: Decision) -> list[BaseMessage]:
         return safe_history(messages, self._arm(decision), decision.route)

@@ -154,7 +154,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
 
         def answer(decision: Decision) -> ModelResponse[Any]:
             with attempts.of(decision):
-                return handler(for_arm(request, self._arm(decision), decision.route))
+                return handler(for_arm(request, self._arm(decision), decision.route, self._pair))
 
         with attempts.raising():
             response, came = self._pair.call(decided, answer)
@@ -170,7 +170,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
 
         async def answer(decision: Decision) -> ModelResponse[Any]:
             with attempts.of(decision):
-                return await handler(for_arm(request, self._arm(decision), decision.route))
+                return await handler(for_arm(request, self._arm(decision), decision.route, self._pair))
 
         with attempts.raising():
             response, came = await self._pair.acall(decided, answer)

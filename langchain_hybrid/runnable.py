@@ -20,6 +20,7 @@ from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import CONFIG_SPECS, read_options
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each, shows_something
+from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import Run, child_config, with_decision
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     """Sends each input to the small arm or to the large one, before either is called.
 
     The router scores the query, the level says from which score on small answers, and the chosen arm gets the
-    input, the config and the keyword arguments as they are. The arm's run in the trace is tagged ``route:small`` or
+    input, the config and the keyword arguments as they are (settings of a call in the words of its class, where it is
+    a chat model of Ollama's or OpenAI's). The arm's run in the trace is tagged ``route:small`` or
     ``route:large`` and has the decision in its metadata under ``hybrid``; a chat message that comes back has it in
     ``response_metadata["hybrid"]`` (the first chunk of a stream).
 
@@ -174,7 +176,9 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             value = next(inputs)
 
             def ask(decision: Decision) -> Iterator[Output]:
-                return self._arm(decision).stream(value, self._child(config, run_manager, decision), **rest)
+                return self._arm(decision).stream(
+                    value, self._child(config, run_manager, decision), **self._said(decision, rest)
+                )
 
             chunks = self._pair.stream(self._request(value, config, options), ask, shows_something)
             with closing(chunks):
@@ -202,7 +206,9 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             value = await anext(inputs)
 
             def ask(decision: Decision) -> AsyncIterator[Output]:
-                return self._arm(decision).astream(value, self._child(config, run_manager, decision), **rest)
+                return self._arm(decision).astream(
+                    value, self._child(config, run_manager, decision), **self._said(decision, rest)
+                )
 
             chunks = self._pair.astream(self._request(value, config, options), ask, shows_something)
             async with closing_stream(chunks):
@@ -267,7 +273,9 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     ) -> Output:
         def answer(value: Input, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Output:
             def ask(decision: Decision) -> Output:
-                return self._arm(decision).invoke(value, self._child(config, run_manager, decision), **kwargs)
+                return self._arm(decision).invoke(
+                    value, self._child(config, run_manager, decision), **self._said(decision, kwargs)
+                )
 
             return with_decision(*self._pair.call(read(config), ask))
 
@@ -282,7 +290,9 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     ) -> Output:
         async def answer(value: Input, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Output:
             async def ask(decision: Decision) -> Output:
-                return await self._arm(decision).ainvoke(value, self._child(config, run_manager, decision), **kwargs)
+                return await self._arm(decision).ainvoke(
+                    value, self._child(config, run_manager, decision), **self._said(decision, kwargs)
+                )
 
             return with_decision(*await self._pair.acall(read(config), ask))
 
@@ -290,6 +300,9 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
 
     def _arm(self, decision: Decision) -> Runnable[Input, Output]:
         return self.small if decision.route == "small" else self.large
+
+    def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
 
     def _child(self, config: RunnableConfig, run: Run, decision: Decision) -> RunnableConfig:
         return child_config(config, run, decision)

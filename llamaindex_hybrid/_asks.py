@@ -12,7 +12,7 @@ from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 from hybrid_llm.decision import Route
 from hybrid_llm.dispatch import Request, level_of, split_options
 from hybrid_llm.level import Level
-from llamaindex_hybrid._history import known_arguments, safe_messages
+from llamaindex_hybrid._history import safe_messages
 from llamaindex_hybrid._requests import chat_request, prompt_request, template_request
 from llamaindex_hybrid._routing import Ask
 from llamaindex_hybrid.levels import LEVEL_HERE
@@ -41,20 +41,20 @@ class Asks:
         """Ask for the answer in a conversation."""
         options, rest = split_options(kwargs)
         request = self._completed(method, chat_request(messages, rest), options, lambda: _last_text(messages))
-        return Ask(method, request, lambda arm: ((safe_messages(messages, arm.side),), known_arguments(arm.llm, rest)))
+        return Ask(method, request, lambda arm, said: ((safe_messages(messages, arm.side),), said), rest)
 
     def complete(self, method: str, prompt: str, formatted: bool, kwargs: Mapping[str, Any]) -> Ask[CompletionResponse]:
         """Ask for the completion of a prompt."""
         options, rest = split_options(kwargs)
         request = self._completed(method, prompt_request(prompt, rest), options, lambda: prompt)
-        return Ask(method, request, lambda arm: ((prompt,), {"formatted": formatted, **known_arguments(arm.llm, rest)}))
+        return Ask(method, request, lambda arm, said: ((prompt,), {"formatted": formatted, **said}), rest)
 
     def predict(self, method: str, prompt: BasePromptTemplate, values: Mapping[str, Any]) -> Ask[str]:
         """Ask for the answer to a template."""
         options, rest = split_options(values, prompt.template_vars)
         request = template_request(prompt, rest, self.query_vars)
         request = self._completed(method, request, options, lambda: prompt.format(**rest))
-        return Ask(method, request, lambda arm: ((_safe_template(prompt, arm.side),), dict(rest)))
+        return Ask(method, request, lambda arm, _: ((_safe_template(prompt, arm.side),), dict(rest)))
 
     def structured(
         self,
@@ -72,10 +72,8 @@ class Asks:
         return Ask(
             method,
             request,
-            lambda arm: (
-                (output_cls, _safe_template(prompt, arm.side)),
-                {"llm_kwargs": known_arguments(arm.llm, rest), **fill},
-            ),
+            lambda arm, said: ((output_cls, _safe_template(prompt, arm.side)), {"llm_kwargs": said, **fill}),
+            rest,
         )
 
     def with_tools(
@@ -93,7 +91,7 @@ class Asks:
         options, rest = split_options(kwargs)
         messages = joined(user_msg, chat_history)
         request = chat_request(messages, rest, tools=True, forced_tool=tool_required)
-        settings = {
+        own = {
             "verbose": verbose,
             "allow_parallel_tool_calls": allow_parallel_tool_calls,
             "tool_required": tool_required,
@@ -101,10 +99,11 @@ class Asks:
         return Ask(
             method,
             self._completed(method, request, options, lambda: _last_text(messages)),
-            lambda arm: (
-                (tools,),
-                {"chat_history": safe_messages(messages, arm.side), **settings, **known_arguments(arm.llm, rest)},
+            lambda arm, said: (
+                (_callable(tools, rest, said),),
+                {"chat_history": safe_messages(messages, arm.side), **own, **said},
             ),
+            rest,
             tools=True,
         )
 
@@ -120,6 +119,11 @@ class Asks:
             without_text="small" if self.background == "small" else "large",
             method=method,
         )
+
+
+def _callable(tools: Sequence[BaseTool], settings: Mapping[str, Any], said: Mapping[str, Any]) -> Sequence[BaseTool]:
+    """Return the tools of a call; none for an arm that has no other way to be told not to call any."""
+    return [] if settings.get("tool_choice") == "none" and "tool_choice" not in said else tools
 
 
 def joined(user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessage] | None) -> list[ChatMessage]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from contextlib import aclosing, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse, ThinkingBlock, ToolCallBlock
@@ -13,6 +13,7 @@ from llama_index.core.bridge.pydantic import BaseModel
 from hybrid_llm.decision import KEY, Decision, Route
 from hybrid_llm.dispatch import Pair, Request
 from llamaindex_hybrid._capabilities import Arm
+from llamaindex_hybrid._settings import settings_for
 
 T = TypeVar("T")
 
@@ -24,16 +25,19 @@ class Ask(Generic[T]):
     Args:
         method: The method of an arm that answers it.
         request: What the router is told.
-        arguments: Returns the positional and keyword arguments for an arm; fresh ones each time it is called.
+        arguments: Returns the positional and keyword arguments for an arm and the settings in its words; fresh ones
+            each time it is called.
+        settings: The settings of the call, in the user's words.
         tools: Whether the method is one that only function-calling models have.
     """
 
     method: str
     request: Request
-    arguments: Callable[[Arm], tuple[tuple[Any, ...], dict[str, Any]]]
+    arguments: Callable[[Arm, dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+    settings: Mapping[str, Any] = field(default_factory=dict)
     tools: bool = False
 
-    def put(self, arm: Arm) -> Any:
+    def put(self, arm: Arm, pair: Pair) -> Any:
         """Call the arm.
 
         Raises:
@@ -44,8 +48,9 @@ class Ask(Generic[T]):
                 f"{self.method}() needs a function-calling model, and {arm.side} ({arm.name}) is none. If it can call "
                 "functions, say so where it is made: is_function_calling_model=True."
             )
-        args, kwargs = self.arguments(arm)
-        return getattr(arm.llm, self.method)(*args, **kwargs)
+        llm, settings = settings_for(pair, arm, self.settings, tools=self.tools)
+        args, kwargs = self.arguments(arm, settings)
+        return getattr(llm, self.method)(*args, **kwargs)
 
 
 class Routing:
@@ -62,12 +67,12 @@ class Routing:
 
     def call(self, ask: Ask[T]) -> T:
         """Return the answer."""
-        value, came = self.pair.call(ask.request, lambda decision: ask.put(self.arms[decision.route]))
+        value, came = self.pair.call(ask.request, lambda decision: ask.put(self.arms[decision.route], self.pair))
         return cast("T", _marked(value, came.as_dict()))
 
     async def acall(self, ask: Ask[T]) -> T:
         """Do what :meth:`call` does, with a method that is a coroutine."""
-        value, came = await self.pair.acall(ask.request, lambda decision: ask.put(self.arms[decision.route]))
+        value, came = await self.pair.acall(ask.request, lambda decision: ask.put(self.arms[decision.route], self.pair))
         return cast("T", _marked(value, came.as_dict()))
 
     def stream(self, ask: Ask[T]) -> Generator[T, None, None]:
@@ -76,7 +81,7 @@ class Routing:
 
         def chunks() -> Generator[T, None, None]:
             record: dict[str, Any] | None = None
-            answer = self.pair.stream(decided, lambda decision: ask.put(self.arms[decision.route]), _shows)
+            answer = self.pair.stream(decided, lambda decision: ask.put(self.arms[decision.route], self.pair), _shows)
             with closing(answer):
                 for chunk, came in answer:
                     record = record or came.as_dict()
@@ -89,7 +94,7 @@ class Routing:
         decided = await self.pair.adecide(ask.request)
 
         async def answer(decision: Decision) -> AsyncIterator[T]:
-            stream = await ask.put(self.arms[decision.route])
+            stream = await ask.put(self.arms[decision.route], self.pair)
             async with aclosing(stream):
                 async for chunk in stream:
                     yield chunk

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.outage import is_outage
     from hybrid_llm.dispatch.pair import Pair
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
+    from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
 
 __all__ = [
@@ -29,15 +30,20 @@ __all__ = [
     "Breaker",
     "Capabilities",
     "Decided",
+    "Dialect",
     "Failover",
     "Pair",
     "PairOptions",
     "PairState",
     "Request",
+    "dialect_of",
     "is_outage",
+    "is_setting",
+    "json_schema_of",
     "level_of",
     "refuse_near_miss",
     "split_options",
+    "translated",
 ]
 
 _HOMES = {
@@ -46,6 +52,9 @@ _HOMES = {
     **dict.fromkeys(
         ("LEVELS", "OF_A_CALL", "OPTIONS", "PairOptions", "level_of", "refuse_near_miss", "split_options"),
         "hybrid_llm.dispatch.options",
+    ),
+    **dict.fromkeys(
+        ("Dialect", "dialect_of", "is_setting", "json_schema_of", "translated"), "hybrid_llm.dispatch.settings"
     ),
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",

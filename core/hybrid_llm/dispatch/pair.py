@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import hashlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import replace
@@ -316,6 +316,18 @@ class Pair:
         return None
 
     # tell
+
+    def leave_out(self, route: Route, settings: Iterable[str]) -> None:
+        """Warn, once for each, of settings of a call that an arm does not know and that its call goes on without."""
+        if new := [name for name in settings if (route, name) not in self.state.left_out]:
+            from hybrid_llm.router import warn_user  # with numpy, which importing an adapter need not wait for
+
+            self.state.left_out.update((route, name) for name in new)
+            names = ", ".join(f"{name}=" for name in new)
+            warn_user(
+                f"{route} ({self._name(route)}) does not know {names}: it is left out of what {route} answers. "
+                "Where it matters, set it on that model itself, in the model's own words."
+            )
 
     def _name(self, route: Route) -> str:
         return self._policy.capabilities(route).model or route

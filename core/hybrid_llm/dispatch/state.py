@@ -33,10 +33,12 @@ class PairState:
     Args:
         breakers: One for each arm.
         force: Where everything goes, while it is set.
+        left_out: Arms and the settings of theirs that were left out of a call, of which the caller was told.
     """
 
     breakers: dict[Route, Breaker] = field(default_factory=lambda: {"small": Breaker(), "large": Breaker()})
     force: Route | None = None
+    left_out: set[tuple[Route, str]] = field(default_factory=set)
 
     def __deepcopy__(self, memo: object) -> PairState:
         """Return the state itself: copies of a pair talk to the same servers."""
