@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import subprocess
+import sys
 from types import ModuleType
 
 import pytest
@@ -75,3 +77,22 @@ def test_every_exported_class_has_a_docstring_with_an_example_or_arguments(packa
     for name in module.__all__:
         doc = inspect.getdoc(getattr(module, name)) or ""
         assert "Args:" in doc or "Example:" in doc, name
+
+
+@pytest.mark.parametrize(
+    ("framework", "line", "extra"),
+    [
+        ("llama_index", "from llamaindex_hybrid import HybridLLM", "llamaindex"),
+        ("llama_index", "from llamaindex_hybrid import HybridSelector", "llamaindex"),
+        ("langchain_core", "from langchain_hybrid import ChatHybrid", "langchain"),
+        ("langchain", "from langchain_hybrid import HybridRouterMiddleware", "agents"),
+    ],
+)
+def test_a_framework_that_is_missing_is_named_with_its_extra_and_the_command(
+    framework: str, line: str, extra: str
+) -> None:
+    code = f"import sys; sys.modules[{framework!r}] = None; {line}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith("hybrid_llm.errors.MissingExtraError")
+    assert f"the extra {extra}: pip install 'hybrid-llm[{extra}]'" in said
