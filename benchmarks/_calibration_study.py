@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks._calibration_ways import Own, Scored, Way, apgr
 from hybrid_llm.metrics import SLACK, bootstrap
-from hybrid_llm.training.head import Rows
+from hybrid_llm.training.head.regression import Rows
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -16,7 +16,7 @@ from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.scoring import squash
 from hybrid_llm.table import hash_fraction
 from hybrid_llm.training import TrainConfig
-from hybrid_llm.training.head.head import FittedHead, Rows, Scaling, Setting, choose, fit_head
+from hybrid_llm.training.head.regression import FittedHead, Rows, Scaling, Setting, choose, fit_head
 from hybrid_llm.training.head.ridge import KernelRidge
 
 Floats = NDArray[np.float64]

@@ -80,7 +80,7 @@ def figures_of(
         "large": spec.large,
         "files": list(spec.files),
         "main": spec.main,
-        "rows": {name: pair.splits.count(name) for name in ("train", "validation", "test")},
+        "rows": {name: pair.row_splits.count(name) for name in ("train", "validation", "test")},
         "labels_coincide": _coincide(rows),
         "chosen": router.record.settings["chosen"],
         "figures": evaluate(scores, judged.mean_small, judged.mean_large, repetitions=repetitions),

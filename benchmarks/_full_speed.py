@@ -19,11 +19,11 @@ from benchmarks._full_runs import rows_of
 from hybrid_llm.labels import prob_labels
 from hybrid_llm.scoring import QueryTokenizer
 from hybrid_llm.table import PairTable
+from hybrid_llm.training.config import FineTuneSettings
 from hybrid_llm.training.full.batches import length_grouped
 from hybrid_llm.training.full.devices import Devices
 from hybrid_llm.training.full.finetune import TokenRows, fine_tune
 from hybrid_llm.training.full.network import logit_network
-from hybrid_llm.training.full_settings import FineTuneSettings
 from hybrid_llm.training.onnx.hub import fast_tokenizer, quiet
 
 BATCH: Final = 32

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.training import TrainConfig
-from hybrid_llm.training.head.head import Scaling
+from hybrid_llm.training.head.regression import Scaling
 from hybrid_llm.training.head.ridge import KernelRidge
 
 Floats = NDArray[np.float64]

@@ -151,7 +151,7 @@ def _out_of_fold(
             scores = np.zeros(len(pair))
             for number in np.unique(fold):
                 splits = tuple("test" if one == number else "train" for one in fold)
-                everyone, t = fit_and_score(replace(pair, splits=splits), encoder, label, changes)
+                everyone, t = fit_and_score(replace(pair, row_splits=splits), encoder, label, changes)
                 scores[fold == number] = everyone[fold == number]
                 if label == "trans":
                     out.found_t.append(t)

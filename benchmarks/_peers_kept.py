@@ -47,5 +47,5 @@ class Kept:
         versions = [version_of(name) for name in (*peer.installs, "scikit-learn", "numpy")]
         sources = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in SOURCES]
         parts = [peer.name, peer.draws, versions, sources, self._encoder, material.pair.data_hash]
-        parts.append(list(material.pair.splits))
+        parts.append(list(material.pair.row_splits))
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

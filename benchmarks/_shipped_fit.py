@@ -26,8 +26,9 @@ from hybrid_llm import Router
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.router import SeenRows, TrainingRecord
 from hybrid_llm.scoring import VERSION, EmbeddingScorer, Head, gaussian_kernel
-from hybrid_llm.training.head.head import Scaling, familiarity_of, platt
+from hybrid_llm.training.head.regression import Scaling, familiarity_of
 from hybrid_llm.training.head.ridge import LINEAR
+from hybrid_llm.training.probability import platt
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]

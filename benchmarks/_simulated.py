@@ -32,7 +32,7 @@ def _of_gap(gap: Gap, encoder: CachedEncoder, effort: LabelEffort) -> list[dict[
     facts, chance = [], []
     for seed in range(effort.seeds):
         pair, truth = _table(gap, seed, effort)
-        judged = np.array([split == "test" for split in pair.splits])
+        judged = np.array([split == "test" for split in pair.row_splits])
         small, large = pair.mean_small[judged], pair.mean_large[judged]
         facts.append([(small - large).mean(), truth[judged].mean()])
         chance.append(np.interp(GRID, random_curve(small, large).cost_advantage, random_curve(small, large).drop))

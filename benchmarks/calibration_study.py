@@ -29,7 +29,7 @@ from hybrid_llm import Router
 from hybrid_llm.labels import make_labels
 from hybrid_llm.scoring import EmbeddingScorer, Encoder, Head, features_of
 from hybrid_llm.table import PairTable, hash_fraction
-from hybrid_llm.training.head import Rows
+from hybrid_llm.training.head.regression import Rows
 
 Results = dict[str, Any]
 Found = dict[int, dict[str, tuple[Own, dict[str, Drawn]]]]
@@ -83,7 +83,7 @@ def study(data_dir: Path, encoder: CachedEncoder, draws: int, repetitions: int) 
         start, pair = time.perf_counter(), tables.of(spec)
         own, known = own_rows(pair, encoder, (without[spec.files], shipped))
         judging = {}
-        for part, pool, judged, ways in parts(own, known, pair.splits):
+        for part, pool, judged, ways in parts(own, known, pair.row_splits):
             judging[part] = len(judged)
             for size, often in DRAWS.items():
                 if len(pool) >= size:

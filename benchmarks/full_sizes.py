@@ -22,10 +22,10 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.doc_tables import markdown, write_between
+from hybrid_llm.training.config import FineTuneSettings, Precision
 from hybrid_llm.training.full.devices import Devices
 from hybrid_llm.training.full.finetune import TokenRows, fine_tune
 from hybrid_llm.training.full.network import logit_network
-from hybrid_llm.training.full_settings import FineTuneSettings, Precision
 from hybrid_llm.training.onnx.hub import quiet
 
 LENGTH: Final = 128

@@ -78,7 +78,7 @@ def measure_pair(name: str, peers: Sequence[Peer], material: Material, kept: Kep
         "name": name,
         "small": pair.small,
         "large": pair.large,
-        **{split: pair.splits.count(split) for split in ("train", "validation", "test")},
+        **{split: pair.row_splits.count(split) for split in ("train", "validation", "test")},
         "small_quality": float(judged.small.mean()),
         "large_quality": float(judged.large.mean()),
         "found": found,

@@ -73,7 +73,7 @@ def pair_scores(data_dir: Path, cache: Path | None = None) -> Iterable[PairScore
         pair = tables.of(spec)
         router = train(pair, encoder=encoder)
         assert router.record is not None
-        unseen = pair.rows(np.isin(pair.splits, ["validation", "test"]))
+        unseen = pair.rows(np.isin(pair.row_splits, ["validation", "test"]))
         columns = (router.score(unseen.queries), unseen.mean_small, unseen.mean_large)
         yield PairScores(spec.name, *_distinct(unseen.queries, columns), thresholds=router.record.thresholds)
 

@@ -7,8 +7,9 @@ first used.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
     from langchain_hybrid.chat import ChatHybrid
@@ -22,27 +23,5 @@ _HOMES = {
     "HybridRouterMiddleware": "langchain_hybrid.middleware",
     "RunnableHybrid": "langchain_hybrid.runnable",
 }
-_EXTRAS = {"langchain_core": "langchain", "langchain": "agents", "langgraph": "agents"}
-"""Which extra brings a package that is missing."""
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its home the first time it is used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    except ModuleNotFoundError as error:
-        from hybrid_llm.errors import MissingExtraError
-
-        extra = _EXTRAS.get((error.name or "").partition(".")[0])
-        if extra is None:
-            raise
-        raise MissingExtraError.of(name, extra) from error
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names, also those not imported yet."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

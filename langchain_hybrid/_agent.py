@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Final, NotRequired
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 from langchain.agents import AgentState
 from langchain.agents.middleware import ModelRequest
@@ -15,15 +15,16 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.runnables.config import ensure_config
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import Request
-from hybrid_llm.errors import LevelError
+from hybrid_llm.decision import Route
+from hybrid_llm.dispatch import OF_A_CALL, Request
 from langchain_hybrid._cache_marks import without_foreign_marks
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import request_of
-from langchain_hybrid._options import OPTIONS, read_options
+from langchain_hybrid._options import read_options
+from langchain_hybrid._settings import settings_for
 
-STATE_KEY: Final = "hybrid"
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Pair
 
 
 class HybridState(AgentState[Any]):
@@ -53,17 +54,6 @@ def as_model(side: str, arm: object) -> BaseChatModel:
     raise TypeError(f"{side}= takes a chat model; got {'nothing' if arm is None else type(arm).__name__}.")
 
 
-def decision_in(state: Mapping[str, Any]) -> Decision | None:
-    """Return the decision that an agent's state holds, if there is one that this version can read."""
-    recorded = state.get(STATE_KEY)
-    if not isinstance(recorded, Mapping):
-        return None
-    try:
-        return Decision.from_dict(recorded)
-    except LevelError:
-        return None
-
-
 def read_request(
     call: ModelRequest[Any], query: str | Callable[[Any], str], small: BaseChatModel, *, weigh_tools: bool
 ) -> Request:
@@ -91,19 +81,20 @@ def read_request(
     )
 
 
-def for_arm(call: ModelRequest[Any], arm: BaseChatModel, route: Route) -> ModelRequest[Any]:
-    """Return the call as an arm can take it: what another provider left in it is taken out, on copies."""
+def for_arm(call: ModelRequest[Any], arm: BaseChatModel, route: Route, pair: Pair) -> ModelRequest[Any]:
+    """Return the call as an arm can take it, on copies: in its own words, without what another provider left."""
     call = without_foreign_marks(call, arm)
     messages: Sequence[BaseMessage] = safe_history([*call.messages], arm, route)
-    return call.override(model=arm, messages=[*messages])  # type: ignore[list-item]
+    settings = settings_for(pair, route, arm, call.model_settings)
+    return call.override(model=arm, messages=[*messages], model_settings=settings)  # type: ignore[list-item]
 
 
 def _chosen(call: ModelRequest[Any]) -> dict[str, Any]:
     """Return the level or the route that the run's context names, as keys or as attributes."""
     context = getattr(call.runtime, "context", None)
     if isinstance(context, Mapping):
-        return {name: context.get(name) for name in OPTIONS}
-    return {name: getattr(context, name, None) for name in OPTIONS}
+        return {name: context.get(name) for name in OF_A_CALL}
+    return {name: getattr(context, name, None) for name in OF_A_CALL}
 
 
 def _schema(call: ModelRequest[Any], small: BaseChatModel) -> tuple[Any, bool]:

@@ -20,7 +20,8 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from hybrid_llm.decision import Decision
-from langchain_hybrid._runs import shows_something, with_decision
+from langchain_hybrid._runs import shows_something
+from langchain_hybrid._trace import with_decision
 
 TRACED_ONLY: Final = ("ls_structured_output_format", "structured_output_format")
 """Keyword arguments that are meant for the trace and not for a provider."""

@@ -1,15 +1,28 @@
-"""What an arm can serve, read from the profile of its chat model."""
+"""What an arm can serve, read from the profile of its chat model; and the core's pair of two such arms."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from hybrid_llm.dispatch import FUNCTION, Capabilities
+from hybrid_llm.dispatch import FUNCTION, Capabilities, PairState
+
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Pair
 
 _MODALITIES: Final = {"image": "image_inputs", "file": "pdf_inputs", "audio": "audio_inputs", "video": "video_inputs"}
+
+
+def pair_of(
+    small: Runnable[Any, Any], large: Runnable[Any, Any], router: Any, state: PairState, options: Mapping[str, Any]
+) -> Pair:
+    """Return the core's pair of two arms, see :class:`hybrid_llm.Pair`."""
+    from hybrid_llm.dispatch import Pair  # what calls is loaded when there is something to call
+
+    return Pair(router, small=capabilities_of(small), large=capabilities_of(large), state=state, **options)
 
 
 def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
@@ -29,6 +42,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     follows = calls or type(arm).with_structured_output is not BaseChatModel.with_structured_output
     windows = [n for n in (profile.get("max_input_tokens"), getattr(arm, "num_ctx", None)) if isinstance(n, int)]
     return Capabilities(
+        model=arm._get_ls_params().get("ls_model_name") or "",
         context_window=min(windows, default=None),
         modalities=frozenset(kind for kind, key in _MODALITIES.items() if profile.get(key)),
         tools=frozenset({FUNCTION} if calls and profile.get("tool_calling", True) else ()),

@@ -16,6 +16,7 @@ from langchain_core.runnables.config import ensure_config, var_child_runnable_co
 from langchain_core.tracers.base import BaseTracer
 
 from hybrid_llm.decision import Decision
+from langchain_hybrid._trace import First, ShowsDecision, put_first, traced
 
 _UNREAD: Final = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
 
@@ -68,10 +69,9 @@ class HalfAnswerError(Exception):
     """An arm broke after a reader saw its first token."""
 
 
-class _Watch(BaseCallbackHandler):
+class _Watch(First):
     """Sees the tokens of one attempt before the readers do; stops an attempt that was given up on."""
 
-    run_inline = True
     raise_error = True
 
     def __init__(self) -> None:
@@ -93,22 +93,17 @@ class _Watch(BaseCallbackHandler):
 
 
 def _marked(config: RunnableConfig, decision: Decision, watch: _Watch) -> RunnableConfig:
-    """Return a config whose runs are tagged with the route, and watched when somebody reads their tokens."""
+    """Return a config whose runs are marked with the decision, and watched when somebody reads their tokens."""
     callbacks = config.get("callbacks")
     handlers = callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks or []
-    if any(map(_reads_tokens, handlers)):
-        if isinstance(callbacks, BaseCallbackManager):
-            callbacks = callbacks.copy()
-            callbacks.handlers.insert(0, watch)
-            callbacks.inheritable_handlers.insert(0, watch)
-        else:
-            callbacks = [watch, *handlers]
-    return {
-        **config,
-        "callbacks": callbacks,
-        "tags": [*(config.get("tags") or []), f"route:{decision.route}"],
-        "metadata": {**(config.get("metadata") or {}), "hybrid": decision.as_dict()},
-    }
+    if not handlers:
+        return traced(config, decision)
+    ours = [ShowsDecision(decision), *([watch] if any(map(_reads_tokens, handlers)) else [])]
+    if not isinstance(callbacks, BaseCallbackManager):
+        return traced(config, decision, [*ours, *handlers])
+    callbacks = callbacks.copy()
+    put_first(callbacks, ours, inherit=True)
+    return traced(config, decision, callbacks)
 
 
 def _reads_tokens(handler: BaseCallbackHandler) -> bool:

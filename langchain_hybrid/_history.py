@@ -14,9 +14,8 @@ from typing import Final
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from hybrid_llm.decision import Route
+from hybrid_llm.decision import KEY, Route
 
-METADATA_KEY: Final = "hybrid"
 _PORTABLE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 """An id of a tool call that every provider takes."""
 _WORD: Final = re.compile(r"[a-z0-9]+")
@@ -76,7 +75,7 @@ def safe_history(messages: list[BaseMessage], arm: BaseChatModel, route: Route |
 
 def _is_foreign(message: AIMessage, arm_words: frozenset[str], route: Route | None) -> bool:
     """Return whether another provider than the arm's gave an answer."""
-    recorded = message.response_metadata.get(METADATA_KEY)
+    recorded = message.response_metadata.get(KEY)
     answered = recorded.get("route") if isinstance(recorded, Mapping) else None
     if route is not None and answered == route:
         return False

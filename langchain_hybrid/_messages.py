@@ -11,13 +11,10 @@ from langchain_core.prompt_values import PromptValue
 
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import FUNCTION, Request
-from hybrid_llm.errors import LevelError
 from langchain_hybrid._options import Options
 
 LAST_HUMAN: Final = "last_human"
 CONVERSATION: Final = "conversation"
-METADATA_KEY: Final = "hybrid"
-"""Where a message's ``response_metadata`` holds the decision that brought it."""
 _MEDIA_TYPES: Final = {
     "image": "image",
     "image_url": "image",
@@ -172,13 +169,7 @@ def _before(messages: Sequence[BaseMessage]) -> tuple[tuple[str, ...], Decision 
 def _latest_decision(messages: Sequence[BaseMessage]) -> Decision | None:
     """Return the decision on the last answer; ``None`` when that has none, or none of ours."""
     answer = next((message for message in reversed(messages) if isinstance(message, AIMessage)), None)
-    recorded = answer.response_metadata.get(METADATA_KEY) if answer else None
-    if not isinstance(recorded, Mapping):
-        return None
-    try:
-        return Decision.from_dict(recorded)
-    except LevelError:
-        return None
+    return Decision.found_in(answer.response_metadata) if answer else None
 
 
 def _modalities(messages: Sequence[BaseMessage]) -> frozenset[str]:

@@ -10,10 +10,8 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 
 from hybrid_llm.decision import Route
+from hybrid_llm.dispatch import LEVELS, level_of, refuse_near_miss
 from hybrid_llm.level import Level
-
-LEVELS: Final = ("quality", "cost_advantage", "threshold")
-OPTIONS: Final = (*LEVELS, "route")
 
 CONFIG_SPECS: Final = (
     ConfigurableFieldSpec(
@@ -28,6 +26,8 @@ CONFIG_SPECS: Final = (
     ConfigurableFieldSpec("hybrid_route", str | None, "Route", "'small' or 'large': forces the route."),
     ConfigurableFieldSpec("hybrid_query", str | None, "Query", "The text to score instead of the input."),
 )
+_PREFIX: Final = "hybrid_"
+_NAMES: Final = tuple(spec.id for spec in CONFIG_SPECS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,6 @@ class Options:
     query: str | None = None
 
 
-def split_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split the keyword arguments of a call into those of the router and those of the arm."""
-    options = {key: value for key, value in kwargs.items() if key in OPTIONS}
-    return options, {key: value for key, value in kwargs.items() if key not in OPTIONS}
-
-
 def read_options(options: Mapping[str, Any], config: RunnableConfig) -> Options:
     """Read what a call chose.
 
@@ -59,24 +53,16 @@ def read_options(options: Mapping[str, Any], config: RunnableConfig) -> Options:
         config: Its config.
 
     Raises:
-        LevelError: A level is out of range, or two were given in the same place.
+        LevelError: A level is out of range, two were given in the same place, or a name is misspelt.
         TypeError: ``hybrid_query`` is no string.
     """
     configurable = config.get("configurable") or {}
+    refuse_near_miss((name for name in configurable if name.startswith(_PREFIX)), _NAMES)
     level = level_of(options) or level_of(
-        {name: configurable.get(f"hybrid_{name}") for name in LEVELS},
+        {name: configurable.get(f"{_PREFIX}{name}") for name in LEVELS},
     )
     query = configurable.get("hybrid_query")
     if query is not None and not isinstance(query, str):
         raise TypeError(f"hybrid_query is the text to score, a string; got {type(query).__name__}.")
     route = options.get("route")
     return Options(level, route if route is not None else configurable.get("hybrid_route"), query)
-
-
-def level_of(options: Mapping[str, Any]) -> Level | None:
-    """Return the level that a mapping names, if any.
-
-    Raises:
-        LevelError: It names two, or one out of range.
-    """
-    return Level.of(**{name: options.get(name) for name in LEVELS})

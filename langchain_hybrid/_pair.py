@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, cast
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
@@ -14,28 +15,22 @@ from langchain_core.runnables.config import ensure_config
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 from pydantic import ConfigDict, Field, PrivateAttr
 
-from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import Request
+from hybrid_llm.decision import Decision, Route
+from hybrid_llm.dispatch import OPTIONS, Decided, PairOptions, PairState, Request, split_options
 from langchain_hybrid import _calls
+from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import LAST_HUMAN, request_of
-from langchain_hybrid._options import CONFIG_SPECS, level_of, read_options, split_options
-from langchain_hybrid._parts import as_chat_arm, checked_query, merged_profiles, new_breakers, new_routing, own_settings
-from langchain_hybrid._routing import Routing
+from langchain_hybrid._options import CONFIG_SPECS, read_options
+from langchain_hybrid._parts import as_chat_arm, checked_query, merged_profiles, own_settings
 from langchain_hybrid._runs import closing_stream
+from langchain_hybrid._settings import settings_for
 
-DECISION: Final = "hybrid_decision"
-"""The keyword argument that takes a call's decision from the outer methods to the inner ones."""
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Pair
 
-_OPTIONS: Final = (
-    "quality",
-    "cost_advantage",
-    "threshold",
-    "allowed",
-    "fallback_to_large",
-    "fallback_to_small",
-    "small_timeout",
-)
+DECIDED: Final = "hybrid_decided"
+"""The keyword argument that takes a decided request from the outer methods to the inner ones."""
 
 
 class ChatPair(BaseChatModel):
@@ -51,12 +46,13 @@ class ChatPair(BaseChatModel):
     fallback_to_large: bool = True
     fallback_to_small: bool = False
     small_timeout: float | None = None
+    observers: Sequence[Any] = Field(default=(), exclude=True, repr=False)
     query: str | Callable[[Any], str] = LAST_HUMAN
     streaming: bool | None = None
-    breakers: Any = Field(default=None, exclude=True, repr=False)
+    state: Any = Field(default=None, exclude=True, repr=False)
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
-    _made: tuple[tuple[Any, ...], Routing] | None = PrivateAttr(default=None)
+    _made: Pair | None = PrivateAttr(default=None)
 
     def __init__(
         self,
@@ -71,17 +67,14 @@ class ChatPair(BaseChatModel):
         fallback_to_large: bool = True,
         fallback_to_small: bool = False,
         small_timeout: float | None = None,
+        observers: Sequence[Any] = (),
         query: str | Callable[[Any], str] = LAST_HUMAN,
         name: str | None = None,
         **settings: Any,
     ) -> None:
         from hybrid_llm.router import Router  # loads numpy, which importing this package need not wait for
 
-        level_of({"quality": quality, "cost_advantage": cost_advantage, "threshold": threshold})
-        fields: dict[str, Any] = {
-            "small": as_chat_arm("small", small),
-            "large": as_chat_arm("large", large),
-            "router": Router.of(router),
+        options: dict[str, Any] = {
             "quality": quality,
             "cost_advantage": cost_advantage,
             "threshold": threshold,
@@ -89,22 +82,51 @@ class ChatPair(BaseChatModel):
             "fallback_to_large": fallback_to_large,
             "fallback_to_small": fallback_to_small,
             "small_timeout": small_timeout,
+            "observers": observers,
+        }
+        PairOptions(**options)  # its errors say more than those of the fields
+        fields: dict[str, Any] = {
+            "small": as_chat_arm("small", small),
+            "large": as_chat_arm("large", large),
+            "router": Router.of(router),
             "query": checked_query(query),
             "name": name,
-            "breakers": settings.pop("breakers", None) or new_breakers(),
+            "state": settings.pop("state", None) or PairState(),
         }
         if small.output_version == large.output_version:
             settings.setdefault("output_version", small.output_version)
-        super().__init__(**fields, **own_settings(type(self), settings))
-        self._routing()  # a level that makes no sense says so here
+        super().__init__(**options, **fields, **own_settings(type(self), settings))
+        _ = self._pair  # a level that makes no sense says so here
 
-    def _routing(self) -> Routing:
-        """Return what decides and calls; made anew when a field has changed."""
-        options = {name: getattr(self, name) for name in _OPTIONS}
-        made_of = (self.small, self.large, self.router, self.breakers, *options.values())
-        if self._made is None or any(a is not b for a, b in zip(self._made[0], made_of, strict=True)):
-            self._made = made_of, new_routing(self.small, self.large, self.router, options, self.breakers)
-        return self._made[1]
+    @property
+    def _pair(self) -> Pair:
+        """What decides and calls; made once, and again when a field has changed."""
+        if self._made is None:
+            options = {name: getattr(self, name) for name in OPTIONS}
+            self._made = pair_of(self.small, self.large, self.router, self.state, options)
+        return self._made
+
+    @property
+    def force(self) -> Route | None:
+        """The switch: where everything goes from now on, in all copies; ``None`` leaves it to the router."""
+        return self._pair.force
+
+    @force.setter
+    def force(self, route: Route | None) -> None:
+        self._pair.force = route
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field; what it changes is made anew at the next call."""
+        super().__setattr__(name, value)
+        if name in type(self).model_fields:
+            self._made = None
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, with some fields changed; it shares what is known of outages, and the switch."""
+        copy = super().model_copy(update=update, deep=deep)
+        if update:
+            copy._made = None
+        return copy
 
     def _request(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
         """Make the core's request of an input, its config and its keyword arguments."""
@@ -115,20 +137,19 @@ class ChatPair(BaseChatModel):
             query=self.query,
             tools=rest.get("tools") or (),
             tool_choice=rest.get("tool_choice"),
-            structured=bool(rest.get("response_format")),
+            structured=bool(rest.get("response_format") or rest.get("format")),
         )
 
     def _arm(self, decision: Decision) -> BaseChatModel:
         return self.small if decision.route == "small" else self.large
 
-    def _decide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decision:
-        """Return the decision that came with the call, or take it."""
-        given: Decision | None = kwargs.get(DECISION)
-        return given or self._routing().policy.decide(self._request(value, config, kwargs))
+    def _decide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decided:
+        """Return the request that was decided before, or decide it; the call has to follow."""
+        return self._pair.admitted(kwargs.get(DECIDED) or self._pair.decide(self._request(value, config, kwargs)))
 
-    async def _adecide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decision:
-        given: Decision | None = kwargs.get(DECISION)
-        return given or await self._routing().policy.adecide(self._request(value, config, kwargs))
+    async def _adecide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decided:
+        decided = kwargs.get(DECIDED) or await self._pair.adecide(self._request(value, config, kwargs))
+        return self._pair.admitted(decided)
 
     def _generate(
         self,
@@ -137,9 +158,12 @@ class ChatPair(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        decision, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        result, decision = self._routing().failover.call(
-            decision, lambda d: _calls.generate(self._arm(d), self._history(messages, d), stop, run_manager, rest)
+        decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
+        result, decision = self._pair.call(
+            decided,
+            lambda d: _calls.generate(
+                self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)
+            ),
         )
         return _calls.marked(result, decision)
 
@@ -150,9 +174,12 @@ class ChatPair(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        decision, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        result, decision = await self._routing().failover.acall(
-            decision, lambda d: _calls.agenerate(self._arm(d), self._history(messages, d), stop, run_manager, rest)
+        decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
+        result, decision = await self._pair.acall(
+            decided,
+            lambda d: _calls.agenerate(
+                self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)
+            ),
         )
         return _calls.marked(result, decision)
 
@@ -163,15 +190,16 @@ class ChatPair(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        decision, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        chunks = self._routing().failover.stream(
-            decision,
-            lambda d: _calls.stream(self._arm(d), self._history(messages, d), stop, run_manager, rest),
+        decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
+        chunks = self._pair.stream(
+            decided,
+            lambda d: _calls.stream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
             _calls.shows,
         )
-        for first, decision in chunks:
-            yield _calls.marked_chunk(first, decision)
-            yield from (chunk for chunk, _ in chunks)
+        with closing(chunks):
+            for first, decision in chunks:
+                yield _calls.marked_chunk(first, decision)
+                yield from (chunk for chunk, _ in chunks)
 
     async def _astream(
         self,
@@ -180,10 +208,10 @@ class ChatPair(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        decision, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        chunks = self._routing().failover.astream(
-            decision,
-            lambda d: _calls.astream(self._arm(d), self._history(messages, d), stop, run_manager, rest),
+        decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
+        chunks = self._pair.astream(
+            decided,
+            lambda d: _calls.astream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
             _calls.shows,
         )
         async with closing_stream(chunks):
@@ -191,6 +219,14 @@ class ChatPair(BaseChatModel):
                 yield _calls.marked_chunk(first, decision)
                 async for chunk, _ in chunks:
                     yield chunk
+
+    def _said(
+        self, decision: Decision, stop: list[str] | None, run_manager: Any, kwargs: Mapping[str, Any]
+    ) -> tuple[list[str] | None, Any, dict[str, Any]]:
+        """Return the last arguments of a call, with its settings in the words of the arm."""
+        given = {**kwargs, "stop": stop} if stop is not None else kwargs
+        settings = settings_for(self._pair, decision.route, self._arm(decision), given)
+        return settings.pop("stop", None), run_manager, settings
 
     def _history(self, messages: list[BaseMessage], decision: Decision) -> list[BaseMessage]:
         return safe_history(messages, self._arm(decision), decision.route)
@@ -201,7 +237,7 @@ class ChatPair(BaseChatModel):
 
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
-        level = level_of({"quality": self.quality, "cost_advantage": self.cost_advantage, "threshold": self.threshold})
+        level = self._pair.options.level
         return {
             "small": self.small._get_invocation_params(),
             "large": self.large._get_invocation_params(),
@@ -217,17 +253,17 @@ class ChatPair(BaseChatModel):
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         """Return what the trace shows as parameters: those of the arm, once one is decided."""
         options, rest = split_options(kwargs)
-        decision = rest.pop(DECISION, None)
-        if decision is None:
+        decided: Decided | None = rest.pop(DECIDED, None)
+        if decided is None:
             return super()._get_invocation_params(stop=stop, **options, **rest)
-        return self._arm(decision)._get_invocation_params(stop=stop, **rest)
+        return self._arm(decided.decision)._get_invocation_params(stop=stop, **rest)
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         """Return whom the trace names: the arm, once one is decided."""
         rest = split_options(kwargs)[1]
-        decision = rest.pop(DECISION, None)
-        if decision is not None:
-            params = self._arm(decision)._get_ls_params(stop=stop, **rest)
+        decided: Decided | None = rest.pop(DECIDED, None)
+        if decided is not None:
+            params = self._arm(decided.decision)._get_ls_params(stop=stop, **rest)
         else:
             names = [arm._get_ls_params().get("ls_model_name", arm._llm_type) for arm in (self.small, self.large)]
             params = LangSmithParams(ls_provider="hybrid", ls_model_type="chat", ls_model_name=" or ".join(names))
@@ -240,13 +276,13 @@ class ChatPair(BaseChatModel):
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """Return the key of the cache: the keys of both arms, the router and what this call comes to."""
         options, rest = split_options(kwargs)
-        decision = rest.pop(DECISION, None)
-        if decision is None:
+        decided: Decided | None = rest.pop(DECIDED, None)
+        if decided is None:
             chosen = read_options(options, ensure_config())
-            level = chosen.level or self._routing().policy.level
+            level = chosen.level or self._pair.options.level
             asked = (chosen.route, level and self.router.threshold_for(**level.as_dict()))
         else:
-            asked = (decision.route, decision.threshold)
+            asked = (decided.decision.route, decided.decision.threshold)
         arms = [arm._get_llm_string(stop=stop, **rest) for arm in (self.small, self.large)]
         return str((self._llm_type, self.router.id, asked, *arms))
 
@@ -270,16 +306,16 @@ class ChatPair(BaseChatModel):
         return list(CONFIG_SPECS)
 
     def __getstate__(self) -> dict[Any, Any]:
-        """Leave the breakers out of a pickle: what was down here need not be down there."""
+        """Leave the breakers and the switch out of a pickle: what was down here need not be down there."""
         state = super().__getstate__()
-        return {**state, "__dict__": {**state["__dict__"], "breakers": None}, "__pydantic_private__": {"_made": None}}
+        return {**state, "__dict__": {**state["__dict__"], "state": None}, "__pydantic_private__": {"_made": None}}
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Make new breakers."""
         super().__setstate__(state)
-        self.breakers = new_breakers()
+        self.state = PairState()
 
 
 def _for_the_arm(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keyword arguments of a call that are the arm's."""
-    return {key: value for key, value in split_options(kwargs)[1].items() if key != DECISION}
+    return {key: value for key, value in split_options(kwargs)[1].items() if key != DECIDED}

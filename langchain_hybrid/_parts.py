@@ -1,21 +1,16 @@
-"""The parts of a chat pair: its arms and settings checked, its profile merged, its routing made."""
+"""The parts of a chat pair: its arms and settings checked, its profile merged."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
 
-from hybrid_llm.decision import Route
 from hybrid_llm.errors import ConfigError, HybridLLMWarning
 from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
-from langchain_hybrid._routing import Routing
-
-if TYPE_CHECKING:
-    from hybrid_llm.dispatch import Breaker
 
 _OF_THE_ARMS: Final = frozenset(
     {"model", "temperature", "max_tokens", "timeout", "stop", "max_retries", "api_key", "base_url", "top_p", "seed"}
@@ -88,25 +83,3 @@ def own_settings(pair: type[BaseChatModel], settings: Mapping[str, Any]) -> dict
             stacklevel=3,
         )
     return {name: value for name, value in settings.items() if name not in unknown}
-
-
-def new_routing(
-    small: BaseChatModel, large: BaseChatModel, router: Any, options: Mapping[str, Any], breakers: dict[Route, Breaker]
-) -> Routing:
-    """Make the routing of a pair whose breakers stay the same."""
-    from hybrid_llm.dispatch import Failover
-
-    failover = Failover(
-        to_large=options["fallback_to_large"],
-        to_small=options["fallback_to_small"],
-        small_timeout=options["small_timeout"],
-        **breakers,
-    )
-    return Routing.of(small, large, router, options, failover)
-
-
-def new_breakers() -> dict[Route, Breaker]:
-    """Make the breakers of a new pair."""
-    from hybrid_llm.dispatch import Breaker
-
-    return {"small": Breaker(), "large": Breaker()}

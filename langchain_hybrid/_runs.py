@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import RunnableLike, coerce_to_runnable
-from langchain_core.runnables.config import patch_config
+from langchain_core.runnables.config import ensure_config, get_config_list
 from langchain_core.runnables.utils import Input, Output
 
-from hybrid_llm.decision import Decision
-
-Value = TypeVar("Value")
+from hybrid_llm.dispatch import Request
 
 
 def as_arm(side: str, arm: RunnableLike[Input, Output]) -> Runnable[Input, Output]:
@@ -37,22 +34,6 @@ def as_arm(side: str, arm: RunnableLike[Input, Output]) -> Runnable[Input, Outpu
         ) from None
 
 
-def child_config(
-    config: RunnableConfig, run: CallbackManagerForChainRun | AsyncCallbackManagerForChainRun, decision: Decision
-) -> RunnableConfig:
-    """Return the config of the arm's run: tagged with the route, the decision in its metadata."""
-    callbacks = run.get_child(tag=f"route:{decision.route}")
-    callbacks.add_metadata({"hybrid": decision.as_dict()}, inherit=False)
-    return patch_config(config, callbacks=callbacks)
-
-
-def with_decision(output: Value, decision: Decision) -> Value:
-    """Return a copy of a chat message (or the first chunk of one) with the decision; any other output as it is."""
-    if not isinstance(output, AIMessage):
-        return output
-    return output.model_copy(update={"response_metadata": {**output.response_metadata, "hybrid": decision.as_dict()}})
-
-
 def shows_something(chunk: Any) -> bool:
     """Return whether a chunk of a stream shows its reader anything; before that, the other arm may still answer."""
     if isinstance(chunk, AIMessageChunk):
@@ -60,18 +41,23 @@ def shows_something(chunk: Any) -> bool:
     return bool(chunk) if isinstance(chunk, str) else True
 
 
-def decision_of(outcome: Decision | Exception) -> Decision:
-    """Return the decision, or raise the error that stands in its place."""
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+def configs_of(config: RunnableConfig | list[RunnableConfig] | None, inputs: Sequence[Any]) -> list[RunnableConfig]:
+    """Return the config of each input of a batch, complete."""
+    return [ensure_config(one) for one in get_config_list(config, len(inputs))] if inputs else []
 
 
-def raise_first(outcomes: Sequence[Decision | Exception], *, unless: bool) -> None:
-    """Raise the first error among the outcomes, if there is one and errors are not to be returned."""
-    for outcome in outcomes:
-        if not unless:
-            decision_of(outcome)
+def read_each(
+    read: Callable[[Any, RunnableConfig], Request], inputs: Sequence[Any], configs: Sequence[RunnableConfig]
+) -> list[Request | Exception]:
+    """Return the request of each input; in the place of one that cannot be read, its error."""
+
+    def one(value: Any, config: RunnableConfig) -> Request | Exception:
+        try:
+            return read(value, config)
+        except Exception as error:  # noqa: BLE001 - one bad input of a batch is that input's own error
+            return error
+
+    return list(map(one, inputs, configs))
 
 
 @asynccontextmanager

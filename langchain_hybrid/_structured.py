@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from pydantic import PrivateAttr
 
-from hybrid_llm.decision import Decision
+from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import Request
 from langchain_hybrid._history import safe_history
-from langchain_hybrid._runs import closing_stream, with_decision
+from langchain_hybrid._runs import closing_stream
+from langchain_hybrid._settings import settings_for, with_settings
+from langchain_hybrid._trace import Run, child_config, with_decision
 from langchain_hybrid.runnable import RunnableHybrid
 
 if TYPE_CHECKING:
@@ -27,7 +30,8 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
     raised; only a model that is down is replaced by the other.
     """
 
-    _pair: ChatPair | None = PrivateAttr(default=None)
+    _chat: ChatPair | None = PrivateAttr(default=None)
+    _models: dict[Route, BaseChatModel] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def of(cls, pair: ChatPair, schema: Any, **options: Any) -> Runnable[Any, Any]:
@@ -36,17 +40,20 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         Args:
             pair: The pair.
             schema: The schema.
-            **options: ``include_raw``, ``method``, ``strict`` and so on, for both models.
+            **options: ``include_raw``, ``method``, ``strict``, settings of their calls, for both models.
 
         Raises:
             NotImplementedError: Neither model can follow a schema.
             ValueError: A model does not know one of the options.
         """
         chains: dict[str, Runnable[Any, Any]] = {}
+        models: dict[Route, BaseChatModel] = {}
         missing: list[NotImplementedError] = []
-        for side, arm in (("small", pair.small), ("large", pair.large)):
+        arms: tuple[tuple[Route, BaseChatModel], ...] = (("small", pair.small), ("large", pair.large))
+        for side, arm in arms:
             try:
-                chains[side] = arm.with_structured_output(schema, **options)
+                models[side], rest = with_settings(pair._pair, side, arm, options)
+                chains[side] = models[side].with_structured_output(schema, **rest)
             except NotImplementedError as error:
                 missing.append(error)
                 chains[side] = RunnableLambda(_raising(error))
@@ -54,26 +61,28 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
             raise missing[1]
         fields: dict[str, Any] = {**chains, "router": pair.router, "query": pair.query, "name": pair.name}
         structured = cls(**fields)
-        structured._pair = pair
-        structured._routing = pair._routing()
+        structured._chat, structured._pair, structured._models = pair, pair._pair, models
         metadata = {key: value for key, value in (pair.metadata or {}).items() if key != "lc_versions"}
         own = {"callbacks": pair.callbacks, "tags": pair.tags, "metadata": metadata}
         own = {key: value for key, value in own.items() if value}
         return structured.with_config(cast("RunnableConfig", own)) if own else structured
 
-    def _read(self, value: Any, config: RunnableConfig, options: dict[str, Any]) -> Request | Exception:
-        if self._pair is None:  # a copy that configurable_fields() made
-            return super()._read(value, config, options)
-        try:
-            request = replace(self._pair._request(value, config, options), structured=True)
-            self._routing.policy.check(request)
-        except Exception as error:  # noqa: BLE001 - one bad input of a batch is that input's own error
-            return error
-        return request
+    def _request(self, value: Any, config: RunnableConfig, options: dict[str, Any]) -> Request:
+        if self._chat is None:  # a copy that configurable_fields() made
+            return super()._request(value, config, options)
+        return replace(self._chat._request(value, config, options), structured=True)
 
     def _arm(self, decision: Decision) -> Runnable[Any, Any]:
         chain = super()._arm(decision)
-        return _Answering(chain, self._pair, decision) if self._pair is not None else chain
+        return _Answering(chain, self._chat, decision) if self._chat is not None else chain
+
+    def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
+        if self._chat is None or not kwargs:
+            return kwargs
+        return settings_for(self._pair, decision.route, self._models[decision.route], kwargs)
+
+    def _child(self, config: RunnableConfig, run: Run, decision: Decision) -> RunnableConfig:
+        return child_config(config, run, decision, inherit=True)  # the model's run is below the chain's
 
 
 class _Answering(Runnable[Any, Any]):

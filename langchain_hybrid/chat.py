@@ -8,18 +8,16 @@ from typing import Any
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import ensure_config, get_config_list
+from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from pydantic import BaseModel
 
-from hybrid_llm.decision import Decision
+from hybrid_llm.dispatch import Decided, Request, split_options
 from langchain_hybrid import _calls
-from langchain_hybrid._batch import Batch
-from langchain_hybrid._messages import METADATA_KEY
-from langchain_hybrid._options import split_options
-from langchain_hybrid._pair import DECISION, ChatPair
-from langchain_hybrid._runs import closing_stream
+from langchain_hybrid._pair import DECIDED, ChatPair
+from langchain_hybrid._runs import closing_stream, configs_of, read_each
 from langchain_hybrid._structured import StructuredHybrid
+from langchain_hybrid._trace import traced
 
 
 class ChatHybrid(ChatPair):
@@ -30,7 +28,9 @@ class ChatHybrid(ChatPair):
     called by its inner methods, so tokens, chunks and costs are counted once and the trace names the real model. The
     answer has the decision in ``response_metadata["hybrid"]``, in a stream on the first chunk; the run in the trace
     has it in its metadata, and the tag ``route:small`` or ``route:large``. (When the chosen model turns out to be
-    down and the other one answers, the run had already begun under the first one's name; the answer tells the truth.)
+    down and the other one answers, the run had already begun under the first one's name: read
+    ``response_metadata["hybrid"]``, which tells the truth. From the third failure on, while small is left alone, the
+    run names large from its start.)
 
     A request chooses its own level by ``invoke(x, quality=0.9)``, ``bind(quality=0.9)`` or
     ``config={"configurable": {"hybrid_quality": 0.9}}`` (the keyword comes before the config, the config before the
@@ -58,6 +58,7 @@ class ChatHybrid(ChatPair):
         fallback_to_large: Whether large answers when small is down.
         fallback_to_small: Whether small answers when large is down.
         small_timeout: Seconds that small has until its first token (its whole answer, when it is not streamed).
+        observers: Who is told of each request: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
         name: Name of the run in the trace.
         **settings: What every chat model takes: ``cache``, ``rate_limiter``, ``callbacks``, ``tags``, ``metadata``,
@@ -91,8 +92,8 @@ class ChatHybrid(ChatPair):
     ) -> AIMessage:
         """Decide, and return what the chosen model answers."""
         config = ensure_config(config)
-        decision = self._decide(input, config, kwargs)
-        return super().invoke(input, self._traced(config, decision), stop=stop, **_settled(kwargs, decision))
+        decided = self._decide(input, config, kwargs)
+        return super().invoke(input, self._traced(config, decided), stop=stop, **_settled(kwargs, decided))
 
     async def ainvoke(
         self,
@@ -104,8 +105,8 @@ class ChatHybrid(ChatPair):
     ) -> AIMessage:
         """Do what :meth:`invoke` does; the scoring does not block the event loop."""
         config = ensure_config(config)
-        decision = await self._adecide(input, config, kwargs)
-        return await super().ainvoke(input, self._traced(config, decision), stop=stop, **_settled(kwargs, decision))
+        decided = await self._adecide(input, config, kwargs)
+        return await super().ainvoke(input, self._traced(config, decided), stop=stop, **_settled(kwargs, decided))
 
     def stream(
         self,
@@ -117,8 +118,8 @@ class ChatHybrid(ChatPair):
     ) -> Iterator[AIMessageChunk]:
         """Decide, then yield the chunks of the chosen model as they come."""
         config = ensure_config(config)
-        decision = self._decide(input, config, kwargs)
-        yield from super().stream(input, self._traced(config, decision), stop=stop, **_settled(kwargs, decision))
+        decided = self._decide(input, config, kwargs)
+        yield from super().stream(input, self._traced(config, decided), stop=stop, **_settled(kwargs, decided))
 
     async def astream(
         self,
@@ -130,8 +131,8 @@ class ChatHybrid(ChatPair):
     ) -> AsyncIterator[AIMessageChunk]:
         """Do what :meth:`stream` does; the scoring does not block the event loop."""
         config = ensure_config(config)
-        decision = await self._adecide(input, config, kwargs)
-        chunks = super().astream(input, self._traced(config, decision), stop=stop, **_settled(kwargs, decision))
+        decided = await self._adecide(input, config, kwargs)
+        chunks = super().astream(input, self._traced(config, decided), stop=stop, **_settled(kwargs, decided))
         async with closing_stream(chunks):
             async for chunk in chunks:
                 yield chunk
@@ -149,8 +150,13 @@ class ChatHybrid(ChatPair):
         Each input has its own config, and so its own level. An input that makes no sense stops the batch before any
         model is called; with ``return_exceptions`` its error takes its place in the list.
         """
-        return self._batch(inputs, config, kwargs, return_exceptions).run(
-            lambda value, config, decision: self.invoke(value, config, **_settled(kwargs, decision))
+        configs = configs_of(config, inputs)
+        return self._pair.batch(
+            self._requests(inputs, configs, kwargs),
+            list(zip(inputs, configs, strict=True)),
+            call=lambda decided, asked: self.invoke(*asked, **_settled(kwargs, decided)),
+            max_workers=configs[0].get("max_concurrency") if configs else None,
+            return_exceptions=return_exceptions,
         )
 
     async def abatch(
@@ -162,8 +168,13 @@ class ChatHybrid(ChatPair):
         **kwargs: Any,
     ) -> list[AIMessage]:
         """Do what :meth:`batch` does; the scoring does not block the event loop."""
-        return await self._batch(inputs, config, kwargs, return_exceptions).arun(
-            lambda value, config, decision: self.ainvoke(value, config, **_settled(kwargs, decision))
+        configs = configs_of(config, inputs)
+        return await self._pair.abatch(
+            self._requests(inputs, configs, kwargs),
+            list(zip(inputs, configs, strict=True)),
+            call=lambda decided, asked: self.ainvoke(*asked, **_settled(kwargs, decided)),
+            max_workers=configs[0].get("max_concurrency") if configs else None,
+            return_exceptions=return_exceptions,
         )
 
     def bind_tools(
@@ -205,45 +216,28 @@ class ChatHybrid(ChatPair):
         """
         return StructuredHybrid.of(self, schema, include_raw=include_raw, **kwargs)
 
-    def _batch(
-        self,
-        inputs: list[LanguageModelInput],
-        config: RunnableConfig | list[RunnableConfig] | None,
-        kwargs: Mapping[str, Any],
-        return_exceptions: bool,
-    ) -> Batch:
-        configs = [ensure_config(one) for one in get_config_list(config, len(inputs))] if inputs else []
-        return Batch(
-            self._routing().policy,
-            inputs,
-            configs,
-            lambda value, config: self._request(value, config, kwargs),
-            return_exceptions=return_exceptions,
-        )
+    def _requests(
+        self, inputs: list[LanguageModelInput], configs: list[RunnableConfig], kwargs: Mapping[str, Any]
+    ) -> list[Request | Exception]:
+        return read_each(lambda value, config: self._request(value, config, kwargs), inputs, configs)
 
-    def _traced(self, config: RunnableConfig, decision: Decision) -> RunnableConfig:
+    def _traced(self, config: RunnableConfig, decided: Decided) -> RunnableConfig:
         """Return the config with the decision for the trace."""
-        traced: RunnableConfig = {
-            **config,
-            "tags": [*(config.get("tags") or []), f"route:{decision.route}"],
-            "metadata": {**(config.get("metadata") or {}), METADATA_KEY: decision.as_dict()},
-        }
-        if self.name and not config.get("run_name"):
-            traced["run_name"] = self.name
-        return traced
+        config = traced(config, decided.decision)
+        return {**config, "run_name": self.name} if self.name and not config.get("run_name") else config
 
     def _chat_model_stream_v3(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Decide before the run begins (``stream_events`` of version 3)."""
         config = ensure_config(config)
-        decision = self._decide(input, config, kwargs)
-        return super()._chat_model_stream_v3(input, self._traced(config, decision), **_settled(kwargs, decision))
+        decided = self._decide(input, config, kwargs)
+        return super()._chat_model_stream_v3(input, self._traced(config, decided), **_settled(kwargs, decided))
 
     async def _achat_model_stream_v3(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         config = ensure_config(config)
-        decision = await self._adecide(input, config, kwargs)
-        return await super()._achat_model_stream_v3(input, self._traced(config, decision), **_settled(kwargs, decision))
+        decided = await self._adecide(input, config, kwargs)
+        return await super()._achat_model_stream_v3(input, self._traced(config, decided), **_settled(kwargs, decided))
 
 
-def _settled(kwargs: Mapping[str, Any], decision: Decision) -> dict[str, Any]:
-    """Return the keyword arguments of a call with the decision in place of what it was taken from."""
-    return {**split_options(kwargs)[1], DECISION: decision}
+def _settled(kwargs: Mapping[str, Any], decided: Decided) -> dict[str, Any]:
+    """Return the keyword arguments of a call with the decided request in place of what it was decided from."""
+    return {**split_options(kwargs)[1], DECIDED: decided}

@@ -13,13 +13,14 @@ from langchain_core.messages import AIMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from hybrid_llm.decision import Decision, Reason
-from hybrid_llm.dispatch import Policy, Request
+from hybrid_llm.decision import KEY, Decision, Reason, Route
+from hybrid_llm.dispatch import PairState, Request
 from hybrid_llm.errors import ConfigError
-from langchain_hybrid._agent import STATE_KEY, HybridState, as_model, decision_in, for_arm, read_request
+from langchain_hybrid._agent import HybridState, as_model, for_arm, read_request
+from langchain_hybrid._capabilities import capabilities_of, pair_of
 from langchain_hybrid._first_token import Attempts
-from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN, METADATA_KEY
-from langchain_hybrid._routing import Routing
+from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
+from langchain_hybrid._trace import with_decision
 
 _OF_ONE_CALL: Final[frozenset[Reason]] = frozenset({"forced", "context", "modality", "tools", "structured_output"})
 """Reasons that lie in one model call; the next one may be free of them."""
@@ -58,6 +59,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         fallback_to_large: Whether large answers when small is down.
         fallback_to_small: Whether small answers when large is down.
         small_timeout: Seconds that small has for its whole answer; ``None`` waits as long as the model itself does.
+        observers: Who is told of each model call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
 
     Raises:
@@ -95,6 +97,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         fallback_to_large: bool = True,
         fallback_to_small: bool = False,
         small_timeout: float | None = None,
+        observers: Sequence[Any] = (),
         query: str | Callable[[Any], str] = LAST_HUMAN,
     ) -> None:
         super().__init__()
@@ -114,15 +117,24 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
             "fallback_to_large": fallback_to_large,
             "fallback_to_small": fallback_to_small,
             "small_timeout": small_timeout,
+            "observers": observers,
         }
-        self._routing = Routing.of(self.small, self.large, router, options)
-        # A decision from the agent's own state is no wish of a request, so no range binds it.
-        policy = self._routing.policy
-        self._within_run = Policy(policy.router, level=policy.level, small=policy.small, large=policy.large)
+        self._pair = pair_of(self.small, self.large, router, PairState(), options)
+        windows = (capabilities_of(arm).context_window for arm in (self.small, self.large))
+        self._weighs_tools = any(window is not None for window in windows)
+
+    @property
+    def force(self) -> Route | None:
+        """The switch: where every model call goes from now on; ``None`` leaves it to the router."""
+        return self._pair.force
+
+    @force.setter
+    def force(self, route: Route | None) -> None:
+        self._pair.force = route
 
     def before_agent(self, state: HybridState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Begin a run: a checkpoint may still hold the decision of the one before."""
-        return {STATE_KEY: None} if state.get(STATE_KEY) else None
+        return {KEY: None} if state.get(KEY) else None
 
     async def abefore_agent(self, state: HybridState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Do what :meth:`before_agent` does."""
@@ -137,42 +149,39 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
             LevelError: The run's context or config has two levels, or one out of range.
         """
         held, asked = self._read(request)
-        decision = self._policy(held).decide(asked)
+        decided = self._pair.decide(asked)
         attempts = Attempts()
 
         def answer(decision: Decision) -> ModelResponse[Any]:
             with attempts.of(decision):
-                return handler(for_arm(request, self._arm(decision), decision.route))
+                return handler(for_arm(request, self._arm(decision), decision.route, self._pair))
 
         with attempts.raising():
-            response, came = self._routing.failover.call(decision, answer)
-        return self._answered(response, held, decision, came)
+            response, came = self._pair.call(decided, answer)
+        return self._answered(response, held, decided.decision, came)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ExtendedModelResponse[Any]:
         """Do what :meth:`wrap_model_call` does; the scoring does not block the event loop."""
         held, asked = self._read(request)
-        decision = await self._policy(held).adecide(asked)
+        decided = await self._pair.adecide(asked)
         attempts = Attempts()
 
         async def answer(decision: Decision) -> ModelResponse[Any]:
             with attempts.of(decision):
-                return await handler(for_arm(request, self._arm(decision), decision.route))
+                return await handler(for_arm(request, self._arm(decision), decision.route, self._pair))
 
         with attempts.raising():
-            response, came = await self._routing.failover.acall(decision, answer)
-        return self._answered(response, held, decision, came)
+            response, came = await self._pair.acall(decided, answer)
+        return self._answered(response, held, decided.decision, came)
 
     def _read(self, request: ModelRequest[Any]) -> tuple[Decision | None, Request]:
         """Return the decision of this run that still holds, if any, and the core's request."""
-        policy = self._routing.policy
-        has_window = policy.small.context_window is not None or policy.large.context_window is not None
-        asked = read_request(request, self.query, self.small, weigh_tools=has_window)
-        policy.check(asked)
-        held = decision_in(request.state)
+        asked = read_request(request, self.query, self.small, weigh_tools=self._weighs_tools)
+        held = Decision.found_in(request.state)
         if held is not None and self._holds(held):
-            return held, replace(asked, previous=held, same_turn=True)
+            return held, replace(asked, previous=held, same_turn=True, trusted=True)
         if asked.same_turn and (self.scope == "step" or held is not None):  # that of an earlier call, on its answer
             return None, replace(asked, previous=None, same_turn=False)
         return None, asked
@@ -181,9 +190,6 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         """Return whether a decision that was taken earlier in the run binds this call."""
         escalated = self.sticky and decision.route == "large"
         return escalated or (self.scope == "run" and decision.reason not in _OF_ONE_CALL)
-
-    def _policy(self, held: Decision | None) -> Policy:
-        return self._within_run if held is not None else self._routing.policy
 
     def _arm(self, decision: Decision) -> BaseChatModel:
         return self.small if decision.route == "small" else self.large
@@ -196,18 +202,11 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         kept = (next(large, None) if self.sticky else None) or held or decision
         if isinstance(response, AIMessage):
             response = ModelResponse([response])
-        result = [
-            message.model_copy(
-                update={"response_metadata": {**message.response_metadata, METADATA_KEY: came.as_dict()}}
-            )
-            if isinstance(message, AIMessage)
-            else message
-            for message in response.result
-        ]
-        return ExtendedModelResponse(replace(response, result=result), Command(update={STATE_KEY: kept.as_dict()}))
+        result = [with_decision(message, came) for message in response.result]
+        return ExtendedModelResponse(replace(response, result=result), Command(update={KEY: kept.as_dict()}))
 
 
 def _decision_alone(output: Any) -> dict[str, Any]:
     """Return what a trace keeps of a hook's output: the decision, not the messages."""
     update = getattr(getattr(output, "command", None), "update", None)
-    return {STATE_KEY: update[STATE_KEY]} if isinstance(update, dict) and STATE_KEY in update else {}
+    return {KEY: update[KEY]} if isinstance(update, dict) and KEY in update else {}

@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import closing
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.base import RunnableLike
-from langchain_core.runnables.config import get_config_list, get_executor_for_config, run_in_executor
 from langchain_core.runnables.graph import Graph
-from langchain_core.runnables.utils import (
-    ConfigurableFieldSpec,
-    Input,
-    Output,
-    gather_with_concurrency,
-    get_unique_config_specs,
-)
+from langchain_core.runnables.utils import ConfigurableFieldSpec, Input, Output, get_unique_config_specs
 from langchain_core.utils.pydantic import TypeBaseModel
 from pydantic import ConfigDict, Field, PrivateAttr
 
-from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import Request
+from hybrid_llm.decision import Decision, Route
+from hybrid_llm.dispatch import Decided, PairState, Request, split_options
+from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._messages import LAST_HUMAN, request_of
-from langchain_hybrid._options import CONFIG_SPECS, read_options, split_options
-from langchain_hybrid._routing import Routing
-from langchain_hybrid._runs import (
-    as_arm,
-    child_config,
-    closing_stream,
-    decision_of,
-    raise_first,
-    shows_something,
-    with_decision,
-)
+from langchain_hybrid._options import CONFIG_SPECS, read_options
+from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each, shows_something
+from langchain_hybrid._settings import settings_for
+from langchain_hybrid._trace import Run, child_config, with_decision
+
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Pair
 
 
 class RunnableHybrid(RunnableSerializable[Input, Output]):
     """Sends each input to the small arm or to the large one, before either is called.
 
     The router scores the query, the level says from which score on small answers, and the chosen arm gets the
-    input, the config and the keyword arguments as they are. The arm's run in the trace is tagged ``route:small`` or
+    input, the config and the keyword arguments as they are (settings of a call in the words of its class, where it is
+    a chat model of Ollama's or OpenAI's). The arm's run in the trace is tagged ``route:small`` or
     ``route:large`` and has the decision in its metadata under ``hybrid``; a chat message that comes back has it in
     ``response_metadata["hybrid"]`` (the first chunk of a stream).
 
@@ -71,6 +62,8 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         fallback_to_large: Whether large answers when small is down.
         fallback_to_small: Whether small answers when large is down.
         small_timeout: Seconds that small has until its first token; ``None`` waits as long as the arm does.
+        observers: Who is told of each request: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
+        state: What copies share; see ``hybrid_llm.dispatch.PairState``.
         name: Name of the run in the trace.
 
     Raises:
@@ -97,11 +90,12 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     fallback_to_large: bool = True
     fallback_to_small: bool = False
     small_timeout: float | None = None
-    # a field, so that what LangChain copies field by field keeps its breakers
-    failover: Any = Field(default=None, exclude=True, repr=False)
+    observers: Sequence[Any] = Field(default=(), exclude=True, repr=False)
+    # a field, so that what LangChain copies field by field keeps its breakers and its switch
+    state: Any = Field(default=None, exclude=True, repr=False)
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
-    _routing: Routing = PrivateAttr()
+    _pair: Pair = PrivateAttr()
 
     def __init__(
         self,
@@ -117,7 +111,8 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         fallback_to_large: bool = True,
         fallback_to_small: bool = False,
         small_timeout: float | None = None,
-        failover: Any = None,
+        observers: Sequence[Any] = (),
+        state: PairState | None = None,
         name: str | None = None,
     ) -> None:
         """Check the arms, the router and the level."""
@@ -129,17 +124,22 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             "fallback_to_large": fallback_to_large,
             "fallback_to_small": fallback_to_small,
             "small_timeout": small_timeout,
+            "observers": observers,
         }
         arms = {"small": as_arm("small", small), "large": as_arm("large", large)}
-        routing = Routing.of(**arms, router=router, options=options, failover=failover)
-        fields: dict[str, Any] = {
-            "router": routing.policy.router,
-            "failover": routing.failover,
-            "query": query,
-            "name": name,
-        }
+        pair = pair_of(arms["small"], arms["large"], router, state or PairState(), options)
+        fields: dict[str, Any] = {"router": pair.router, "state": pair.state, "query": query, "name": name}
         super().__init__(**{**arms, **options, **fields})
-        self._routing = routing
+        self._pair = pair
+
+    @property
+    def force(self) -> Route | None:
+        """The switch: where everything goes from now on, in all copies; ``None`` leaves it to the router."""
+        return self._pair.force
+
+    @force.setter
+    def force(self, route: Route | None) -> None:
+        self._pair.force = route
 
     def invoke(
         self,
@@ -149,7 +149,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     ) -> Output:
         """Decide, and return what the chosen arm answers."""
         options, rest = split_options(kwargs)
-        return self._invoke(input, config, rest, lambda config: self._decide(input, config, options))
+        return self._invoke(input, config, rest, lambda config: self._request(input, config, options))
 
     async def ainvoke(
         self,
@@ -159,7 +159,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     ) -> Output:
         """Do what :meth:`invoke` does; the scoring does not block the event loop."""
         options, rest = split_options(kwargs)
-        return await self._ainvoke(input, config, rest, lambda config: self._adecide(input, config, options))
+        return await self._ainvoke(input, config, rest, lambda config: self._request(input, config, options))
 
     def stream(
         self,
@@ -176,9 +176,11 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             value = next(inputs)
 
             def ask(decision: Decision) -> Iterator[Output]:
-                return self._arm(decision).stream(value, child_config(config, run_manager, decision), **rest)
+                return self._arm(decision).stream(
+                    value, self._child(config, run_manager, decision), **self._said(decision, rest)
+                )
 
-            chunks = self._routing.failover.stream(self._decide(value, config, options), ask, shows_something)
+            chunks = self._pair.stream(self._request(value, config, options), ask, shows_something)
             with closing(chunks):
                 for first, decision in chunks:
                     yield with_decision(first, decision)
@@ -204,9 +206,11 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             value = await anext(inputs)
 
             def ask(decision: Decision) -> AsyncIterator[Output]:
-                return self._arm(decision).astream(value, child_config(config, run_manager, decision), **rest)
+                return self._arm(decision).astream(
+                    value, self._child(config, run_manager, decision), **self._said(decision, rest)
+                )
 
-            chunks = self._routing.failover.astream(await self._adecide(value, config, options), ask, shows_something)
+            chunks = self._pair.astream(self._request(value, config, options), ask, shows_something)
             async with closing_stream(chunks):
                 async for first, decision in chunks:
                     yield with_decision(first, decision)
@@ -232,20 +236,14 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         any arm is called; with ``return_exceptions`` its error takes its place in the list.
         """
         options, rest = split_options(kwargs)
-        configs = get_config_list(config, len(inputs))
-        outcomes = self._decide_all(inputs, configs, options)
-        raise_first(outcomes, unless=return_exceptions)
-
-        def answer(value: Input, config: RunnableConfig, outcome: Decision | Exception) -> Output | Exception:
-            try:
-                return self._invoke(value, config, rest, lambda _: decision_of(outcome))
-            except Exception as error:
-                if return_exceptions:
-                    return error
-                raise
-
-        with get_executor_for_config(configs[0] if configs else None) as executor:
-            return cast("list[Output]", list(executor.map(answer, inputs, configs, outcomes)))
+        configs = configs_of(config, inputs)
+        return self._pair.batch(
+            read_each(lambda value, config: self._request(value, config, options), inputs, configs),
+            list(zip(inputs, configs, strict=True)),
+            call=lambda decided, asked: self._invoke(*asked, rest, lambda _: decided),
+            max_workers=configs[0].get("max_concurrency") if configs else None,
+            return_exceptions=return_exceptions,
+        )
 
     async def abatch(
         self,
@@ -257,38 +255,29 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     ) -> list[Output]:
         """Do what :meth:`batch` does; the scoring does not block the event loop."""
         options, rest = split_options(kwargs)
-        configs = get_config_list(config, len(inputs))
-        outcomes = await run_in_executor(None, self._decide_all, inputs, configs, options)
-        raise_first(outcomes, unless=return_exceptions)
-
-        async def answer(value: Input, config: RunnableConfig, outcome: Decision | Exception) -> Output | Exception:
-            async def decide(_: RunnableConfig) -> Decision:
-                return decision_of(outcome)
-
-            try:
-                return await self._ainvoke(value, config, rest, decide)
-            except Exception as error:
-                if return_exceptions:
-                    return error
-                raise
-
-        limit = configs[0].get("max_concurrency") if configs else None
-        answers = await gather_with_concurrency(limit, *map(answer, inputs, configs, outcomes))
-        return cast("list[Output]", answers)
+        configs = configs_of(config, inputs)
+        return await self._pair.abatch(
+            read_each(lambda value, config: self._request(value, config, options), inputs, configs),
+            list(zip(inputs, configs, strict=True)),
+            call=lambda decided, asked: self._ainvoke(*asked, rest, lambda _: decided),
+            max_workers=configs[0].get("max_concurrency") if configs else None,
+            return_exceptions=return_exceptions,
+        )
 
     def _invoke(
         self,
         value: Input,
         config: RunnableConfig | None,
         kwargs: dict[str, Any],
-        decide: Callable[[RunnableConfig], Decision],
+        read: Callable[[RunnableConfig], Request | Decided],
     ) -> Output:
         def answer(value: Input, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Output:
             def ask(decision: Decision) -> Output:
-                return self._arm(decision).invoke(value, child_config(config, run_manager, decision), **kwargs)
+                return self._arm(decision).invoke(
+                    value, self._child(config, run_manager, decision), **self._said(decision, kwargs)
+                )
 
-            output, decision = self._routing.failover.call(decide(config), ask)
-            return with_decision(output, decision)
+            return with_decision(*self._pair.call(read(config), ask))
 
         return self._call_with_config(answer, value, config)
 
@@ -297,45 +286,29 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         value: Input,
         config: RunnableConfig | None,
         kwargs: dict[str, Any],
-        decide: Callable[[RunnableConfig], Awaitable[Decision]],
+        read: Callable[[RunnableConfig], Request | Decided],
     ) -> Output:
         async def answer(value: Input, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Output:
             async def ask(decision: Decision) -> Output:
-                return await self._arm(decision).ainvoke(value, child_config(config, run_manager, decision), **kwargs)
+                return await self._arm(decision).ainvoke(
+                    value, self._child(config, run_manager, decision), **self._said(decision, kwargs)
+                )
 
-            output, decision = await self._routing.failover.acall(await decide(config), ask)
-            return with_decision(output, decision)
+            return with_decision(*await self._pair.acall(read(config), ask))
 
         return await self._acall_with_config(answer, value, config)
 
     def _arm(self, decision: Decision) -> Runnable[Input, Output]:
         return self.small if decision.route == "small" else self.large
 
-    def _decide(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Decision:
-        return decision_of(self._decide_all([value], [config], options)[0])
+    def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
 
-    async def _adecide(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Decision:
-        outcome = self._read(value, config, options)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return await self._routing.policy.adecide(outcome)
+    def _child(self, config: RunnableConfig, run: Run, decision: Decision) -> RunnableConfig:
+        return child_config(config, run, decision)
 
-    def _decide_all(
-        self, inputs: list[Input], configs: list[RunnableConfig], options: dict[str, Any]
-    ) -> list[Decision | Exception]:
-        """Decide all inputs with one scoring pass; the outcome of one that makes no sense is its error."""
-        outcomes = [self._read(value, config, options) for value, config in zip(inputs, configs, strict=True)]
-        requests = [outcome for outcome in outcomes if isinstance(outcome, Request)]
-        decisions = iter(self._routing.policy.decide_many(requests))
-        return [next(decisions) if isinstance(outcome, Request) else outcome for outcome in outcomes]
-
-    def _read(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Request | Exception:
-        try:
-            request = request_of(value, read_options(options, config), query=self.query)
-            self._routing.policy.check(request)
-        except Exception as error:  # noqa: BLE001 - one bad input of a batch is that input's own error
-            return error
-        return request
+    def _request(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Request:
+        return request_of(value, read_options(options, config), query=self.query)
 
     @property
     def InputType(self) -> type[Input]:  # noqa: N802 - LangChain's name

@@ -5,8 +5,9 @@ Needs ``llama-index-core`` only (``pip install 'hybrid-llm[llamaindex]'``). The 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
     from llamaindex_hybrid.events import HybridRoutingEvent
@@ -32,16 +33,4 @@ _HOMES = {
     "hybrid_quality": "llamaindex_hybrid.levels",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its home the first time it is used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names, also those not imported yet."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

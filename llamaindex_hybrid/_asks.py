@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
 from hybrid_llm.decision import Route
-from hybrid_llm.dispatch import Request
+from hybrid_llm.dispatch import Request, level_of, split_options
 from hybrid_llm.level import Level
-from llamaindex_hybrid._history import known_arguments, safe_messages
-from llamaindex_hybrid._requests import LEVELS, chat_request, prompt_request, split_options, template_request
+from llamaindex_hybrid._history import safe_messages
+from llamaindex_hybrid._requests import chat_request, prompt_request, template_request
 from llamaindex_hybrid._routing import Ask
 from llamaindex_hybrid.levels import LEVEL_HERE
 
 if TYPE_CHECKING:
     from llama_index.core.tools.types import BaseTool
+
+Background = Literal["large", "small", "route"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +29,32 @@ class Asks:
 
     Args:
         query_vars: Variables of templates that hold the user's question.
-        scores_background: Whether a call without such a question is scored by its prompt.
+        background: Where a call without such a question goes; ``"route"`` scores it by its prompt.
         level: The level of :meth:`HybridLLM.with_quality`, if any.
     """
 
     query_vars: tuple[str, ...]
-    scores_background: bool
+    background: Background
     level: Level | None = None
 
     def chat(self, method: str, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Ask[ChatResponse]:
         """Ask for the answer in a conversation."""
         options, rest = split_options(kwargs)
-        request = self._completed(chat_request(messages, rest), options, lambda: _last_text(messages))
-        return Ask(method, request, lambda arm: ((safe_messages(messages, arm.side),), known_arguments(arm.llm, rest)))
+        request = self._completed(method, chat_request(messages, rest), options, lambda: _last_text(messages))
+        return Ask(method, request, lambda arm, said: ((safe_messages(messages, arm.side),), said), rest)
 
     def complete(self, method: str, prompt: str, formatted: bool, kwargs: Mapping[str, Any]) -> Ask[CompletionResponse]:
         """Ask for the completion of a prompt."""
         options, rest = split_options(kwargs)
-        request = self._completed(prompt_request(prompt, rest), options, lambda: prompt)
-        return Ask(method, request, lambda arm: ((prompt,), {"formatted": formatted, **known_arguments(arm.llm, rest)}))
+        request = self._completed(method, prompt_request(prompt, rest), options, lambda: prompt)
+        return Ask(method, request, lambda arm, said: ((prompt,), {"formatted": formatted, **said}), rest)
 
     def predict(self, method: str, prompt: BasePromptTemplate, values: Mapping[str, Any]) -> Ask[str]:
         """Ask for the answer to a template."""
-        options, rest = split_options(values, prompt)
+        options, rest = split_options(values, prompt.template_vars)
         request = template_request(prompt, rest, self.query_vars)
-        request = self._completed(request, options, lambda: prompt.format(**rest))
-        return Ask(method, request, lambda arm: ((_safe_template(prompt, arm.side),), dict(rest)))
+        request = self._completed(method, request, options, lambda: prompt.format(**rest))
+        return Ask(method, request, lambda arm, _: ((_safe_template(prompt, arm.side),), dict(rest)))
 
     def structured(
         self,
@@ -63,17 +65,15 @@ class Asks:
         values: Mapping[str, Any],
     ) -> Ask[Any]:
         """Ask for the answer to a template, in the form of a class."""
-        of_template, fill = split_options(values, prompt)
+        of_template, fill = split_options(values, prompt.template_vars)
         of_call, rest = split_options(kwargs or {})
         request = template_request(prompt, fill, self.query_vars, structured=True)
-        request = self._completed(request, {**of_template, **of_call}, lambda: prompt.format(**fill))
+        request = self._completed(method, request, {**of_template, **of_call}, lambda: prompt.format(**fill))
         return Ask(
             method,
             request,
-            lambda arm: (
-                (output_cls, _safe_template(prompt, arm.side)),
-                {"llm_kwargs": known_arguments(arm.llm, rest), **fill},
-            ),
+            lambda arm, said: ((output_cls, _safe_template(prompt, arm.side)), {"llm_kwargs": said, **fill}),
+            rest,
         )
 
     def with_tools(
@@ -91,26 +91,39 @@ class Asks:
         options, rest = split_options(kwargs)
         messages = joined(user_msg, chat_history)
         request = chat_request(messages, rest, tools=True, forced_tool=tool_required)
-        settings = {
+        own = {
             "verbose": verbose,
             "allow_parallel_tool_calls": allow_parallel_tool_calls,
             "tool_required": tool_required,
         }
         return Ask(
             method,
-            self._completed(request, options, lambda: _last_text(messages)),
-            lambda arm: (
-                (tools,),
-                {"chat_history": safe_messages(messages, arm.side), **settings, **known_arguments(arm.llm, rest)},
+            self._completed(method, request, options, lambda: _last_text(messages)),
+            lambda arm, said: (
+                (_callable(tools, rest, said),),
+                {"chat_history": safe_messages(messages, arm.side), **own, **said},
             ),
+            rest,
             tools=True,
         )
 
-    def _completed(self, request: Request, options: Mapping[str, Any], prompt: Callable[[], str]) -> Request:
+    def _completed(
+        self, method: str, request: Request, options: Mapping[str, Any], prompt: Callable[[], str]
+    ) -> Request:
         """Return the request with its level, its route, and where asked for the prompt in place of a question."""
-        own = Level.of(**{name: options.get(name) for name in LEVELS})
-        text = prompt() if self.scores_background and not request.text else request.text
-        return replace(request, text=text, level=own or LEVEL_HERE.get() or self.level, route=options.get("route"))
+        return replace(
+            request,
+            text=prompt() if self.background == "route" and not request.text else request.text,
+            level=level_of(options) or LEVEL_HERE.get() or self.level,
+            route=options.get("route"),
+            without_text="small" if self.background == "small" else "large",
+            method=method,
+        )
+
+
+def _callable(tools: Sequence[BaseTool], settings: Mapping[str, Any], said: Mapping[str, Any]) -> Sequence[BaseTool]:
+    """Return the tools of a call; none for an arm that has no other way to be told not to call any."""
+    return [] if settings.get("tool_choice") == "none" and "tool_choice" not in said else tools
 
 
 def joined(user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessage] | None) -> list[ChatMessage]:

@@ -11,6 +11,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, is_outage
+from llamaindex_hybrid._settings import dialect_of_llm
 
 ContextPolicy = Literal["min", "large"]
 _PATIENCE: Final = 2.0
@@ -62,12 +63,18 @@ class Arm:
         kinds = frozenset({FUNCTION}) if self.side == "small" else None  # tools of a provider are for hosted models
         calls_functions = self.calls_functions
         return Capabilities(
+            model=self.name,
             context_window=known.context_window - max(known.num_output, 0) if known else None,
             modalities=frozenset() if self.side == "small" else None,
             tools=kinds if calls_functions else frozenset(),
             forced_tool=self.side == "large" and calls_functions,
-            structured=calls_functions or _has_its_own(self.llm, "structured_predict"),
+            structured=(calls_functions or _has_its_own(self.llm, "structured_predict")) and not self._completes_only,
         )
+
+    @property
+    def _completes_only(self) -> bool:
+        """Whether it only completes prompts, by OpenAI's old call, which knows no form of an answer."""
+        return dialect_of_llm(self.llm) == "completions"
 
     def metadata(self) -> LLMMetadata:
         """Return the model's own metadata; a cautious guess when its server does not answer within two seconds."""

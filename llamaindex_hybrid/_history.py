@@ -7,19 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import CachePoint, ChatMessage, MessageRole, ThinkingBlock, ToolCallBlock
-from llama_index.core.llms import LLM
 from llama_index.core.llms.utils import parse_partial_json
 
-from hybrid_llm.decision import Decision, Route
-from hybrid_llm.errors import LevelError
+from hybrid_llm.decision import KEY, Decision, Route
 
-HYBRID: Final = "hybrid"
-"""Where the decision is kept in ``additional_kwargs``."""
 _OF_TOOLS: Final = {"tool_call_id", "name"}
 """What every provider understands of a message's ``additional_kwargs``."""
-_OF_OPENAI: Final = frozenset({"response_format", "tool_choice", "parallel_tool_calls", "strict", "stream_options"})
-_ONLY: Final[dict[str, frozenset[str]]] = {"Ollama": frozenset({"think", "format"}), "OpenAI": _OF_OPENAI}
-"""Arguments of a call that one family of classes knows and the others refuse."""
 
 
 def safe_messages(messages: Sequence[ChatMessage], route: Route) -> list[ChatMessage]:
@@ -45,20 +38,7 @@ def tool_calls_of(message: ChatMessage) -> list[ToolCallBlock]:
 
 def record_of(message: ChatMessage) -> Decision | None:
     """Return the decision that a message was answered by, where it is recorded."""
-    record = message.additional_kwargs.get(HYBRID)
-    try:
-        return Decision.from_dict(record) if isinstance(record, Mapping) else None
-    except LevelError:  # somebody else's record under our name
-        return None
-
-
-def known_arguments(llm: LLM, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a call's arguments without those that only another provider knows."""
-    families = {base.__name__ for base in type(llm).__mro__} & _ONLY.keys()
-    if not families:
-        return dict(kwargs)
-    foreign = {name for family, names in _ONLY.items() if family not in families for name in names}
-    return {name: value for name, value in kwargs.items() if name not in foreign}
+    return Decision.found_in(message.additional_kwargs)
 
 
 def _safe_message(message: ChatMessage, position: int, route: Route, ids: list[tuple[str, str]]) -> ChatMessage:
@@ -71,7 +51,7 @@ def _safe_message(message: ChatMessage, position: int, route: Route, ids: list[t
     extras = {
         name: value
         for name, value in message.additional_kwargs.items()
-        if name not in (HYBRID, "tool_calls") and (not foreign or name in _OF_TOOLS)
+        if name not in (KEY, "tool_calls") and (not foreign or name in _OF_TOOLS)
     }
     if is_result:
         extras["tool_call_id"] = _id_of_result(extras.get("tool_call_id"), ids)

@@ -25,8 +25,6 @@ from llama_index.core.prompts.prompt_type import PromptType
 from hybrid_llm.dispatch import FUNCTION, Request
 from llamaindex_hybrid._history import record_of
 
-LEVELS: Final = ("quality", "cost_advantage", "threshold")
-OPTIONS: Final = (*LEVELS, "route")
 LONGEST_QUESTION: Final = 2000
 """Characters from which on the prompt of ``complete`` is taken for a step of the framework, not for a question."""
 _STEPS: Final = (
@@ -61,18 +59,6 @@ _MODALITIES: Final[dict[type[Any], str]] = {
     CitableBlock: "file",
     CitationBlock: "file",
 }
-
-
-def split_options(
-    kwargs: Mapping[str, Any], template: BasePromptTemplate | None = None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split a call's keyword arguments into those of the router and those of the model.
-
-    A template's own variables are never taken for options of the router.
-    """
-    own = set(template.template_vars) if template is not None else set()
-    options = {name: value for name, value in kwargs.items() if name in OPTIONS and name not in own}
-    return options, {name: value for name, value in kwargs.items() if name not in options}
 
 
 def chat_request(

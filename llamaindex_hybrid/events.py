@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.instrumentation.events import BaseEvent
+
+from hybrid_llm.event import ArmCall, Observer
+
+_dispatcher = get_dispatcher(__name__)
 
 
 class HybridRoutingEvent(BaseEvent):
@@ -18,7 +23,7 @@ class HybridRoutingEvent(BaseEvent):
         model: Name of the model that is called.
         method: Method of the model that is called, ``"chat"`` for example.
         query_hash: First 16 digits of the SHA-256 of the text that was scored; empty for a background call.
-        latency_ms: Time that the decision took, in milliseconds.
+        latency_ms: Milliseconds since the request came: what the decision took, and an arm that failed before.
 
     Example:
         >>> from llama_index.core.instrumentation import get_dispatcher
@@ -40,3 +45,22 @@ class HybridRoutingEvent(BaseEvent):
     def class_name(cls) -> str:
         """Return the name that the framework writes into dumps."""
         return "HybridRoutingEvent"
+
+
+class _Dispatches(Observer):
+    """Sends the event of each call of an arm."""
+
+    def calling(self, call: ArmCall) -> None:
+        _dispatcher.event(
+            HybridRoutingEvent(
+                decision=call.decision.as_dict(),
+                model=call.model,
+                method=call.method,
+                query_hash=call.query_hash,
+                latency_ms=1000 * call.seconds,
+            )
+        )
+
+
+DISPATCHES: Final = _Dispatches()
+"""The observer that every ``HybridLLM`` has."""

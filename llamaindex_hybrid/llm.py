@@ -18,12 +18,15 @@ from llama_index.core.bridge.pydantic import (
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import LLM
 
-from hybrid_llm.dispatch import Allowed, Failover, Policy, Request
+from hybrid_llm.decision import Route
+from hybrid_llm.dispatch import Pair, PairState, Request
+from hybrid_llm.event import Observes
 from hybrid_llm.level import Level
-from llamaindex_hybrid._asks import Asks
+from llamaindex_hybrid._asks import Asks, Background
 from llamaindex_hybrid._capabilities import Arm, ContextPolicy, merged_metadata
 from llamaindex_hybrid._methods import RoutedLLM
-from llamaindex_hybrid._routing import Background, Routing
+from llamaindex_hybrid._routing import Routing
+from llamaindex_hybrid.events import DISPATCHES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,12 +75,14 @@ class HybridLLM(RoutedLLM):
         fallback_to_large: Whether large answers when small is down.
         fallback_to_small: Whether small answers when large is down.
         small_timeout: Seconds that small has until its first token; ``None`` waits as long as the model does.
+        observers: Who is told of each call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         context_policy: ``"min"`` promises the smaller context window, so that both models can read every prompt;
             ``"large"`` promises the large model's, and sends it the prompts that small cannot read.
         background: Where calls without a question of the user's go: ``"large"``, ``"small"``, or ``"route"``, which
             scores their prompts.
         query_vars: Variables of templates that hold the user's question.
         callback_manager: Set on both models.
+        state: What copies share: the breakers of both models, and the switch.
 
     Raises:
         TypeError: An arm is no LLM, or ``router`` is nothing that scores.
@@ -95,6 +100,7 @@ class HybridLLM(RoutedLLM):
     """
 
     _options: dict[str, Any] = PrivateAttr()
+    _observers: tuple[Observes, ...] = PrivateAttr()
 
     def __init__(
         self,
@@ -109,23 +115,17 @@ class HybridLLM(RoutedLLM):
         fallback_to_large: bool = True,
         fallback_to_small: bool = False,
         small_timeout: float | None = None,
+        observers: Sequence[Observes] = (),
         context_policy: ContextPolicy = "min",
         background: Background = "large",
         query_vars: Sequence[str] = ("query_str", "question", "query"),
         callback_manager: CallbackManager | None = None,
+        state: PairState | None = None,
     ) -> None:
-        from hybrid_llm.router import Router
-
         _check_word("context_policy", context_policy, ("min", "large"))
         _check_word("background", background, ("large", "small", "route"))
-        arms = {"small": Arm("small", small), "large": Arm("large", large)}
-        level = Level.of(quality=quality, cost_advantage=cost_advantage, threshold=threshold)
-        policy = Policy(Router.of(router), level=level, allowed=Allowed.of(allowed, level))
-        failover = Failover(to_large=fallback_to_large, to_small=fallback_to_small, small_timeout=small_timeout)
-        super().__init__(small=small, large=large)
-        self._routing = Routing({"small": arms["small"], "large": arms["large"]}, policy, failover, background)
-        self._asks = Asks(tuple(query_vars), scores_background=background == "route")
-        self._options = {
+        arms: dict[Route, Arm] = {"small": Arm("small", small), "large": Arm("large", large)}
+        options: dict[str, Any] = {
             "quality": quality,
             "cost_advantage": cost_advantage,
             "threshold": threshold,
@@ -133,17 +133,41 @@ class HybridLLM(RoutedLLM):
             "fallback_to_large": fallback_to_large,
             "fallback_to_small": fallback_to_small,
             "small_timeout": small_timeout,
+        }
+        pair = Pair(
+            router,
+            small=lambda: arms["small"].capabilities,
+            large=lambda: arms["large"].capabilities,
+            observers=(DISPATCHES, *observers),
+            state=state,
+            **options,
+        )
+        super().__init__(small=small, large=large)
+        self._routing = Routing(arms, pair)
+        self._asks = Asks(tuple(query_vars), background)
+        self._options = {
+            **options,
             "context_policy": context_policy,
             "background": background,
             "query_vars": tuple(query_vars),
         }
+        self._observers = tuple(observers)
         if callback_manager is not None:
             self.callback_manager = callback_manager
 
     @property
     def router(self) -> Router:
         """What scores."""
-        return self._routing.policy.router
+        return self._routing.pair.router
+
+    @property
+    def force(self) -> Route | None:
+        """The switch: where every call goes from now on, in all copies; ``None`` leaves it to the router."""
+        return self._routing.pair.force
+
+    @force.setter
+    def force(self, route: Route | None) -> None:
+        self._routing.pair.force = route
 
     def with_quality(
         self, quality: float | None = None, *, cost_advantage: float | None = None, threshold: float | None = None
@@ -163,7 +187,7 @@ class HybridLLM(RoutedLLM):
             >>> engine = index.as_query_engine(llm=llm.with_quality(0.95), streaming=True)  # doctest: +SKIP
         """
         level = Level.of(quality=quality, cost_advantage=cost_advantage, threshold=threshold)
-        self._routing.policy.check(Request("", level=level))
+        self._routing.pair.check(Request("", level=level))
         copy = self.model_copy()
         copy._asks = replace(self._asks, level=level)
         return copy
@@ -221,7 +245,8 @@ class HybridLLM(RoutedLLM):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the models, the settings, and the router by the path of its folder."""
-        return _rebuilt, (type(self), self.small, self.large, self.router, self._options, self._asks.level)
+        options = {**self._options, "observers": self._observers}
+        return _rebuilt, (type(self), self.small, self.large, self.router, options, self._asks.level)
 
     def __repr_args__(self) -> Any:
         """Yield what ``repr`` shows: names and settings, no keys."""

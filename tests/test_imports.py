@@ -28,12 +28,14 @@ def read(self, key):
     return real(self, key)
 os._Environ.__getitem__ = read
 sys.addaudithook(lambda event, args: connects.append(str(args[1:])) if event == "socket.connect" else None)
+began = time.process_time()
 {base}
+base = time.process_time() - began
 before = set(sys.modules)
-start = time.perf_counter()
+start = time.process_time()
 {ours}
-seconds = time.perf_counter() - start
-print(json.dumps(dict(seconds=seconds, added=sorted(set(sys.modules) - before), modules=sorted(sys.modules),
+seconds = time.process_time() - start
+print(json.dumps(dict(seconds=seconds, base=base, added=sorted(set(sys.modules) - before), modules=sorted(sys.modules),
                       reads=[key for key in reads if "HYBRID" in key], connects=connects)))
 """
 
@@ -65,6 +67,8 @@ IMPORTS = {
         0.1,
     ),
 }
+SHARE = 0.15
+"""Of the seconds of what an import stands on: at most this much on a slow machine, where seconds say little."""
 every_import = pytest.mark.parametrize("name", IMPORTS)
 _runs: dict[str, dict[str, Any]] = {}
 
@@ -85,10 +89,17 @@ def once(name: str) -> dict[str, Any]:
 @every_import
 def test_an_import_costs_next_to_nothing_beyond_what_it_stands_on(name: str) -> None:
     limit = IMPORTS[name][2]
-    seconds = [once(name)["seconds"]]
-    while min(seconds) > limit and len(seconds) < 5:  # the best of several: the machine may be busy
-        seconds.append(fresh(name)["seconds"])
-    assert min(seconds) <= limit, f"best of {len(seconds)}: {min(seconds):.3f} s"
+    # the best of several, since the machine may be busy; and on a slow one a share of what the framework takes
+    runs = [once(name)]
+    while cost(runs) > limit and len(runs) < 5:
+        runs.append(fresh(name))
+    assert cost(runs) <= max(limit, SHARE * min(run["base"] for run in runs)), (
+        f"best of {len(runs)}: {cost(runs):.3f} s"
+    )
+
+
+def cost(runs: list[dict[str, Any]]) -> float:
+    return min(run["seconds"] for run in runs)
 
 
 @every_import
@@ -154,7 +165,7 @@ def test_the_core_loads_heavy_libraries_only_where_they_are_used(path: Path) -> 
 
 FLOORS: Final = (
     ("errors",),
-    ("level", "prices"),
+    ("lazy", "level", "prices"),
     ("labels", "table", "scoring"),
     ("decision",),
     ("event", "metrics"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import subprocess
+import sys
+from types import ModuleType
 
 import pytest
 
@@ -12,9 +15,11 @@ import hybrid_llm
 
 PACKAGES = ["hybrid_llm", "langchain_hybrid", "llamaindex_hybrid"]
 ADAPTERS = PACKAGES[1:]
+FAKES = [f"{package}.testing" for package in PACKAGES]
+"""Fakes for the tests of users: public where they are, and not at the root of the package."""
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", [*PACKAGES, *FAKES])
 def test_every_exported_name_can_be_imported(package: str) -> None:
     module = importlib.import_module(package)
     assert module.__all__
@@ -44,24 +49,50 @@ def test_the_core_says_which_name_it_does_not_have() -> None:
 @pytest.mark.parametrize("package", ADAPTERS)
 def test_no_public_class_or_function_of_an_adapter_is_forgotten(package: str) -> None:
     root = importlib.import_module(package)
-    defined: set[str] = set()
-    for info in pkgutil.iter_modules(root.__path__):
-        if info.name.startswith("_"):
-            continue
-        module = importlib.import_module(f"{package}.{info.name}")
-        defined |= {
-            name
-            for name, value in vars(module).items()
-            if not name.startswith("_")
-            and (inspect.isclass(value) or inspect.isfunction(value))
-            and value.__module__ == module.__name__
-        }
-    assert defined == set(root.__all__)
+    names = [f"{package}.{info.name}" for info in pkgutil.iter_modules(root.__path__) if info.name[0] != "_"]
+    modules = [importlib.import_module(name) for name in names if name not in FAKES]
+    assert set().union(*map(defined_in, modules)) == set(root.__all__)
 
 
-@pytest.mark.parametrize("package", ADAPTERS)
+@pytest.mark.parametrize("name", FAKES)
+def test_no_fake_is_forgotten(name: str) -> None:
+    module = importlib.import_module(name)
+    assert defined_in(module) == set(module.__all__)
+
+
+def defined_in(module: ModuleType) -> set[str]:
+    """Return the public classes and functions of a module that are its own."""
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__ == module.__name__
+    }
+
+
+@pytest.mark.parametrize("package", [*ADAPTERS, *FAKES])
 def test_every_exported_class_has_a_docstring_with_an_example_or_arguments(package: str) -> None:
     module = importlib.import_module(package)
     for name in module.__all__:
         doc = inspect.getdoc(getattr(module, name)) or ""
         assert "Args:" in doc or "Example:" in doc, name
+
+
+@pytest.mark.parametrize(
+    ("framework", "line", "extra"),
+    [
+        ("llama_index", "from llamaindex_hybrid import HybridLLM", "llamaindex"),
+        ("llama_index", "from llamaindex_hybrid import HybridSelector", "llamaindex"),
+        ("langchain_core", "from langchain_hybrid import ChatHybrid", "langchain"),
+        ("langchain", "from langchain_hybrid import HybridRouterMiddleware", "agents"),
+    ],
+)
+def test_a_framework_that_is_missing_is_named_with_its_extra_and_the_command(
+    framework: str, line: str, extra: str
+) -> None:
+    code = f"import sys; sys.modules[{framework!r}] = None; {line}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    said = done.stderr.strip().splitlines()[-1]
+    assert said.startswith("hybrid_llm.errors.MissingExtraError")
+    assert f"the extra {extra}: pip install 'hybrid-llm[{extra}]'" in said

@@ -11,9 +11,10 @@ MODULES = sorted(
     for package in ("core/hybrid_llm", "langchain_hybrid", "llamaindex_hybrid")
     for file in (ROOT / package).rglob("*.py")
 )
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
-@pytest.mark.parametrize("file", MODULES, ids=lambda file: file.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("file", [*MODULES, *TESTS], ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_a_module_holds_one_concept(file):
     assert len(file.read_text(encoding="utf-8").splitlines()) <= 400
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
 
 import pytest
 
 from hybrid_llm import Decision
 from hybrid_llm.dispatch import Failover
+from hybrid_llm.testing import FakeArms
 
 SMALL, LARGE = Decision("small", 0.9, 0.5), Decision("large", 0.1, 0.5)
 DOWN = ConnectionRefusedError("connection refused")
@@ -53,19 +53,11 @@ every_way = pytest.mark.parametrize("way", [by_call, by_acall, by_stream, by_ast
 every_stream = pytest.mark.parametrize("way", [by_stream, by_astream])
 
 
-class Arms:
-    """Streams of chunks for both arms, where an exception among the chunks is raised; and who was asked."""
-
-    def __init__(self, small: list[Any], large: list[Any] | None = None) -> None:
-        self.chunks = {"small": small, "large": large or ["from ", "large"]}
-        self.asked: list[str] = []
+class Arms(FakeArms):
+    """The public fake as the one function that every way here takes: it streams."""
 
     def __call__(self, decision: Decision) -> Iterator[str]:
-        self.asked.append(decision.route)
-        for chunk in self.chunks[decision.route]:
-            if isinstance(chunk, BaseException):
-                raise chunk
-            yield chunk
+        return self.stream(decision)
 
 
 def text_of(items: list[Item]) -> str:

@@ -6,12 +6,14 @@ costs next to nothing and loads no model.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hybrid_llm.certify import Certificate, certify
     from hybrid_llm.decision import Decision
+    from hybrid_llm.dispatch import Pair
     from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
     from hybrid_llm.level import Level
     from hybrid_llm.router import Router, Scorer
@@ -24,6 +26,7 @@ __all__ = [
     "HybridLLMError",
     "HybridLLMWarning",
     "Level",
+    "Pair",
     "QualityTable",
     "Router",
     "Scorer",
@@ -35,24 +38,13 @@ _HOMES = {
     "Certificate": "hybrid_llm.certify",
     "certify": "hybrid_llm.certify",
     "Decision": "hybrid_llm.decision",
-    "Level": "hybrid_llm.decision",
+    "Level": "hybrid_llm.level",
     "HybridLLMError": "hybrid_llm.errors",
     "HybridLLMWarning": "hybrid_llm.errors",
     "Router": "hybrid_llm.router",
     "Scorer": "hybrid_llm.router",
+    "Pair": "hybrid_llm.dispatch",
     "QualityTable": "hybrid_llm.table",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its home the first time it is used."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """List the public names, also those not imported yet."""
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from hybrid_llm.errors import LevelError
 from hybrid_llm.level import Level
@@ -24,6 +24,10 @@ Reason = Literal[
     "fallback",
     "cooldown",
 ]
+
+
+KEY: Final = "hybrid"
+"""Under this key metadata, states and traces hold a decision, as :meth:`Decision.as_dict` writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +71,35 @@ class Decision:
     def from_dict(cls, data: Mapping[str, Any]) -> Decision:
         """Read what :meth:`as_dict` wrote, from a message's metadata or a checkpoint.
 
+        Keys that this version does not know are left alone: a later one may have written them.
+
         Raises:
             LevelError: It is something else.
         """
         try:
             level = data["level"]
-            return cls(**{**data, "level": Level.of(**level) if level else None})
+            known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
+            return cls(**{**known, "level": Level.of(**level) if level else None})
         except (TypeError, KeyError) as error:
             raise LevelError(f"This is no decision as Decision.as_dict() writes it: {error}.") from error
+
+    @classmethod
+    def found_in(cls, metadata: Mapping[str, Any]) -> Decision | None:
+        """Return the decision that a message's metadata or an agent's state holds under :data:`KEY`, if there is one.
+
+        Something else under that key, or a decision that this version cannot read, is none.
+
+        Example:
+            >>> Decision.found_in({"hybrid": Decision("small").as_dict()}).route
+            'small'
+        """
+        recorded = metadata.get(KEY)
+        if not isinstance(recorded, Mapping):
+            return None
+        try:
+            return cls.from_dict(recorded)
+        except LevelError:
+            return None
 
     def override(self, **changes: Any) -> Decision:
         """Return a copy with some fields changed."""

@@ -96,7 +96,8 @@ class MissingExtraError(HybridLLMError, ImportError):
             what: What was asked for ("training", "Parquet files").
             extra: The extra of the distribution that brings it.
         """
-        return cls(f"{what} needs an optional dependency: pip install 'hybrid-llm[{extra}]'")
+        command = f"pip install 'hybrid-llm[{extra}]'"
+        return cls(f"{what} needs the extra {extra}: {command}, or in a clone: pip install '.[{extra}]'")
 
 
 class HybridLLMWarning(UserWarning):

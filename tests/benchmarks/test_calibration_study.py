@@ -26,7 +26,7 @@ from benchmarks._calibration_ways import (
 from benchmarks.calibration_study import DRAWS, parts
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.scoring import NAMES
-from hybrid_llm.training.head import Rows
+from hybrid_llm.training.head.regression import Rows
 
 
 def own(n: int = 400, seed: int = 0, *, in_text: float = 2.0, in_prior: float = 2.0) -> Own:

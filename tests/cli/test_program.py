@@ -15,7 +15,7 @@ from hybrid_llm import Router, __version__
 from hybrid_llm.cli import main, output
 from tests.cli.conftest import PAIR, Terminal, run
 
-COMMANDS = ["demo", "route", "train", "evaluate", "calibrate", "certify"]
+COMMANDS = ["demo", "route", "train", "evaluate", "calibrate", "certify", "export"]
 every_command = pytest.mark.parametrize("command", COMMANDS)
 PROGRAM = [sys.executable, "-m", "hybrid_llm.cli"]
 
@@ -71,6 +71,7 @@ def test_version():
         (["evaluate", "x", "--small", "a"], "Missing option '--large'", "hybrid-llm evaluate"),
         (["certify", "x", "--small", "a", "--large", "b"], "Missing option '--router'", "hybrid-llm certify"),
         (["demo", "more"], "unexpected extra argument", "hybrid-llm demo"),
+        (["export", "model"], "Missing option '--out'", "hybrid-llm export"),
     ],
 )
 def test_wrong_usage_is_code_2_and_points_to_the_help(arguments, message, command):

@@ -64,6 +64,19 @@ def test_a_bad_score_names_file_line_and_field(command, score, message, shipped,
     refused(run(command, file, *PAIR, *extra), 1, "rows.jsonl line 17: field 'quality' of model 'small'", message)
 
 
+@pytest.mark.parametrize("scale", ["5", "5:1", "1:1", "low:high", "1:2:3", ":", "nan:1", "0:inf"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "calibrate", "certify"])
+def test_a_scale_that_is_none_is_wrong_usage(command, scale, shipped, table, tmp_path):
+    more = ("--out", tmp_path / "r") if command in ("train", "calibrate") else ("--router", shipped)
+    shown = run(command, table, *PAIR, *more, "--scale", scale)
+    refused(shown, 2, f"--scale {scale} is no LOW:HIGH; give the lowest and highest score, as in 1:5.", "--help")
+
+
+def test_scores_on_another_scale_name_the_option(shipped, tmp_path):
+    (tmp_path / "stars.csv").write_text("query,small,large\nWhy?,3,5\n")
+    refused(run("evaluate", tmp_path / "stars.csv", *PAIR), 1, "stars.csv line 2: field 'quality'", "--scale 1:5")
+
+
 def test_ten_rows_are_too_few_to_train_or_to_calibrate(shipped, tmp_path):
     rows = [row | {"split": "train"} for row in make_rows(10)]
     file = write_rows(tmp_path / "ten.jsonl", rows)
@@ -82,7 +95,7 @@ def test_ten_rows_prove_nothing(shipped, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "is empty; each row needs id, query, quality"),
+        ("", "is empty; each row needs query and quality"),
         ("{\n", "line 1: not valid JSON"),
         (json.dumps({"id": 1, "quality": {"small": 1}}) + "\n", "line 1: field 'query' is missing"),
     ],
@@ -171,4 +184,4 @@ def test_a_router_without_thresholds_asks_for_a_calibration(tmp_path):
 
 def test_a_missing_encoder_says_how_to_export_one(table, tmp_path):
     shown = run("train", table, *PAIR, "--out", tmp_path / "r", "--encoder", tmp_path)
-    refused(shown, 1, "There is no encoder in", "hybrid_llm.training.onnx.export")
+    refused(shown, 1, "There is no encoder in", "hybrid-llm export MODEL --out")

@@ -1,4 +1,4 @@
-"""A level is checked where it is made; a decision is plain data."""
+"""A decision is plain data, that comes back from metadata and checkpoints."""
 
 import dataclasses
 import json
@@ -11,55 +11,6 @@ from hypothesis import strategies as st
 from hybrid_llm import Decision, Level
 from hybrid_llm.decision import Reason, Route
 from hybrid_llm.errors import LevelError
-
-
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [
-        ("quality", 0.0),
-        ("quality", 2),
-        ("quality", -0.1),
-        ("quality", float("nan")),
-        ("quality", True),
-        ("quality", "high"),
-        ("cost_advantage", 1.01),
-        ("cost_advantage", -0.01),
-        ("threshold", 2.1),
-        ("threshold", float("inf")),
-        ("speed", 0.5),
-    ],
-)
-def test_a_level_out_of_range_is_refused_with_the_range(kind, value):
-    with pytest.raises(LevelError, match=kind):
-        Level(kind, value)
-
-
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [
-        ("quality", 1.0),
-        ("quality", 1e-6),
-        ("cost_advantage", 0),
-        ("cost_advantage", 1),
-        ("threshold", 0),
-        ("threshold", 2),
-    ],
-)
-def test_the_ends_of_the_ranges_are_levels(kind, value):
-    assert Level(kind, value).value == value
-
-
-def test_two_levels_at_once_are_refused_by_name():
-    with pytest.raises(LevelError, match="quality and threshold"):
-        Level.of(quality=0.9, threshold=0.5)
-
-
-def test_no_option_is_no_level():
-    assert Level.of() is None
-
-
-def test_numbers_in_text_become_numbers():
-    assert Level("quality", "0.9") == Level("quality", 0.9)
 
 
 def test_a_decision_is_frozen_and_copies_with_changes():
@@ -125,7 +76,6 @@ def test_a_decision_comes_back_from_json_as_it_went(decision):
         {"route": "small", "level": {"quality": 7}},
         {"route": "small", "level": {"speed": 1}},
         {"route": "small", "level": "quality"},
-        {"route": "small", "level": None, "model": "gpt"},
         {"route": ["small"], "level": None},
         {1: "small", "level": None},
         [],
@@ -137,3 +87,18 @@ def test_a_decision_comes_back_from_json_as_it_went(decision):
 def test_what_is_no_decision_is_refused(wrong):
     with pytest.raises(LevelError):
         Decision.from_dict(wrong)
+
+
+def test_a_key_that_a_later_version_wrote_costs_no_decision():
+    decision = Decision("small", 0.9, 0.5, Level("threshold", 0.5), router_id="r")
+    assert Decision.from_dict({**decision.as_dict(), "look": {"score": 0.8}, "familiarity": 1}) == decision
+
+
+@pytest.mark.parametrize("held", [{}, {"hybrid": None}, {"hybrid": "small"}, {"hybrid": {"route": "medium"}}])
+def test_metadata_without_a_decision_of_ours_holds_none(held):
+    assert Decision.found_in(held) is None
+
+
+def test_a_decision_is_found_in_the_metadata_that_holds_it():
+    decision = Decision("large", reason="forced")
+    assert Decision.found_in({"model": "gpt-4o", "hybrid": decision.as_dict()}) == decision

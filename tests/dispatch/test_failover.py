@@ -128,7 +128,7 @@ async def test_after_three_failures_small_is_skipped_for_thirty_seconds_and_then
     failover = Failover(small=Breaker(clock=clock))
     reasons = [(await way(failover, SMALL, arms))[0][1].reason for _ in range(5)]
     assert reasons == ["fallback"] * 3 + ["cooldown"] * 2
-    clock.now, arms.chunks["small"] = 30, ["from small"]
+    clock.now, arms.small = 30, ["from small"]
     items = await way(failover, SMALL, arms)
     assert (text_of(items), items[0][1]) == ("from small", SMALL)
     assert not failover.breakers["small"].open

@@ -1,9 +1,8 @@
-"""What decides besides the score, and every scenario of the table that the adapters share."""
+"""What decides besides the score: forced routes, gates, follow-ups, and the range that requests may choose."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -11,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hybrid_llm import Decision, Level, Router
-from hybrid_llm.dispatch import FUNCTION, Allowed, Capabilities, Failover, Policy, Request
+from hybrid_llm.dispatch import FUNCTION, Capabilities, Request
+from hybrid_llm.dispatch.policy import Allowed, Policy
 from hybrid_llm.errors import LevelError
 from hybrid_llm.testing import FixedScorer
-from tests.scenarios import EASY, FAILURES, HARD, SCENARIOS, SCORES, THRESHOLD, WINDOW, Scenario
+from tests.scenarios import EASY, HARD, SCORES, THRESHOLD, WINDOW
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The scorer failed:hybrid_llm.errors.HybridLLMWarning"),
@@ -29,94 +29,6 @@ IMAGE, FILE = frozenset({"image"}), frozenset({"file"})
 def policy_of(scorer: Any = None, **options: Any) -> Policy:
     router = Router(scorer or FixedScorer(SCORES, default=0.0))
     return Policy(router, **{"level": Level.of(threshold=THRESHOLD), "small": LOCAL, "large": HOSTED, **options})
-
-
-# --- the table that the adapters share -----------------------------------------------------------------------------
-
-
-class Arms:
-    """Both arms of a scenario in one function a verb, and a record of who was asked."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.breaks = {"small": scenario.small_fails, "large": scenario.large_fails}
-        self.asked: list[str] = []
-
-    def answer(self, decision: Decision) -> str:
-        self.asked.append(decision.route)
-        broken = self.breaks[decision.route]
-        if broken is not None:
-            raise FAILURES[broken]
-        return f"from {decision.route}"
-
-    async def aanswer(self, decision: Decision) -> str:
-        await asyncio.sleep(0)
-        return self.answer(decision)
-
-    def stream(self, decision: Decision) -> Iterator[str]:
-        yield ""
-        yield from self.answer(decision).partition(" ")
-
-    async def astream(self, decision: Decision) -> AsyncIterator[str]:
-        yield ""
-        for chunk in (await self.aanswer(decision)).partition(" "):
-            yield chunk
-
-
-async def by_call(policy: Policy, failover: Failover, request: Request, arms: Arms) -> tuple[str, Decision]:
-    return failover.call(policy.decide(request), arms.answer)
-
-
-async def by_acall(policy: Policy, failover: Failover, request: Request, arms: Arms) -> tuple[str, Decision]:
-    return await failover.acall(await policy.adecide(request), arms.aanswer)
-
-
-async def by_stream(policy: Policy, failover: Failover, request: Request, arms: Arms) -> tuple[str, Decision]:
-    return one_answer(list(failover.stream(policy.decide(request), arms.stream, bool)))
-
-
-async def by_astream(policy: Policy, failover: Failover, request: Request, arms: Arms) -> tuple[str, Decision]:
-    decision = await policy.adecide(request)
-    return one_answer([item async for item in failover.astream(decision, arms.astream, bool)])
-
-
-def one_answer(items: list[tuple[str, Decision]]) -> tuple[str, Decision]:
-    (decision,) = {decision for _, decision in items}
-    return "".join(chunk for chunk, _ in items), decision
-
-
-def request_of(scenario: Scenario) -> Request:
-    options = dict(scenario.options)
-    route = options.pop("route", None)
-    kinds = {FUNCTION: scenario.tools, "web_search": scenario.provider_tool}
-    return Request(
-        scenario.text,
-        turns=[text for role, text in scenario.history if role == "user"],
-        tokens=WINDOW + 1 if scenario.long else WINDOW,
-        modalities=IMAGE if scenario.image else frozenset(),
-        tools=frozenset(kind for kind, given in kinds.items() if given),
-        forced_tool=scenario.forced_tool,
-        structured=scenario.structured,
-        level=Level.of(**options),
-        route=route,
-    )
-
-
-@pytest.mark.parametrize("way", [by_call, by_acall, by_stream, by_astream])
-@pytest.mark.parametrize("timeout", [None, 5], ids=["patient", "with a timeout"])
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-async def test_every_scenario_ends_as_the_table_says(scenario, timeout, way):
-    arms, failover = Arms(scenario), Failover(to_small=scenario.to_small, small_timeout=timeout)
-    policy = Policy(scenario.router(), level=Level.of(threshold=THRESHOLD), small=LOCAL, large=HOSTED)
-    if scenario.raises is not None:
-        with pytest.raises(type(FAILURES[scenario.raises])) as caught:
-            await way(policy, failover, request_of(scenario), arms)
-        assert caught.value is FAILURES[scenario.raises]
-        return
-    text, decision = await way(policy, failover, request_of(scenario), arms)
-    assert (decision.route, decision.reason) == (scenario.route, scenario.reason)
-    assert text == f"from {scenario.route}"
-    assert len(arms.asked) == (2 if scenario.reason == "fallback" else 1)
-    assert decision.router_id == policy.router.id
 
 
 # --- gates ---------------------------------------------------------------------------------------------------------

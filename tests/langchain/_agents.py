@@ -1,34 +1,21 @@
-"""Fake chat models that call tools, and agents between two of them; shared by the tests of the middleware."""
+"""Agents between two fake chat models, shared by the tests of the middleware."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import AgentMiddleware
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
-from langchain_core.messages.tool import ToolCall, tool_call_chunk
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages.tool import ToolCall
 from langchain_core.tools import tool
-from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import Field
 
 from langchain_hybrid import HybridRouterMiddleware
-
-LOCAL: dict[str, Any] = {}
-"""The profile of a local model: nothing is known of it."""
-HOSTED: dict[str, Any] = {
-    "max_input_tokens": 100_000,
-    "image_inputs": True,
-    "tool_calling": True,
-    "tool_choice": True,
-    "structured_output": True,
-}
+from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._pair import EVERYTHING
 
 
 @tool
@@ -43,83 +30,15 @@ def call(name: str = "get_weather", **args: Any) -> AIMessage:
     return AIMessage("", tool_calls=[ToolCall(name=name, args=wanted, id=f"call_{uuid4().hex[:8]}", type="tool_call")])
 
 
-class Fake(BaseChatModel):
-    """Gives its replies in order, then says who it is; an exception among the replies is raised.
-
-    Attributes:
-        asked: The messages of each call, in order.
-        bound: The keyword arguments that came with each call: tools and settings.
-    """
-
-    name: str
-    kind: str = "fake"
-    replies: list[Any] = Field(default_factory=list)
-    asked: list[list[BaseMessage]] = Field(default_factory=list)
-    bound: list[dict[str, Any]] = Field(default_factory=list)
-
-    @property
-    def _llm_type(self) -> str:
-        return self.kind
-
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[Any, AIMessage]:
-        return self.bind(tools=[convert_to_openai_tool(each) for each in tools], **kwargs)
-
-    def _reply(self, messages: list[BaseMessage], kwargs: dict[str, Any]) -> AIMessage:
-        self.asked.append(list(messages))
-        self.bound.append(kwargs)
-        reply = self.replies.pop(0) if self.replies else f"from {self.name}"
-        if isinstance(reply, BaseException):
-            raise reply
-        said = AIMessage(reply) if isinstance(reply, str) else reply
-        return said.model_copy(update={"response_metadata": {"model_provider": self.kind, "model_name": self.name}})
-
-    def _generate(self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any) -> Any:
-        if self.replies and isinstance(self.replies[0], Half):  # as a model that streams from its server does
-            self._shown(AIMessageChunk("from"), run_manager)
-            raise self.replies.pop(0).error
-        return ChatResult(generations=[ChatGeneration(message=self._reply(messages, kwargs))])
-
-    def _stream(
-        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
-    ) -> Iterator[ChatGenerationChunk]:
-        breaks = self.replies.pop(0) if self.replies and isinstance(self.replies[0], Half) else None
-        said = self._reply(messages, kwargs)
-        for i, each in enumerate(said.tool_calls):
-            part = tool_call_chunk(name=each["name"], args=str(each["args"]).replace("'", '"'), id=each["id"], index=i)
-            yield self._shown(AIMessageChunk("", tool_call_chunks=[part]), run_manager)
-        for word in said.text.split(" "):
-            if word:
-                yield self._shown(AIMessageChunk(word), run_manager)
-            if breaks:
-                raise breaks.error
-        yield self._shown(AIMessageChunk("", response_metadata=said.response_metadata), run_manager)
-
-    def _shown(self, message: AIMessageChunk, run_manager: Any) -> ChatGenerationChunk:
-        chunk = ChatGenerationChunk(message=message)
-        if run_manager:
-            run_manager.on_llm_new_token(message.text, chunk=chunk)
-        return chunk
-
-    async def _astream(
-        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        for chunk in self._stream(messages, stop, **kwargs):
-            if run_manager:
-                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-            yield chunk
+def fake(model: str, provider: str = "fake", **options: Any) -> FakeChatModel:
+    """Return a model that calls a tool only where its replies say so: most tests here count the steps of an agent."""
+    return FakeChatModel(model=model, provider=provider, calls_tools=False, **options)
 
 
-class Half:
-    """A reply that breaks after its first token."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-
-def fakes(**profiles: Any) -> tuple[Fake, Fake]:
+def fakes(**profiles: Any) -> tuple[FakeChatModel, FakeChatModel]:
     """Return a local model of which nothing is known, and a hosted one that can do everything."""
-    small = Fake(name="small", kind="local", profile=profiles.get("small"))
-    return small, Fake(name="large", kind="hosted", profile=profiles.get("large", HOSTED))
+    small = fake("small", "local", profile=profiles.get("small"))
+    return small, fake("large", "hosted", profile=profiles.get("large", EVERYTHING))
 
 
 class Changing(AgentMiddleware):
@@ -157,7 +76,7 @@ def state_of(text: Any) -> Any:
 
 
 def agent_of(
-    small: Fake, large: Fake, router: Any, *, tools: Sequence[Any] = (get_weather,), agent: Any = None, **options: Any
+    small: Any, large: Any, router: Any, *, tools: Sequence[Any] = (get_weather,), agent: Any = None, **options: Any
 ) -> Any:
     """Return an agent with the middleware between two arms; ``agent`` are keyword arguments of ``create_agent``."""
     options.setdefault("threshold", 0.5)

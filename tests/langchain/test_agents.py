@@ -31,10 +31,9 @@ from pydantic import BaseModel
 from hybrid_llm.errors import LevelError
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, HybridRouterMiddleware
+from langchain_hybrid.testing import FakeChatModel
 from tests.langchain._agents import (
-    HOSTED,
     Changing,
-    Fake,
     Way,
     agent_of,
     answers,
@@ -42,11 +41,13 @@ from tests.langchain._agents import (
     by_invoke,
     call,
     every_way,
+    fake,
     fakes,
     get_weather,
     reasons,
     routes,
 )
+from tests.langchain._pair import EVERYTHING
 from tests.scenarios import FAILURES, SCENARIOS, THRESHOLD, WINDOW, Scenario
 
 THREAD: dict[str, Any] = {"configurable": {"thread_id": "1"}}
@@ -68,12 +69,11 @@ def messages_of(scenario: Scenario) -> list[Any]:
 
 
 def agent_for(scenario: Scenario) -> Any:
-    small = Fake(name="small", profile={"max_input_tokens": WINDOW, "structured_output": False})
-    large = Fake(name="large", profile={**HOSTED, "max_input_tokens": 100 * WINDOW})
+    small = fake("small", profile={"max_input_tokens": WINDOW, "structured_output": False})
+    large = fake("large", profile={**EVERYTHING, "max_input_tokens": 100 * WINDOW})
     for arm, fails in ((small, scenario.small_fails), (large, scenario.large_fails)):
-        if fails:
-            arm.replies = [FAILURES[fails]]
-        elif scenario.structured:
+        arm.error = FAILURES.get(fails or "")
+        if scenario.structured:
             arm.replies = ['{"value": 4}']
     force = Changing(lambda request: request.override(tool_choice="any"))
     hosted_tools = [{"type": "web_search"}] if scenario.provider_tool else []
@@ -174,7 +174,7 @@ async def test_who_resumes_a_run_chooses_within_the_allowed_range_too(way: Way, 
 async def test_a_fallback_middleware_after_ours_catches_what_the_arm_raises(way: Way, scorer: FixedScorer) -> None:
     small, large = fakes()
     small.replies = [ValueError("400: no such parameter")]
-    third = Fake(name="third")
+    third = fake("third")
     agent = agent_of(small, large, scorer, agent={"after": [ModelFallbackMiddleware(third)]})
     state = await way(agent, "easy")
     (answer,) = answers(state)
@@ -212,7 +212,7 @@ async def test_a_call_limit_ends_the_run_as_ever(way: Way, scorer: FixedScorer) 
     assert state["hybrid"]["route"] == "small"
 
 
-class Choosing(Fake):
+class Choosing(FakeChatModel):
     """Picks tools by name, as the selector asks for it."""
 
     picks: list[str]
@@ -235,12 +235,12 @@ async def test_the_selector_picks_the_tools_and_ours_picks_the_model(
 ) -> None:
     small, large = fakes()
     small.replies, large.replies = [call("get_time")], [call("get_time")]
-    selector = LLMToolSelectorMiddleware(model=Choosing(name="selector", picks=["get_time"]), max_tools=1)
+    selector = LLMToolSelectorMiddleware(model=Choosing(model="selector", picks=["get_time"]), max_tools=1)
     agent = agent_of(small, large, scorer, tools=[get_weather, get_time], agent={place: [selector]})
     state = await way(agent, text)
     assert routes(state) == [route] * 2
     chosen = {"small": small, "large": large}[route]
-    assert [[each["function"]["name"] for each in bound["tools"]] for bound in chosen.bound] == [["get_time"]] * 2
+    assert [[each["function"]["name"] for each in bound["tools"]] for _, _, bound in chosen.asked] == [["get_time"]] * 2
 
 
 @every_way
@@ -250,7 +250,7 @@ async def test_a_summary_in_the_users_name_is_not_taken_for_the_query(
 ) -> None:
     small, large = fakes()
     small.replies = [call(), call(), call()]
-    summing = SummarizationMiddleware(Fake(name="summing"), trigger=("messages", 4), keep=("messages", 2))
+    summing = SummarizationMiddleware(fake("summing"), trigger=("messages", 4), keep=("messages", 2))
     state = await way(agent_of(small, large, scorer, scope=scope, agent={"before": [summing]}), "easy")
     assert {text for batch in scorer.calls for text in batch} == {"easy"}
     summary = state["messages"][0]
@@ -265,7 +265,7 @@ async def test_a_summary_in_the_users_name_is_not_taken_for_the_query(
 async def test_system_prompts_stay_with_the_program(way: Way, scorer: FixedScorer) -> None:
     small, large = fakes()
     await way(agent_of(small, large, scorer, agent={"system_prompt": "hard"}), "easy")
-    assert small.asked[0] == [SystemMessage("hard"), small.asked[0][1]]
+    assert small.asked[0].messages[0] == SystemMessage("hard")
     assert scorer.calls == [["easy"]]
 
 

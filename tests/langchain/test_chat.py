@@ -17,8 +17,10 @@ from hybrid_llm import HybridLLMWarning, Router
 from hybrid_llm.errors import LevelError
 from hybrid_llm.testing import FailingScorer, FixedScorer
 from langchain_hybrid import ChatHybrid
-from tests.langchain._fakes import FakeModel, pair
+from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._pair import pair
 from tests.langchain._ways import Way, both_batches, every_way, routes
+from tests.scenarios import FAILURES
 
 pytestmark = pytest.mark.filterwarnings("ignore:The threshold for quality:hybrid_llm.errors.HybridLLMWarning")
 
@@ -83,7 +85,7 @@ class TestRouting:
 
     def test_a_pair_may_be_an_arm_of_a_pair(self, router: Router) -> None:
         inner = pair(router, threshold=0.5, small={"model": "middle"})
-        cascade = ChatHybrid(FakeModel(model="small"), inner, router, threshold=0.9)
+        cascade = ChatHybrid(FakeChatModel(model="small"), inner, router, threshold=0.9)
         answers = [cascade.invoke(query).text for query in ("easy", "middling", "hard")]
         assert answers == ["from small", "from middle", "from large"]
 
@@ -170,7 +172,7 @@ class TestBatches:
     async def test_with_return_exceptions_an_error_takes_the_place_of_its_answer(
         self, way: Way, router: Router
     ) -> None:
-        hybrid = pair(router, threshold=0.5, large={"fails": "bad request"})
+        hybrid = pair(router, threshold=0.5, large={"error": FAILURES["bad request"]})
         outcomes = await way(hybrid, ["easy", 7, "hard", "middling"], return_exceptions=True)
         assert [type(outcome).__name__ for outcome in outcomes] == [
             "AIMessage",
@@ -211,10 +213,10 @@ class TestStreams:
             assert ["hybrid" in chunk.response_metadata for chunk in chunks] == [True] + [False] * (len(chunks) - 1)
 
     async def test_a_model_that_does_not_stream_gives_one_chunk(self, router: Router) -> None:
-        class Whole(FakeModel):
+        class Whole(FakeChatModel):
             _stream = BaseChatModel._stream
 
-        hybrid = ChatHybrid(Whole(model="small"), FakeModel(model="large"), router, threshold=0.5)
+        hybrid = ChatHybrid(Whole(model="small"), FakeChatModel(model="large"), router, threshold=0.5)
         for chunks in (list(hybrid.stream("easy")), [chunk async for chunk in hybrid.astream("easy")]):
             assert [chunk.text for chunk in chunks] == ["from small"]
             assert chunks[0].usage_metadata
@@ -252,7 +254,7 @@ class TestStreams:
     async def test_leaving_a_stream_early_closes_that_of_the_model(self, router: Router) -> None:
         closed: list[str] = []
 
-        class Watched(FakeModel):
+        class Watched(FakeChatModel):
             def _stream(self, *args: Any, **kwargs: Any) -> Any:
                 try:
                     yield from super()._stream(*args, **kwargs)
@@ -263,7 +265,7 @@ class TestStreams:
                 for chunk in self._stream(*args, **kwargs):
                     yield chunk
 
-        hybrid = ChatHybrid(Watched(model="small"), FakeModel(model="large"), router, threshold=0.5)
+        hybrid = ChatHybrid(Watched(model="small"), FakeChatModel(model="large"), router, threshold=0.5)
         stream = hybrid.stream("easy")
         next(stream)
         stream.close()

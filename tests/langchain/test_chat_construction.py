@@ -17,7 +17,9 @@ from hybrid_llm import HybridLLMWarning, Router
 from hybrid_llm.errors import ConfigError, LevelError, RouterFolderError
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid
-from tests.langchain._fakes import EVERYTHING, FakeModel, pair
+from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._pair import EVERYTHING, pair
+from tests.scenarios import FAILURES
 
 NOWHERE = "http://127.0.0.1:1"
 ARM = FakeListChatModel(responses=["4"])
@@ -88,7 +90,7 @@ class TestWrongInput:
         with pytest.warns(HybridLLMWarning, match=r"max_tokens=, temperature= is for a model to know") as caught:
             hybrid = pair(router, threshold=0.5, temperature=0, max_tokens=9)
         assert hybrid.invoke("easy").text == "from small"
-        assert caught[0].filename.endswith("_fakes.py")
+        assert caught[0].filename.endswith("_pair.py")
 
     @pytest.mark.parametrize("value", [7, None, {"question": "2+2?"}])
     def test_an_input_of_no_known_shape_is_langchains_own_error(self, value: Any, router: Router) -> None:
@@ -117,18 +119,18 @@ class TestCopies:
     def test_a_field_may_be_configured_without_reloading_the_router_or_losing_the_breakers(
         self, router: Router, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        hybrid = pair(router, threshold=2, small={"fails": "refused"})
+        hybrid = pair(router, threshold=2, small={"error": FAILURES["refused"]})
         monkeypatch.setattr(Router, "load", lambda *_: pytest.fail("the router was loaded again"))
         step = hybrid.configurable_fields(threshold=ConfigurableField(id="dial"))
         config: Any = {"configurable": {"dial": 0.5}}
         reasons = [step.invoke("easy", config).response_metadata["hybrid"]["reason"] for _ in range(4)]
         assert reasons == ["fallback"] * 3 + ["cooldown"]
         assert step.invoke("easy").response_metadata["hybrid"]["threshold"] == 2
-        assert hybrid.breakers["small"].open
+        assert hybrid.state.breakers["small"].open
 
     def test_another_model_may_be_an_alternative(self, router: Router) -> None:
         step = pair(router, threshold=0.5).configurable_alternatives(
-            ConfigurableField(id="model"), default_key="pair", alone=FakeModel(model="alone")
+            ConfigurableField(id="model"), default_key="pair", alone=FakeChatModel(model="alone")
         )
         assert step.invoke("easy").text == "from small"
         assert step.with_config(configurable={"model": "alone"}).invoke("easy").text == "from alone"
@@ -140,7 +142,7 @@ class TestCopies:
         hybrid.threshold = 2.0
         assert hybrid.invoke("easy").text == "from large"
         assert strict.router is hybrid.router
-        assert strict.breakers is hybrid.breakers
+        assert strict.state.breakers is hybrid.state.breakers
 
     def test_a_deep_copy_shares_the_router_and_the_breakers(self, router: Router) -> None:
         hybrid = pair(router, threshold=0.5)
@@ -148,7 +150,7 @@ class TestCopies:
         again = copy.deepcopy(hybrid)
         assert again.invoke("easy").text == "from small"
         assert again.router is hybrid.router
-        assert again.breakers["small"] is hybrid.breakers["small"]
+        assert again.state.breakers["small"] is hybrid.state.breakers["small"]
         assert again.small is not hybrid.small
 
     def test_a_pickle_has_the_path_of_the_router_and_new_breakers(self) -> None:
@@ -158,7 +160,7 @@ class TestCopies:
         hybrid.invoke("easy")
         again = pickle.loads(pickle.dumps(hybrid))
         assert again.invoke("easy").response_metadata["hybrid"]["router_id"] == shipped.id
-        assert not again.breakers["small"].open
+        assert not again.state.breakers["small"].open
 
     def test_real_models_do_as_arms(self, router: Router) -> None:
         hybrid = ChatHybrid(

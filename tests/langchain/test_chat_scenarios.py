@@ -11,7 +11,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from pydantic import BaseModel
 
 from langchain_hybrid import ChatHybrid
-from tests.langchain._fakes import FakeModel, pair
+from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._pair import pair
 from tests.langchain._ways import Way, by_ainvoke, by_astream, by_invoke, by_stream, every_way
 from tests.scenarios import EASY, FAILURES, HARD, SCENARIOS, THRESHOLD, WINDOW, Scenario
 
@@ -55,10 +56,10 @@ async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> N
     hybrid = pair(
         scenario.router(),
         small={
-            "fails": scenario.small_fails,
+            "error": FAILURES.get(scenario.small_fails or ""),
             "profile": {"max_input_tokens": WINDOW, "structured_output": not scenario.structured},
         },
-        large={"fails": scenario.large_fails, "profile": HOSTED},
+        large={"error": FAILURES.get(scenario.large_fails or ""), "profile": HOSTED},
         threshold=THRESHOLD,
         fallback_to_small=scenario.to_small,
     )
@@ -77,7 +78,7 @@ async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> N
 
 @every_way
 async def test_after_three_failures_small_is_left_alone(way: Way) -> None:
-    hybrid = pair(Scenario("").router(), small={"fails": "refused"}, threshold=0.5)
+    hybrid = pair(Scenario("").router(), small={"error": FAILURES["refused"]}, threshold=0.5)
     answers = []
     for _ in range(5):
         answers += await way(hybrid, [EASY])
@@ -88,7 +89,7 @@ async def test_after_three_failures_small_is_left_alone(way: Way) -> None:
 
 @every_way
 async def test_without_the_fallback_the_outage_is_raised(way: Way) -> None:
-    hybrid = pair(Scenario("").router(), small={"fails": "refused"}, threshold=0.5, fallback_to_large=False)
+    hybrid = pair(Scenario("").router(), small={"error": FAILURES["refused"]}, threshold=0.5, fallback_to_large=False)
     with pytest.raises(ConnectionRefusedError):
         await way(hybrid, [EASY])
     assert hybrid.large.asked == []
@@ -96,7 +97,7 @@ async def test_without_the_fallback_the_outage_is_raised(way: Way) -> None:
 
 @streams
 async def test_a_stream_that_breaks_after_its_first_token_is_an_error_not_a_glued_answer(way: Way) -> None:
-    hybrid = pair(Scenario("").router(), small={"fails": "refused", "breaks": True}, threshold=0.5)
+    hybrid = pair(Scenario("").router(), small={"error": FAILURES["refused"], "fails_after": 1}, threshold=0.5)
     with pytest.raises(ConnectionRefusedError):
         await way(hybrid, [EASY])
     assert hybrid.large.asked == []
@@ -106,14 +107,11 @@ async def test_a_stream_that_breaks_after_its_first_token_is_an_error_not_a_glue
 async def test_a_small_model_that_hangs_is_given_up_on(way: Way) -> None:
     hang = threading.Event()
 
-    class Hanging(FakeModel):
-        def _answer(self, *args: Any, **kwargs: Any) -> AIMessage:
-            hang.wait(5)
-            return super()._answer(*args, **kwargs)
+    def late(messages: Any) -> str:
+        hang.wait(5)
+        return "too late"
 
-    hybrid = ChatHybrid(
-        Hanging(model="small"), FakeModel(model="large"), Scenario("").router(), threshold=0.5, small_timeout=0.05
-    )
+    hybrid = pair(Scenario("").router(), small={"says": late}, threshold=0.5, small_timeout=0.05)
     (answer,) = await way(hybrid, [EASY])
     hang.set()
     assert (answer.text, answer.response_metadata["hybrid"]["reason"]) == ("from large", "fallback")
@@ -121,7 +119,7 @@ async def test_a_small_model_that_hangs_is_given_up_on(way: Way) -> None:
 
 @every_way
 async def test_the_other_model_gets_the_same_request(way: Way) -> None:
-    hybrid = pair(Scenario("").router(), small={"fails": "refused"}, threshold=0.5)
+    hybrid = pair(Scenario("").router(), small={"error": FAILURES["refused"]}, threshold=0.5)
     await way(hybrid, [[HumanMessage(EASY)]], seed=7, stop=["END"])
     ((_, stop, kwargs),) = hybrid.large.asked
     assert (stop, kwargs["seed"]) == (["END"], 7)
@@ -160,10 +158,10 @@ async def test_a_decision_is_only_kept_when_requests_choose_freely(way: Way) -> 
 
 
 async def test_a_model_that_cannot_call_tools_is_not_given_any() -> None:
-    class Talker(FakeModel):
+    class Talker(FakeChatModel):
         bind_tools = BaseChatModel.bind_tools
 
-    hybrid = ChatHybrid(Talker(model="small"), FakeModel(model="large"), Scenario("").router(), threshold=0.5)
+    hybrid = ChatHybrid(Talker(model="small"), FakeChatModel(model="large"), Scenario("").router(), threshold=0.5)
     answer = hybrid.bind_tools([look_up]).invoke(EASY)
     assert (answer.response_metadata["hybrid"]["route"], answer.response_metadata["hybrid"]["reason"]) == (
         "large",
@@ -181,8 +179,10 @@ async def test_a_model_that_cannot_call_tools_is_not_given_any() -> None:
 
 
 def test_the_breakers_outlive_a_failure_of_both() -> None:
-    hybrid = pair(Scenario("").router(), small={"fails": "refused"}, large={"fails": "timeout"}, threshold=0.5)
+    hybrid = pair(
+        Scenario("").router(), small={"error": FAILURES["refused"]}, large={"error": FAILURES["timeout"]}, threshold=0.5
+    )
     for _ in range(3):
         with pytest.raises(TimeoutError):
             hybrid.invoke(EASY)
-    assert hybrid.breakers["small"].open
+    assert hybrid.state.breakers["small"].open

@@ -16,7 +16,9 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid
-from tests.langchain._fakes import EVERYTHING, FakeModel
+from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._pair import EVERYTHING
+from tests.scenarios import FAILURES
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.* is for a model to know:hybrid_llm.errors.HybridLLMWarning"),
@@ -44,9 +46,9 @@ class _Pair:
             "threshold": self.threshold,
         }
 
-    def _arm(self, name: str, provider: str) -> FakeModel:
-        fails = "bug" if name in self.broken else None
-        return FakeModel(model=name, provider=provider, profile=EVERYTHING, fails=fails)
+    def _arm(self, name: str, provider: str) -> FakeChatModel:
+        error = FAILURES["bug"] if name in self.broken else None
+        return FakeChatModel(model=name, provider=provider, profile=EVERYTHING, error=error)
 
     @property
     def model_override_value(self) -> str:

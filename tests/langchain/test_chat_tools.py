@@ -18,8 +18,10 @@ from hybrid_llm import Router
 from hybrid_llm.errors import LevelError
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid
-from tests.langchain._fakes import EVERYTHING, FakeModel, pair
+from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._pair import EVERYTHING, pair
 from tests.langchain._ways import Recorder, Way, both_batches, by_ainvoke, by_invoke, every_way
+from tests.scenarios import FAILURES
 
 
 @tool
@@ -61,8 +63,12 @@ class TestTools:
         assert " at 0x" not in str(bound.kwargs)
 
     def test_the_extras_of_a_tool_reach_the_model(self, router: Router) -> None:
+        class ReadsExtras(FakeChatModel):
+            def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+                return super().bind_tools(tools, extras=[tool.extras for tool in tools], **kwargs)
+
         cached = StructuredTool.from_function(lambda city: city, name="cached", description="x", extras={"cache": 1})
-        hybrid = pair(router, threshold=0.5)
+        hybrid = ChatHybrid(ReadsExtras(model="small"), FakeChatModel(model="large"), router, threshold=0.5)
         hybrid.bind_tools([cached]).invoke("easy")
         assert hybrid.small.asked[0][2]["extras"] == [{"cache": 1}]
 
@@ -96,8 +102,8 @@ class TestTools:
         assert hybrid.bind_tools([look_up]).invoke("hard", config).response_metadata["hybrid"]["route"] == "small"
 
     def test_fallbacks_keep_the_tools(self, router: Router) -> None:
-        broken = pair(router, threshold=0.5, small={"fails": "refused"}, large={"fails": "refused"})
-        answer = broken.with_fallbacks([FakeModel(model="third")]).bind_tools([look_up]).invoke("easy")
+        broken = pair(router, threshold=0.5, small={"error": FAILURES["refused"]}, large={"error": FAILURES["refused"]})
+        answer = broken.with_fallbacks([FakeChatModel(model="third")]).bind_tools([look_up]).invoke("easy")
         assert answer.tool_calls[0]["name"] == "look_up"
         assert answer.response_metadata["model_name"] == "third"
 
@@ -115,11 +121,11 @@ class TestTools:
             assert "return" in typing.get_type_hints(getattr(ChatHybrid, name)), name
 
     def test_a_model_that_hides_behind_its_tools_is_an_error(self, router: Router) -> None:
-        class Odd(FakeModel):
+        class Odd(FakeChatModel):
             def bind_tools(self, *args: Any, **kwargs: Any) -> Any:
                 return RunnableLambda(lambda _: "4")
 
-        hybrid = ChatHybrid(Odd(model="small"), FakeModel(model="large"), router, threshold=0.5)
+        hybrid = ChatHybrid(Odd(model="small"), FakeChatModel(model="large"), router, threshold=0.5)
         with pytest.raises(TypeError, match="RunnableHybrid"):
             hybrid.bind_tools([look_up]).invoke("easy")
 
@@ -150,7 +156,7 @@ class TestStructuredOutput:
     def test_method_and_strict_reach_both_models(self, method: str, strict: bool | None, router: Router) -> None:
         seen: list[dict[str, Any]] = []
 
-        class Watched(FakeModel):
+        class Watched(FakeChatModel):
             def with_structured_output(self, schema: Any, **kwargs: Any) -> Runnable[Any, Any]:
                 seen.append(kwargs)
                 return RunnableLambda(lambda _: self.model)
@@ -167,19 +173,19 @@ class TestStructuredOutput:
 
     @every_way
     async def test_a_model_that_is_down_is_replaced_and_a_wrong_answer_is_not(self, way: Way, router: Router) -> None:
-        down = pair(router, threshold=0.5, small={"fails": "refused"})
+        down = pair(router, threshold=0.5, small={"error": FAILURES["refused"]})
         (answer,) = await way(down.with_structured_output(Person, include_raw=True), ["easy"])
         decision = answer["raw"].response_metadata["hybrid"]
         assert (decision["route"], decision["reason"]) == ("large", "fallback")
         wrong = AIMessage("", tool_calls=[{"name": "Person", "args": {"name": "Ada"}, "id": "1"}])
-        hybrid = pair(router, threshold=0.5, small={"says": wrong})
+        hybrid = pair(router, threshold=0.5, small={"replies": [wrong]})
         if way in (by_invoke, by_ainvoke):
             with pytest.raises(ValidationError):
                 await way(hybrid.with_structured_output(Person), ["easy"])
             assert hybrid.large.asked == []
 
     async def test_the_breakers_are_those_of_the_pair(self, router: Router) -> None:
-        hybrid = pair(router, threshold=0.5, small={"fails": "refused"})
+        hybrid = pair(router, threshold=0.5, small={"error": FAILURES["refused"]})
         structured = hybrid.with_structured_output(Person)
         for _ in range(3):
             structured.invoke("easy")

@@ -20,8 +20,10 @@ from langgraph.graph import START, StateGraph
 from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid
-from tests.langchain._fakes import FakeModel, pair
+from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._pair import pair
 from tests.langchain._ways import Recorder, Way, by_ainvoke, by_invoke, every_way
+from tests.scenarios import FAILURES
 
 pytestmark = pytest.mark.filterwarnings("ignore:The threshold for quality:hybrid_llm.errors.HybridLLMWarning")
 both = pytest.mark.parametrize("way", [by_invoke, by_ainvoke])
@@ -147,7 +149,7 @@ class TestNames:
 
     def test_after_a_fallback_the_answer_tells_the_truth(self, router: Router) -> None:
         usage, recorder = UsageMetadataCallbackHandler(), Recorder()
-        hybrid = pair(router, threshold=0.5, small={"fails": "refused"})
+        hybrid = pair(router, threshold=0.5, small={"error": FAILURES["refused"]})
         answer = hybrid.invoke("easy", {"callbacks": [usage, recorder]})
         assert answer.response_metadata["model_name"] == "large"
         assert answer.response_metadata["hybrid"]["route"] == "large"
@@ -159,7 +161,7 @@ class TestNames:
         hybrid = pair(router, threshold=0.5)
         assert "Router" not in repr(hybrid)
         assert "Router" not in str(hybrid._serialized)
-        assert not {"router", "breakers"} & set(hybrid.model_dump())
+        assert not {"router", "state"} & set(hybrid.model_dump())
 
 
 class TestCache:
@@ -217,7 +219,7 @@ class TestInLangChain:
         assert (len(hybrid.small.asked), len(hybrid.large.asked)) == (2, 0)
 
     def test_retries_and_fallbacks_work(self, router: Router) -> None:
-        broken = pair(router, threshold=0.5, large={"fails": "500"})
+        broken = pair(router, threshold=0.5, large={"error": FAILURES["500"]})
         safe = broken.with_fallbacks([FakeListChatModel(responses=["rescued"])])
         assert safe.invoke("hard").text == "rescued"
         assert "".join(chunk.text for chunk in safe.stream("hard")) == "rescued"
@@ -231,15 +233,19 @@ class TestInLangChain:
         assert names == wanted
 
     def test_tokens_are_counted_as_the_large_model_counts_them(self, router: Router) -> None:
-        class Counting(FakeModel):
+        class Counting(FakeChatModel):
             def get_token_ids(self, text: str) -> list[int]:
                 return list(range(len(text)))
 
-        hybrid = ChatHybrid(FakeModel(model="small"), Counting(model="large"), router, threshold=0.5)
+        hybrid = ChatHybrid(FakeChatModel(model="small"), Counting(model="large"), router, threshold=0.5)
         assert (hybrid.get_num_tokens("four"), hybrid.get_token_ids("ab")) == (4, [0, 1])
         assert hybrid.get_num_tokens_from_messages([HumanMessage("four")]) == len("Human: four")
         own = ChatHybrid(
-            FakeModel(model="small"), Counting(model="large"), router, threshold=0.5, custom_get_token_ids=lambda _: [7]
+            FakeChatModel(model="small"),
+            Counting(model="large"),
+            router,
+            threshold=0.5,
+            custom_get_token_ids=lambda _: [7],
         )
         assert (own.get_token_ids("ab"), own.get_num_tokens("four")) == ([7], 1)
         assert own.get_num_tokens_from_messages([HumanMessage("four")]) == 1

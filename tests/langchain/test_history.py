@@ -11,11 +11,13 @@ from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models.base import _convert_message_to_dict
 
 from langchain_hybrid._history import safe_history
-from tests.langchain._fakes import FakeModel, pair
+from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._pair import pair
 from tests.langchain._ways import Way, every_way
+from tests.scenarios import FAILURES
 
-OLLAMA = FakeModel(model="small", provider="ollama")
-OPENAI = FakeModel(model="large", provider="openai")
+OLLAMA = FakeChatModel(model="small", provider="ollama")
+OPENAI = FakeChatModel(model="large", provider="openai")
 LONG_ID = "toolu:" + "x" * 60
 
 
@@ -95,12 +97,12 @@ class TestOwnAnswers:
         [
             ("ollama", OLLAMA),
             ("openai", OPENAI),
-            ("bedrock_converse", FakeModel(model="m", provider="amazon_bedrock")),
-            ("google_genai", FakeModel(model="m", provider="google_vertexai")),
-            ("openai", FakeModel(model="m", provider="azure-openai")),
+            ("bedrock_converse", FakeChatModel(model="m", provider="amazon_bedrock")),
+            ("google_genai", FakeChatModel(model="m", provider="google_vertexai")),
+            ("openai", FakeChatModel(model="m", provider="azure-openai")),
         ],
     )
-    def test_those_of_the_same_provider_stay_as_they_are(self, provider: str, arm: FakeModel) -> None:
+    def test_those_of_the_same_provider_stay_as_they_are(self, provider: str, arm: FakeChatModel) -> None:
         talk = a_loop(LONG_ID, provider)
         assert safe_history(talk, arm) is talk
 
@@ -179,7 +181,7 @@ class TestInThePair:
 
     @every_way
     async def test_a_fallback_gets_its_own_history(self, way: Way) -> None:
-        hybrid = pair(_Scorer(), threshold=0.5, small={"fails": "refused"})
+        hybrid = pair(_Scorer(), threshold=0.5, small={"error": FAILURES["refused"]})
         of_small = said("ollama", additional_kwargs={"reasoning_content": "hm"})
         await way(hybrid, [[HumanMessage("2+2?"), of_small, HumanMessage("an easy one among the questions")]])
         assert hybrid.small.asked[0][0][1] is of_small

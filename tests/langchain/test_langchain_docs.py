@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.langchain._fakes import EVERYTHING, FakeModel
+from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._pair import EVERYTHING
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = (DOCS / "langchain.md").read_text(encoding="utf-8")
@@ -17,7 +18,7 @@ PAGE = (DOCS / "langchain.md").read_text(encoding="utf-8")
 @pytest.mark.filterwarnings("ignore:The threshold for quality:hybrid_llm.errors.HybridLLMWarning")
 def test_its_blocks_run_in_order(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for module, name in (("langchain_ollama", "ChatOllama"), ("langchain_openai", "ChatOpenAI")):
-        monkeypatch.setattr(f"{module}.{name}", lambda model: FakeModel(model=model, profile=EVERYTHING))
+        monkeypatch.setattr(f"{module}.{name}", lambda model: FakeChatModel(model=model, profile=EVERYTHING))
     shown: dict[str, Any] = {"__name__": "shown"}
     for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):
         exec(block, shown)

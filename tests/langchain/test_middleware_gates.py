@@ -12,10 +12,9 @@ from langchain_core.tools import tool
 from pydantic import BaseModel
 
 from hybrid_llm.testing import FixedScorer
+from langchain_hybrid.testing import FakeChatModel
 from tests.langchain._agents import (
-    HOSTED,
     Changing,
-    Fake,
     Way,
     agent_of,
     answers,
@@ -26,6 +25,7 @@ from tests.langchain._agents import (
     reasons,
     routes,
 )
+from tests.langchain._pair import EVERYTHING
 
 PICTURE = {"type": "image", "url": "https://example.org/lima.png"}
 EASY = [HumanMessage("easy")]
@@ -109,7 +109,7 @@ async def test_a_schema_that_small_can_follow_is_asked_of_small(
     small.replies = [AIMessage('{"value": 4}') if bound == "response_format" else call("Answer", value=4)]
     state = await way(agent_of(small, large, FixedScorer(0.9), **structured(wanted)), "easy")
     assert (state["structured_response"], reasons(state)) == (Answer(value=4), ["score"])
-    assert bound in small.bound[0]
+    assert bound in small.asked[0].kwargs
 
 
 @every_way
@@ -176,7 +176,7 @@ async def test_a_run_that_a_gate_began_is_scored_when_the_gate_is_gone(
 
 @every_way
 async def test_what_only_small_can_serve_goes_to_small_for_that_step(way: Way) -> None:
-    small, large = fakes(small={**HOSTED}, large={"tool_calling": True})
+    small, large = fakes(small={**EVERYTHING}, large={"tool_calling": True})
     large.replies = [call(take_picture.name)]
     state = await way(agent_of(small, large, FixedScorer(0.1), tools=[take_picture]), "hard")
     assert (routes(state), reasons(state)) == (["large", "small"], ["score", "modality"])
@@ -196,10 +196,10 @@ async def test_the_descriptions_of_tools_count_where_the_window_is_small(way: Wa
 
 
 async def test_the_context_that_ollama_is_told_to_keep_is_the_window() -> None:
-    class Ollama(Fake):
+    class Ollama(FakeChatModel):
         num_ctx: int = 1000
 
-    small, large = Ollama(name="small"), fakes()[1]
+    small, large = Ollama(model="small"), fakes()[1]
     state = agent_of(small, large, FixedScorer(0.9)).invoke({"messages": [HumanMessage("easy " * 2000)]})
     assert answers(state)[0].response_metadata["hybrid"]["reason"] == "context"
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
-from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.tools import tool
 from langsmith import Client
 from langsmith.run_helpers import tracing_context
 
 from hybrid_llm.testing import FixedScorer
-from tests.langchain._agents import Fake, Half, Way, agent_of, call, every_way, fakes, reasons
+from tests.langchain._agents import Way, agent_of, call, every_way, fakes, reasons
 from tests.langchain._ways import Recorder
 
 RESET = ConnectionResetError("connection reset")
@@ -47,7 +46,7 @@ async def test_a_stream_of_messages_shows_each_token_once(
     small, large = fakes()
     small.replies, large.replies = [call()], [call()]
     items = [item async for item in read(agent_of(small, large, scorer), text)]
-    assert tokens(items) == ["from", route]
+    assert tokens(items) == ["from ", route]
     calls = [chunk for chunk, _ in items if isinstance(chunk, AIMessageChunk) and chunk.tool_call_chunks]
     assert len(calls) == 1
 
@@ -66,7 +65,7 @@ async def test_before_the_first_token_the_reader_gets_the_answer_of_large(read: 
     small, large = fakes()
     small.replies = [RESET]
     items = [item async for item in read(agent_of(small, large, scorer), "easy")]
-    assert tokens(items) == ["from", "large"]
+    assert tokens(items) == ["from ", "large"]
 
 
 @every_reader
@@ -74,7 +73,7 @@ async def test_after_the_first_token_the_error_is_raised_and_no_second_half_foll
     read: Reader, scorer: FixedScorer
 ) -> None:
     small, large = fakes()
-    small.replies = [Half(RESET)]
+    small.error, small.fails_after = RESET, 1
     items: list[Any] = []
 
     async def read_on() -> None:
@@ -83,7 +82,7 @@ async def test_after_the_first_token_the_error_is_raised_and_no_second_half_foll
 
     with pytest.raises(ConnectionResetError, match="connection reset"):
         await read_on()
-    assert tokens(items) == ["from"]
+    assert tokens(items) == ["from "]
     assert large.asked == []
 
 
@@ -92,12 +91,12 @@ async def test_answers_that_break_halfway_open_the_breaker_of_their_own_arm(read
     small, large = fakes()
     agent = agent_of(small, large, scorer, fallback_to_small=True)
     for _ in range(3):
-        small.replies = [Half(RESET)]
+        small.error, small.fails_after = RESET, 1
         with pytest.raises(ConnectionResetError):
             [item async for item in read(agent, "easy")]
-    assert tokens([item async for item in read(agent, "easy")]) == ["from", "large"]
+    assert tokens([item async for item in read(agent, "easy")]) == ["from ", "large"]
     assert len(small.asked) == 3
-    assert tokens([item async for item in read(agent, "hard")]) == ["from", "large"]
+    assert tokens([item async for item in read(agent, "hard")]) == ["from ", "large"]
 
 
 @every_way
@@ -105,7 +104,7 @@ async def test_where_nobody_reads_tokens_a_half_answer_is_thrown_away_and_large_
     way: Way, scorer: FixedScorer
 ) -> None:
     small, large = fakes()
-    small.replies = [Half(RESET)]
+    small.error, small.fails_after = RESET, 1
     state = await way(agent_of(small, large, scorer), "easy", {"callbacks": [UsageMetadataCallbackHandler()]})
     assert reasons(state) == ["fallback"]
 
@@ -113,35 +112,29 @@ async def test_where_nobody_reads_tokens_a_half_answer_is_thrown_away_and_large_
 @every_way
 async def test_a_callback_that_reads_tokens_gets_no_second_half_either(way: Way, scorer: FixedScorer) -> None:
     small, large = fakes()
-    small.replies = [Half(RESET)]
+    small.error, small.fails_after = RESET, 1
     recorder = Recorder()
     with pytest.raises(ConnectionResetError):
         await way(agent_of(small, large, scorer), "easy", {"callbacks": [recorder]})
-    assert "".join(recorder.tokens) == "from"
-
-
-class Late(Fake):
-    """Waits before its first token until it is let go on."""
-
-    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-        LET_GO.wait(5)
-        yield from super()._stream(*args, **kwargs)
-
-
-LET_GO = threading.Event()
+    assert "".join(recorder.tokens) == "from "
 
 
 async def test_tokens_that_come_after_small_was_given_up_on_are_not_shown(scorer: FixedScorer) -> None:
-    LET_GO.clear()
-    small, large = Late(name="small"), fakes()[1]
-    large.replies = [call()]
+    let_go = threading.Event()
+
+    def late(messages: Any) -> str:
+        let_go.wait(5)
+        return "too late"
+
+    small, large = fakes()
+    small.says, large.replies = late, [call()]
     shown: list[str] = []
     before = set(threading.enumerate())
 
     @tool
     def get_weather(city: str) -> str:
         """Look up the weather in a city, while the small model wakes up."""
-        LET_GO.set()
+        let_go.set()
         for thread in set(threading.enumerate()) - before:
             if thread.name == "hybrid-llm-small":
                 thread.join(5)
@@ -151,15 +144,15 @@ async def test_tokens_that_come_after_small_was_given_up_on_are_not_shown(scorer
     for chunk, _ in agent.stream({"messages": [HumanMessage("easy")]}, stream_mode="messages"):
         if isinstance(chunk, AIMessage) and chunk.text:
             shown.append(chunk.text)
-    assert LET_GO.is_set()
-    assert shown == ["from", "large"]
+    assert let_go.is_set()
+    assert shown == ["from ", "large"]
 
 
 async def test_v2_events_show_each_token_once(scorer: FixedScorer) -> None:
     agent = agent_of(*fakes(), scorer)
     events = [e async for e in agent.astream_events({"messages": [HumanMessage("easy")]}, version="v2")]
     shown = [e["data"]["chunk"].text for e in events if e["event"] == "on_chat_model_stream"]
-    assert [text for text in shown if text] == ["from", "small"]
+    assert [text for text in shown if text] == ["from ", "small"]
 
 
 @pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
@@ -167,9 +160,9 @@ async def test_v3_events_show_each_token_once_and_no_second_half(scorer: FixedSc
     small, large = fakes()
     agent = agent_of(small, large, scorer)
     run = agent.stream_events({"messages": [HumanMessage("easy")]}, version="v3")
-    assert [token for message in run.messages for token in message.text] == ["from", "small"]
+    assert [token for message in run.messages for token in message.text] == ["from ", "small"]
     assert run.output["hybrid"]["route"] == "small"
-    small.replies = [Half(RESET)]
+    small.error, small.fails_after = RESET, 1
     broken = agent.stream_events({"messages": [HumanMessage("easy")]}, version="v3")
     with pytest.raises(ConnectionResetError):
         _ = broken.output

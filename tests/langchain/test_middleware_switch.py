@@ -10,7 +10,9 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 
 from hybrid_llm.testing import FixedScorer
-from tests.langchain._agents import HOSTED, Changing, Fake, Way, agent_of, call, every_way, fakes, routes
+from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._agents import Changing, Way, agent_of, call, every_way, fake, fakes, routes
+from tests.langchain._pair import EVERYTHING
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 HARD = [HumanMessage("a hard question of more than six words")]
@@ -37,8 +39,8 @@ def marking(**settings: Any) -> Changing:
     return Changing(mark)
 
 
-def arms(small: str, large: str) -> tuple[Fake, Fake]:
-    return Fake(name="small", kind=small), Fake(name="large", kind=large, profile=HOSTED)
+def arms(small: str, large: str) -> tuple[FakeChatModel, FakeChatModel]:
+    return fake("small", small), fake("large", large, profile=EVERYTHING)
 
 
 FOREIGN = {
@@ -50,46 +52,46 @@ FOREIGN = {
 
 @every_way
 @pytest.mark.parametrize(
-    ("kind", "kept"),
+    ("provider", "kept"),
     [
-        ("chat-ollama", {"extra_headers"}),
-        ("openai-chat", {"extra_headers", "prompt_cache_key", "prompt_cache_retention"}),
-        ("fireworks-chat", {"extra_headers", "prompt_cache_key"}),
-        ("anthropic-chat", {"extra_headers", "cache_control"}),
+        ("ollama", {"extra_headers"}),
+        ("openai", {"extra_headers", "prompt_cache_key", "prompt_cache_retention"}),
+        ("fireworks", {"extra_headers", "prompt_cache_key"}),
+        ("anthropic", {"extra_headers", "cache_control"}),
     ],
 )
-async def test_cache_settings_of_another_provider_are_taken_out(way: Way, kind: str, kept: set[str]) -> None:
-    small, large = arms(kind, "hosted")
+async def test_cache_settings_of_another_provider_are_taken_out(way: Way, provider: str, kept: set[str]) -> None:
+    small, large = arms(provider, "hosted")
     agent = agent_of(small, large, FixedScorer(0.9), tools=[get_weather], agent={"before": [marking(**FOREIGN)]})
     assert routes(await way(agent, "easy")) == ["small"]
-    (bound,) = small.bound
-    assert set(bound) == {"temperature", "tools", "tool_choice"} | kept
-    headers = {"X-Mine"} | ({"X-Session-Affinity"} if kind == "fireworks-chat" else set())
+    ((messages, _, bound),) = small.asked
+    assert set(bound) == {"temperature", "tools"} | kept
+    headers = {"X-Mine"} | ({"X-Session-Affinity"} if provider == "fireworks" else set())
     assert set(bound["extra_headers"]) == headers
-    marked = kind == "anthropic-chat"
-    for message in small.asked[0]:
+    marked = provider == "anthropic"
+    for message in messages:
         (block,) = message.content
         assert ("cache_control" in block) is marked
         assert ("cache_control" in block.get("extras", MARK if marked else {})) is marked
-    assert small.asked[0][-1].content[0]["extras"]["kept"] == 1
+    assert messages[-1].content[0]["extras"]["kept"] == 1
 
 
 @every_way
 async def test_a_header_that_was_the_only_one_leaves_no_empty_setting(way: Way) -> None:
-    small, large = arms("chat-ollama", "hosted")
+    small, large = arms("ollama", "hosted")
     settings = marking(extra_headers={"x-session-affinity": "s"})
     await way(agent_of(small, large, FixedScorer(0.9), agent={"before": [settings]}), "easy")
-    assert "extra_headers" not in small.bound[0]
+    assert "extra_headers" not in small.asked[0].kwargs
 
 
 async def test_the_settings_and_the_tools_of_the_program_are_not_changed() -> None:
-    small, large = arms("chat-ollama", "anthropic-chat")
+    small, large = arms("ollama", "anthropic")
     agent = agent_of(small, large, FixedScorer(0.9), tools=[get_weather], agent={"before": [marking()]})
     state = agent.invoke({"messages": HARD})
     assert state["messages"][0].content == HARD[0].content
     assert get_weather.extras == MARK
     assert routes(agent.invoke({"messages": HARD}, context={"route": "large"})) == ["large"]
-    assert "cache_control" in large.bound[0]
+    assert "cache_control" in large.asked[0].kwargs
 
 
 def thoughtful() -> AIMessage:
@@ -107,7 +109,7 @@ async def test_in_the_middle_of_a_run_the_other_provider_reads_a_clean_history(w
     small.replies = [thoughtful(), ConnectionRefusedError()]
     state = await way(agent_of(small, large, FixedScorer(0.9), tools=[get_weather]), "easy")
     assert routes(state) == ["small", "large"]
-    _, said, result = large.asked[0]
+    _, said, result = large.asked[0].messages
     assert said.text == "Let me look."
     assert said.content_blocks[0]["type"] == "text"
     assert said.additional_kwargs == {}
@@ -122,7 +124,7 @@ async def test_the_arm_that_goes_on_with_its_own_words_reads_them_as_they_were(w
     small, large = fakes()
     small.replies = [thoughtful()]
     await way(agent_of(small, large, FixedScorer(0.9), tools=[get_weather]), "easy")
-    _, said, result = small.asked[1]
+    _, said, result = small.asked[1].messages
     assert said.content[0]["signature"] == "x"
     assert isinstance(result, ToolMessage)
     assert result.tool_call_id == "toolu/01:Ab.c"
@@ -137,6 +139,6 @@ async def test_a_conversation_may_change_its_arm_at_every_run(way: Way) -> None:
     for route in ("small", "large", "small"):
         state = await way(agent, HARD, config, context={"route": route})
     assert routes(state) == ["small", "small", "large", "large", "small"]
-    contents = [message.content for message in small.asked[-1] if isinstance(message, AIMessage)]
+    contents = [message.content for message in small.asked[-1].messages if isinstance(message, AIMessage)]
     thoughts = [block for content in contents if isinstance(content, list) for block in content if "signature" in block]
     assert len(thoughts) == 1  # its own of the first run, none of the other's

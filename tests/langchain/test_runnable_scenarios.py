@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from hybrid_llm.dispatch import Failover
 from langchain_hybrid import RunnableHybrid
+from langchain_hybrid.testing import FakeChatModel
 from tests.langchain._ways import Recorder, Way, every_way, hybrid_of
 from tests.scenarios import EASY, FAILURES, SCENARIOS, THRESHOLD, WINDOW, Scenario
 
@@ -20,27 +17,10 @@ SCENARIOS_HERE = [s for s in SCENARIOS if not (s.tools or s.provider_tool or s.s
 """Without tools and schemas: whoever builds the arms of a chain binds those."""
 
 
-class Arm(BaseChatModel):
-    """A chat model that answers with its name, or breaks."""
-
-    name: str
-    fails: str | None = None
-
-    @property
-    def _llm_type(self) -> str:
-        return "arm"
-
-    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
-        if self.fails:
-            raise FAILURES[self.fails]
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(f"from {self.name}"))])
-
-    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-        yield ChatGenerationChunk(message=AIMessageChunk(""))
-        if self.fails:
-            raise FAILURES[self.fails]
-        for part in ("from ", self.name):
-            yield ChatGenerationChunk(message=AIMessageChunk(part))
+def pair(small: dict[str, Any], **options: Any) -> RunnableHybrid[Any, Any]:
+    """Return a pair of fakes in which small does something of its own."""
+    arms = FakeChatModel(**{"model": "small", **small}), FakeChatModel(model="large")
+    return RunnableHybrid(*arms, Scenario("").router(), threshold=0.5, **options)
 
 
 def messages_of(scenario: Scenario) -> list[BaseMessage]:
@@ -58,8 +38,14 @@ def messages_of(scenario: Scenario) -> list[BaseMessage]:
 @pytest.mark.filterwarnings("ignore:The scorer failed:hybrid_llm.errors.HybridLLMWarning")
 async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> None:
     hybrid = RunnableHybrid(
-        Arm(name="small", fails=scenario.small_fails, profile={"max_input_tokens": WINDOW}),
-        Arm(name="large", fails=scenario.large_fails, profile={"max_input_tokens": 100 * WINDOW, "image_inputs": True}),
+        FakeChatModel(
+            model="small", error=FAILURES.get(scenario.small_fails or ""), profile={"max_input_tokens": WINDOW}
+        ),
+        FakeChatModel(
+            model="large",
+            error=FAILURES.get(scenario.large_fails or ""),
+            profile={"max_input_tokens": 100 * WINDOW, "image_inputs": True},
+        ),
         scenario.router(),
         threshold=THRESHOLD,
         fallback_to_small=scenario.to_small,
@@ -78,7 +64,7 @@ async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> N
 @every_way
 async def test_after_three_failures_small_is_left_alone(way: Way) -> None:
     recorder = Recorder()
-    hybrid = RunnableHybrid(Arm(name="small", fails="refused"), Arm(name="large"), Scenario("").router(), threshold=0.5)
+    hybrid = pair({"error": FAILURES["refused"]})
     answers = []
     for _ in range(5):
         answers += await way(hybrid, [EASY], {"callbacks": [recorder]})
@@ -112,9 +98,9 @@ async def test_requests_choose_only_within_the_allowed_range(chosen: dict[str, A
 
 
 async def test_a_copy_made_field_by_field_shares_the_breaker() -> None:
-    hybrid = RunnableHybrid(Arm(name="small", fails="refused"), Arm(name="large"), Scenario("").router(), threshold=0.5)
+    hybrid = pair({"error": FAILURES["refused"]})
     again = RunnableHybrid(
-        **{name: getattr(hybrid, name) for name in ("small", "large", "router", "failover")}, threshold=0.4
+        **{name: getattr(hybrid, name) for name in ("small", "large", "router", "state")}, threshold=0.4
     )
     for _ in range(3):
         again.invoke(EASY)
@@ -124,36 +110,26 @@ async def test_a_copy_made_field_by_field_shares_the_breaker() -> None:
 async def test_a_small_arm_that_hangs_is_given_up_on() -> None:
     hang = threading.Event()
 
-    class Hanging(Arm):
-        def _generate(self, *args: Any, **kwargs: Any) -> ChatResult:
-            hang.wait(5)
-            return super()._generate(*args, **kwargs)
+    def late(messages: Any) -> str:
+        hang.wait(5)
+        return "too late"
 
-    hybrid = RunnableHybrid(
-        Hanging(name="small"), Arm(name="large"), Scenario("").router(), threshold=0.5, small_timeout=0.05
-    )
+    hybrid = pair({"says": late}, small_timeout=0.05)
     answer = hybrid.invoke(EASY)
     hang.set()
     assert (answer.text, answer.response_metadata["hybrid"]["reason"]) == ("from large", "fallback")
-    assert isinstance(hybrid.failover, Failover)
 
 
 async def test_a_stream_that_breaks_after_its_first_token_is_an_error_not_a_glued_answer() -> None:
-    class Breaking(Arm):
-        def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
-            yield ChatGenerationChunk(message=AIMessageChunk("from sm"))
-            raise ConnectionResetError
-
-        async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
-            for chunk in self._stream():
-                yield chunk
-
-    hybrid = RunnableHybrid(Breaking(name="small"), Arm(name="large"), Scenario("").router(), threshold=0.5)
+    hybrid = pair({"error": ConnectionResetError(), "fails_after": 1})
     texts: list[str] = []
     with pytest.raises(ConnectionResetError):
         texts.extend(chunk.text for chunk in hybrid.stream(EASY))
     stream = hybrid.astream(EASY)
-    texts.append((await anext(stream)).text)
+    async for chunk in stream:
+        texts.append(chunk.text)
+        if chunk.text:
+            break
     with pytest.raises(ConnectionResetError):
         await anext(stream)
-    assert texts == ["from sm", "from sm"]
+    assert [text for text in texts if text] == ["from ", "from "]

@@ -14,7 +14,7 @@ import pytest
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 
-from hybrid_llm.dispatch import Breaker, Failover
+from hybrid_llm.dispatch import Breaker, PairState
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import RunnableHybrid
 from tests.live._chaos import ChaosServers
@@ -37,8 +37,8 @@ async def hybrid(chaos: ChaosServers, http: dict[str, Any]) -> AsyncIterator[Run
         http_client=http["sync"],
         http_async_client=http["async"],
     )
-    failover = Failover(small_timeout=PATIENCE, small=Breaker(cooldown=COOLDOWN))
-    yield RunnableHybrid(small, large, FixedScorer(0.9), threshold=0.5, failover=failover)
+    state = PairState({"small": Breaker(cooldown=COOLDOWN), "large": Breaker()})
+    yield RunnableHybrid(small, large, FixedScorer(0.9), threshold=0.5, small_timeout=PATIENCE, state=state)
     small._client.close()
     await small._async_client.close()
 
@@ -61,7 +61,7 @@ def test_small_is_killed_and_comes_back(chaos: ChaosServers, hybrid: RunnableHyb
     wait_for_the_probe()
     after = hybrid.invoke("three")
     assert (after.text, reason(after)) == (SMALL_SAYS, "score")
-    assert not hybrid.failover.breakers["small"].open
+    assert not hybrid.state.breakers["small"].open
 
 
 def test_small_hangs_and_goes_on(chaos: ChaosServers, hybrid: RunnableHybrid[Any, Any]) -> None:

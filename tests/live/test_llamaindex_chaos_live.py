@@ -20,7 +20,7 @@ from llama_index.llms.ollama import Ollama
 from llama_index.llms.openai_like import OpenAILike
 from ollama import AsyncClient, Client
 
-from hybrid_llm.dispatch import Breaker, Failover
+from hybrid_llm.dispatch import Breaker, PairState
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM, HybridRoutingEvent
 from tests.live._chaos import ChaosServers
@@ -57,9 +57,8 @@ async def make(chaos: ChaosServers, http: dict[str, Any]) -> AsyncIterator[Make]
                     async_http_client=http["async"],
                 )
                 small = Ollama(client=client, async_client=async_client, **settings)
-                llm = HybridLLM(small, large, FixedScorer(0.9), threshold=0.5, small_timeout=PATIENCE)
-                llm._routing.failover = Failover(small_timeout=PATIENCE, small=Breaker(cooldown=COOLDOWN))
-                return llm
+                state = PairState({"small": Breaker(cooldown=COOLDOWN), "large": Breaker()})
+                return HybridLLM(small, large, FixedScorer(0.9), threshold=0.5, small_timeout=PATIENCE, state=state)
 
             yield hybrid
 
@@ -86,7 +85,7 @@ async def test_query_engines_go_on_when_small_is_killed(chaos: ChaosServers, mak
     assert reasons(events) == ["score", "fallback"] * 3 + ["cooldown"]
     time.sleep(COOLDOWN)
     assert str(engine.query("three")).strip() == SMALL_SAYS
-    assert not llm._routing.failover.breakers["small"].open
+    assert not llm._routing.pair.state.breakers["small"].open
 
 
 async def test_an_index_can_be_set_up_while_small_is_down(chaos: ChaosServers, make: Make) -> None:

@@ -14,7 +14,8 @@ from llama_index.core.tools import FunctionTool, QueryEngineTool
 
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM, HybridSelector
-from tests.llamaindex._arms import SCORES, WAYS, FakeLLM, Way, hybrid
+from llamaindex_hybrid.testing import FakeLLM
+from tests.llamaindex._arms import SCORES, WAYS, Way, hybrid
 from tests.scenarios import EASY, HARD
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the framework reads deprecated attributes
@@ -33,15 +34,20 @@ def memory() -> ChatMemoryBuffer:
     return ChatMemoryBuffer.from_defaults(token_limit=4000)
 
 
+class LikeOllama(FakeLLM):
+    """Calls tools without ids, and with arguments that are no JSON."""
+
+    def _call(self, name: str, args: dict[str, Any]) -> ToolCallBlock:
+        return ToolCallBlock(tool_name=name, tool_kwargs=args)
+
+
 def calling(**of_small: Any) -> tuple[FakeLLM, FakeLLM]:
-    """Return models that call the tools they are offered; small as Ollama does, without ids."""
-    return FakeLLM(model="small", calls_tools=True, tool_ids=False, **of_small), FakeLLM(
-        model="large", calls_tools=True
-    )
+    """Return models that call the tools they are offered, small as Ollama does."""
+    return LikeOllama(model="small", **of_small), FakeLLM(model="large")
 
 
 def steps(llm: Any) -> int:
-    return len(llm.seen)
+    return len(llm.asked)
 
 
 class TestTools:
@@ -52,8 +58,8 @@ class TestTools:
             response = await way.ask(llm, "chat_with_tools", [TOOL], user_msg=query)
             assert response.additional_kwargs["hybrid"]["route"] == side
             (call,) = llm.get_tool_calls_from_response(response)
-            assert (call.tool_name, call.tool_kwargs) == ("get_weather", {"city": "Lima"})
-            assert call.tool_id == ("get_weather" if side == "small" else "id-0")
+            assert (call.tool_name, call.tool_kwargs) == ("get_weather", {"city": f"from {side}"})
+            assert call.tool_id == "get_weather" if side == "small" else call.tool_id.startswith("call_")
 
     @every_way
     async def test_they_stay_away_from_a_small_model_that_calls_none(self, way: Way) -> None:
@@ -64,13 +70,13 @@ class TestTools:
 
     @every_way
     async def test_they_go_to_the_small_model_when_only_that_one_calls_them(self, way: Way) -> None:
-        llm = hybrid(calling()[0], FakeLLM(model="large", functions=False))
+        llm = hybrid(calling()[0], FakeLLM(model="large", is_function_calling_model=False))
         response = await way.ask(llm, "chat_with_tools", [TOOL], user_msg="hard")
         assert response.additional_kwargs["hybrid"]["route"] == "small"
 
     @every_way
     async def test_without_any_model_that_calls_them_there_is_a_clear_error(self, way: Way) -> None:
-        llm = hybrid(MockLLM(), FakeLLM(model="big", functions=False))
+        llm = hybrid(MockLLM(), FakeLLM(model="big", is_function_calling_model=False))
         with pytest.raises(ValueError, match=r"large \(big\) is none.*is_function_calling_model=True"):
             await way.ask(llm, "chat_with_tools", [TOOL], user_msg="easy")
         with pytest.raises(ValueError, match=r"small \(MockLLM\) is none"):
@@ -84,12 +90,12 @@ class TestTools:
             llm.get_tool_calls_from_response(response)
 
     async def test_predict_and_call_calls_the_tool(self) -> None:
-        for query, side in (("easy", 0), ("hard", 1)):
+        for query, side in (("easy", "small"), ("hard", "large")):
             pair = calling()
             llm = hybrid(*pair)
-            assert str(llm.predict_and_call([TOOL], user_msg=query)) == "sunny in Lima"
-            assert str(await llm.apredict_and_call([TOOL], user_msg=query)) == "sunny in Lima"
-            assert [steps(arm) for arm in pair] == ([2, 0] if side == 0 else [0, 2])
+            assert str(llm.predict_and_call([TOOL], user_msg=query)) == f"sunny in from {side}"
+            assert str(await llm.apredict_and_call([TOOL], user_msg=query)) == f"sunny in from {side}"
+            assert [steps(arm) for arm in pair] == ([2, 0] if side == "small" else [0, 2])
 
     def test_the_prepared_arguments_are_the_providers_common_form(self) -> None:
         prepared = hybrid()._prepare_chat_with_tools([TOOL], user_msg="easy", tool_required=True, seed=1)
@@ -105,7 +111,7 @@ class TestAgents:
         scorer = FixedScorer(SCORES, default=0.0)
         pair = calling()
         agent = FunctionAgent(tools=[TOOL], llm=hybrid(*pair, scorer=scorer), streaming=streaming)
-        assert str(await agent.run(query, memory=memory())) == f"{side} says so"
+        assert str(await agent.run(query, memory=memory())) == f"from {side}"
         assert {arm.model: steps(arm) for arm in pair} == {"small": 0, "large": 0} | {side: 2}
         assert scorer.calls == [[query]]  # the second step keeps the decision of the first
 
@@ -115,8 +121,8 @@ class TestAgents:
         agent = FunctionAgent(tools=[TOOL], llm=hybrid(*pair), streaming=streaming)
         talk = memory()
         for query, side in ((EASY, "small"), (HARD, "large"), (EASY, "small")):
-            assert str(await agent.run(query, memory=talk)) == f"{side} says so"
-        last_of_large, last_of_small = pair[1].seen[-1][1], pair[0].seen[-1][1]
+            assert str(await agent.run(query, memory=talk)) == f"from {side}"
+        last_of_large, last_of_small = pair[1].asked[-1][1], pair[0].asked[-1][1]
         for messages in (last_of_large, last_of_small):
             blocks = [block for message in messages for block in message.blocks if isinstance(block, ToolCallBlock)]
             assert blocks
@@ -133,25 +139,18 @@ class TestAgents:
             return "sunny"
 
         agent = FunctionAgent(tools=[FunctionTool.from_defaults(breaks)], llm=hybrid(*pair))
-        assert str(await agent.run("easy", memory=memory())) == "large says so"
+        assert str(await agent.run("easy", memory=memory())) == "from large"
         assert (steps(pair[0]), steps(pair[1])) == (2, 1)
 
     @pytest.mark.parametrize("streaming", [False, True])
     async def test_a_react_agent_is_scored_by_the_users_words(self, streaming: bool) -> None:
-        class Reacts(FakeLLM):
-            @property
-            def says(self) -> str:
-                if str(self.seen[-1][1][-1].content).startswith("Observation"):
-                    return f"Thought: I can answer.\nAnswer: {self.model} knows"
-                return 'Thought: I need a tool.\nAction: get_weather\nAction Input: {"city": "Lima"}'
-
-            def _chunks(self, messages: Any, kwargs: Any) -> Any:
-                message = ChatMessage(self.says, role="assistant")
-                yield ChatResponse(message=message, delta=self.says)
-
+        needs = 'Thought: I need a tool.\nAction: get_weather\nAction Input: {"city": "Lima"}'
         scorer = FixedScorer(SCORES, default=0.0)
         for query, side in (("easy", "small"), ("hard", "large")):
-            pair = (Reacts(model="small"), Reacts(model="large"))
+            pair = tuple(
+                FakeLLM(model=name, replies=[needs], says=f"Thought: I can answer.\nAnswer: {name} knows")
+                for name in ("small", "large")
+            )
             agent = ReActAgent(tools=[TOOL], llm=hybrid(*pair, scorer=scorer), streaming=streaming)
             assert str(await agent.run(query, memory=memory())) == f"{side} knows"
             assert {arm.model: steps(arm) for arm in pair} == {"small": 0, "large": 0} | {side: 2}
@@ -163,7 +162,7 @@ class TestAgents:
         agents = [FunctionAgent(name="weather", description="knows the weather", tools=[TOOL], llm=llm)]
         workflow = AgentWorkflow(agents=agents, root_agent="weather")
         for query, side in (("easy", "small"), ("hard", "large")):
-            assert str(await workflow.run(query, memory=memory())) == f"{side} says so"
+            assert str(await workflow.run(query, memory=memory())) == f"from {side}"
 
     async def test_engines_of_different_strength_are_one_tool(self, router: Any) -> None:
         class Says(CustomQueryEngine):
@@ -176,19 +175,13 @@ class TestAgents:
         engine = RouterQueryEngine(HybridSelector(router, threshold=0.5), sides, llm=MockLLM())
         search = QueryEngineTool.from_defaults(engine, name="search", description="searches")
 
-        class Searches(FakeLLM):
-            def _chunks(self, messages: Any, kwargs: Any) -> Any:
-                results = [message.content for message in messages if message.role == "tool"]
-                call = ToolCallBlock(tool_call_id="1", tool_name="search", tool_kwargs={"input": messages[-1].content})
-                blocks: Any = [] if results else [call]
-                text = f"found by the {results[0]}" if results else ""
-                yield (
-                    ChatResponse(message=ChatMessage(text, role="assistant", blocks=blocks), delta=text)
-                    if not (blocks)
-                    else ChatResponse(message=ChatMessage(role="assistant", blocks=blocks), delta="")
-                )
+        def searches(messages: Any) -> Any:
+            if messages[-1].role == "tool":
+                return f"found by the {messages[-1].content}"
+            call = ToolCallBlock(tool_call_id="1", tool_name="search", tool_kwargs={"input": messages[-1].content})
+            return ChatMessage(role="assistant", blocks=[call])
 
-        llm = hybrid(Searches(model="small"), Searches(model="large"))
+        llm = hybrid(*(FakeLLM(model=name, says=searches, calls_tools=False) for name in ("small", "large")))
         for query, side in (("easy", "small"), ("hard", "large")):
             agent = FunctionAgent(tools=[search], llm=llm)
             assert str(await agent.run(query, memory=memory())) == f"found by the {side} engine"

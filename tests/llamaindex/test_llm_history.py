@@ -14,13 +14,11 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
-from llama_index.core.llms import LLM
 from llama_index.llms.ollama import Ollama
 from llama_index.llms.openai.utils import to_openai_message_dicts
-from llama_index.llms.openai_like import OpenAILike
 
 from hybrid_llm.decision import Decision
-from llamaindex_hybrid._history import known_arguments, safe_messages, tool_calls_of
+from llamaindex_hybrid._history import safe_messages, tool_calls_of
 from tests.llamaindex._arms import hybrid
 
 OLLAMA = Ollama(model="qwen3:4b", context_window=4096)
@@ -135,17 +133,3 @@ def test_a_history_is_not_appended_to() -> None:
     history = [ChatMessage("easy"), ChatMessage("Lima.", role="assistant")]
     hybrid().chat_with_tools([], user_msg="What is the capital of Peru called?", chat_history=history)
     assert len(history) == 2
-
-
-@pytest.mark.parametrize(
-    ("llm", "expected"),
-    [
-        (OLLAMA, {"think", "format", "temperature"}),
-        (OpenAILike(model="big", api_key="none"), {"response_format", "tool_choice", "temperature"}),
-        (hybrid(), {"think", "format", "response_format", "tool_choice", "temperature"}),
-    ],
-    ids=["ollama", "openai", "unknown"],
-)
-def test_an_argument_that_only_the_other_provider_knows_is_left_out(llm: LLM, expected: set[str]) -> None:
-    given = dict.fromkeys(("think", "format", "response_format", "tool_choice", "temperature"), "x")
-    assert known_arguments(llm, given).keys() == expected

@@ -19,7 +19,8 @@ from llama_index.core.tools import FunctionTool, QueryEngineTool
 from hybrid_llm import Router
 from hybrid_llm.errors import LevelError
 from llamaindex_hybrid import HybridLLM, HybridQueryBundle, HybridSelector, hybrid_quality
-from tests.llamaindex._arms import WAYS, FormLLM, Said, Way, arms, hybrid
+from llamaindex_hybrid.testing import FakeLLM
+from tests.llamaindex._arms import WAYS, Said, Way, arms, hybrid
 
 pytestmark = pytest.mark.filterwarnings("ignore:The threshold for quality:hybrid_llm.errors.HybridLLMWarning")
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
@@ -64,7 +65,7 @@ async def test_the_nearest_place_wins(way: Way, router: Router) -> None:
 @every_way
 @pytest.mark.parametrize("method", ["chat", "complete", "predict", "structured_predict", "chat_with_tools"])
 async def test_no_option_of_the_router_reaches_a_model(way: Way, method: str, router: Router) -> None:
-    small, large = FormLLM(model="small"), FormLLM(model="large")
+    small, large = FakeLLM(model="small"), FakeLLM(model="large")
     llm = hybrid(small, large, router=router, threshold=2.0)
     template = PromptTemplate("{query_str}")
     arguments: Any = {
@@ -76,24 +77,24 @@ async def test_no_option_of_the_router_reaches_a_model(way: Way, method: str, ro
     }[method]
     for options in ({"quality": 0.9}, {"cost_advantage": 0.8}, {"threshold": 0.5}, {"route": "small"}):
         await way.all_of(llm, method, *arguments[0], **arguments[1], **options)
-    assert (len(small.seen), len(large.seen)) == (4, 0)
-    assert not any({"quality", "cost_advantage", "threshold", "route"} & kwargs.keys() for *_, kwargs in small.seen)
+    assert (len(small.asked), len(large.asked)) == (4, 0)
+    assert not any({"quality", "cost_advantage", "threshold", "route"} & kwargs.keys() for *_, kwargs in small.asked)
 
 
 async def test_a_variable_of_the_template_is_no_option(router: Router) -> None:
     small, _ = arms()
     llm = hybrid(small, router=router)
     llm.predict(PromptTemplate("{query_str} in {quality} words"), query_str="easy", quality="few")
-    assert small.seen[0][1][0].content == "easy in few words"
+    assert small.asked[0][1][0].content == "easy in few words"
 
 
 async def test_structured_calls_take_it_among_the_models_arguments_too(router: Router) -> None:
     llm, given = (
-        hybrid(FormLLM(model="small"), FormLLM(model="large"), router=router, threshold=2.0),
+        hybrid(FakeLLM(model="small"), FakeLLM(model="large"), router=router, threshold=2.0),
         {"threshold": 0.5},
     )
     answer = llm.structured_predict(Said, PromptTemplate("{query_str}"), given, query_str="easy")
-    assert (answer.text, given) == ("small says so", {"threshold": 0.5})
+    assert (answer.text, given) == ("from small", {"threshold": 0.5})
 
 
 class TestTheContext:
@@ -102,8 +103,8 @@ class TestTheContext:
         engine = SummaryIndex([TextNode(text="Lima")]).as_query_engine(hybrid(router=router, threshold=0.9))
         with hybrid_quality(0.9):
             answer = await engine.aquery("middling") if asynchronous else engine.query("middling")
-        assert str(answer) == "small says so"
-        assert str(engine.query("middling")) == "large says so"
+        assert str(answer) == "from small"
+        assert str(engine.query("middling")) == "from large"
 
     async def test_a_lazy_stream_misses_it_when_read_outside(self, router: Router) -> None:
         llm = hybrid(router=router, threshold=0.9)
@@ -111,9 +112,9 @@ class TestTheContext:
         engine = index.as_query_engine(llm, streaming=True)
         with hybrid_quality(0.9):
             late, early = engine.query("middling"), "".join(engine.query("middling").response_gen)
-        assert ("".join(late.response_gen), early) == ("large says so", "small says so")
+        assert ("".join(late.response_gen), early) == ("from large", "from small")
         clone = index.as_query_engine(llm.with_quality(0.9), streaming=True)
-        assert "".join(clone.query("middling").response_gen) == "small says so"
+        assert "".join(clone.query("middling").response_gen) == "from small"
 
     def test_the_models_own_streams_decide_at_once(self, router: Router) -> None:
         llm = hybrid(router=router, threshold=0.9)
@@ -145,7 +146,7 @@ class TestTheContext:
         agent = FunctionAgent(tools=[TOOL], llm=hybrid(router=router, threshold=0.9))
         with hybrid_quality(0.9):
             run = agent.run("middling", memory=ChatMemoryBuffer.from_defaults(token_limit=4000))
-        assert str(await run) == "small says so"
+        assert str(await run) == "from small"
 
     async def test_it_reaches_a_selector_whose_query_has_none(self, router: Router) -> None:
         class Says(CustomQueryEngine):

@@ -12,7 +12,8 @@ from llama_index.core.tools import FunctionTool
 
 from hybrid_llm.errors import ConfigError
 from llamaindex_hybrid import HybridLLM, HybridRoutingEvent
-from tests.llamaindex._arms import WAYS, Events, FakeLLM, FormLLM, Said, Way, arms, hybrid
+from llamaindex_hybrid.testing import FakeLLM
+from tests.llamaindex._arms import WAYS, Events, Said, Way, arms, hybrid
 from tests.scenarios import EASY, FAILURES, HARD, SCENARIOS, THRESHOLD, WINDOW, Scenario
 
 pytestmark = pytest.mark.filterwarnings("ignore:The scorer failed:hybrid_llm.errors.HybridLLMWarning")
@@ -57,8 +58,9 @@ async def answer(way: Way, llm: HybridLLM, scenario: Scenario) -> Any:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> None:
     error, large_error = FAILURES.get(scenario.small_fails or ""), FAILURES.get(scenario.large_fails or "")
-    small = FakeLLM(model="small", error=error, window=WINDOW, functions=not scenario.structured)
-    large = FakeLLM(model="large", error=large_error, window=100 * WINDOW)
+    small = FakeLLM(model="small", error=error, context_window=WINDOW, calls_tools=False)
+    small.is_function_calling_model = not scenario.structured
+    large = FakeLLM(model="large", error=large_error, context_window=100 * WINDOW, calls_tools=False)
     llm = HybridLLM(small, large, scenario.router(), **LEVEL, fallback_to_small=scenario.to_small)
     if scenario.raises:
         with pytest.raises(type(FAILURES[scenario.raises])) as caught:
@@ -68,14 +70,14 @@ async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> N
     response = await answer(way, llm, scenario)
     decision = response.additional_kwargs["hybrid"]
     assert (decision["route"], decision["reason"]) == (scenario.route, scenario.reason)
-    assert response.message.content == f"{scenario.route} says so"
+    assert response.message.content == f"from {scenario.route}"
     assert response.message.additional_kwargs["hybrid"] == decision
 
 
 @every_way
 @pytest.mark.parametrize("method", ["complete", "predict", "structured_predict"])
 async def test_every_kind_of_call_falls_back(way: Way, method: str) -> None:
-    llm = hybrid(FormLLM(model="small", error=ConnectionRefusedError()), FormLLM(model="large"))
+    llm = hybrid(FakeLLM(model="small", error=ConnectionRefusedError()), FakeLLM(model="large"))
     template = PromptTemplate("{context_str} {query_str}")
     arguments: Any = {
         "complete": ((EASY,), {}),
@@ -84,7 +86,7 @@ async def test_every_kind_of_call_falls_back(way: Way, method: str) -> None:
     }[method]
     with Events() as events:
         answers = await way.all_of(llm, method, *arguments[0], **arguments[1])
-    assert ("".join(answers) if method == "predict" else answers[-1].text) == "large says so"
+    assert ("".join(answers) if method == "predict" else answers[-1].text) == "from large"
     tried = [(event.model, event.decision["reason"]) for event in events.of(HybridRoutingEvent)]
     assert tried == [("small", "score"), ("large", "fallback")]
 
@@ -96,7 +98,7 @@ async def test_after_three_failures_small_is_left_alone(way: Way) -> None:
     answers = [await way.ask(llm, "chat", [ChatMessage(EASY)]) for _ in range(5)]
     reasons = [answer.additional_kwargs["hybrid"]["reason"] for answer in answers]
     assert reasons == ["fallback"] * 3 + ["cooldown"] * 2
-    assert (len(small.seen), len(large.seen)) == (3, 5)
+    assert (len(small.asked), len(large.asked)) == (3, 5)
 
 
 async def read(llm: HybridLLM, way: Way, words: list[str]) -> None:
@@ -114,8 +116,8 @@ async def test_after_the_first_token_an_error_is_raised(way: Way) -> None:
     words: list[str] = []
     with pytest.raises(ConnectionResetError):
         await read(hybrid(small, large), way, words)
-    assert [word for word in words if word] == ["small"]
-    assert large.seen == []
+    assert [word for word in words if word] == ["from "]
+    assert large.asked == []
 
 
 @every_stream
@@ -131,7 +133,7 @@ async def test_only_what_shows_something_is_a_first_token(way: Way, shown: str |
     llm = hybrid(Dies(model="small"))
     if shown is None:
         chunks = await way.all_of(llm, "chat", [ChatMessage(EASY)])
-        assert chunks[-1].message.content == "large says so"
+        assert chunks[-1].message.content == "from large"
         assert {chunk.additional_kwargs["hybrid"]["reason"] for chunk in chunks} == {"fallback"}
     else:
         with pytest.raises(ConnectionResetError):
@@ -169,7 +171,7 @@ async def test_a_stream_that_is_left_is_no_failure(way: Way) -> None:
             astream = await llm.astream_chat([ChatMessage(EASY)])
             await anext(astream)
             await astream.aclose()
-    assert not llm._routing.failover.breakers["small"].open
+    assert not llm._routing.pair.state.breakers["small"].open
 
 
 async def test_a_clone_knows_that_small_is_down() -> None:

@@ -25,7 +25,8 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM, HybridRoutingEvent
 from llamaindex_hybrid._requests import LONGEST_QUESTION, chat_request
-from tests.llamaindex._arms import SCORES, WAYS, Events, FakeLLM, FormLLM, Said, Way, arms, hybrid
+from llamaindex_hybrid.testing import FakeLLM
+from tests.llamaindex._arms import SCORES, WAYS, Events, Said, Way, arms, hybrid
 from tests.scenarios import EASY
 
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
@@ -58,7 +59,7 @@ def memory() -> ChatMemoryBuffer:
 
 def asked(llm: HybridLLM) -> dict[str, int]:
     """Return how often each arm was called."""
-    return {arm.model: len(arm.seen) for arm in (llm.small, llm.large) if isinstance(arm, FakeLLM)}
+    return {arm.model: len(arm.asked) for arm in (llm.small, llm.large) if isinstance(arm, FakeLLM)}
 
 
 class TestInAQueryEngine:
@@ -75,15 +76,15 @@ class TestInAQueryEngine:
             else:
                 response = synthesizer.synthesize(query, NODES)
                 text = "".join(response.response_gen) if streaming else str(response)
-            assert f"{side} says so" in text
+            assert f"from {side}" in text
             assert {text for call in scorer.calls for text in call} == {query}
             scorer.calls.clear()
 
     def test_a_long_context_is_not_scored_but_counted(self, scorer: FixedScorer) -> None:
-        small, large = arms(window=100)
+        small, large = arms(context_window=100)
         llm = hybrid(small, large, scorer=scorer)
         llm.predict(PromptTemplate("{context_str}{query_str}"), context_str="x " * 1000, query_str="easy")
-        assert (scorer.calls, len(small.seen), len(large.seen)) == ([], 0, 1)
+        assert (scorer.calls, len(small.asked), len(large.asked)) == ([], 0, 1)
 
     @every_way
     async def test_templates_of_all_kinds_hold_the_question(
@@ -100,14 +101,14 @@ class TestInAQueryEngine:
             fixed = template.kwargs.get("query_str")
             values = {"context_str": "Lima is a city."} | ({} if fixed else {"query_str": "easy"})
             words = await way.all_of(llm, "predict", template, **values)
-            assert "".join(words) == "small says so"
+            assert "".join(words) == "from small"
         assert scorer.calls == [["easy"]] * 5
 
     @every_way
     async def test_the_arm_formats_the_prompt_its_own_way(self, way: Way, scorer: FixedScorer) -> None:
         small, _ = arms(system_prompt="You are small.")
         await way.ask(hybrid(small, scorer=scorer), "predict", PromptTemplate("{query_str}"), query_str="easy")
-        _, messages, _ = small.seen[0]
+        _, messages, _ = small.asked[0]
         assert [message.content for message in messages] == ["You are small.", "easy"]
 
 
@@ -120,12 +121,12 @@ class TestInAChat:
             ChatMessage("No.", role="assistant"),
             ChatMessage("What is the capital of Peru called?"),
         ]
-        assert (await way.ask(llm, "chat", talk)).message.content == "small says so"
+        assert (await way.ask(llm, "chat", talk)).message.content == "from small"
         assert scorer.calls == [[EASY]]
 
     @every_way
     async def test_a_prompt_is_scored_whole(self, way: Way, llm: HybridLLM, scorer: FixedScorer) -> None:
-        assert (await way.ask(llm, "complete", "easy")).text == "small says so"
+        assert (await way.ask(llm, "complete", "easy")).text == "from small"
         assert scorer.calls == [["easy"]]
 
     def test_a_react_agents_observations_are_not_the_user(self) -> None:
@@ -163,8 +164,8 @@ class TestInAChat:
 
     async def test_a_chat_engine_keeps_the_decision_in_its_memory(self, llm: HybridLLM, scorer: FixedScorer) -> None:
         engine = SimpleChatEngine.from_defaults(llm=llm, memory=memory())
-        assert str(engine.chat(EASY)) == "small says so"
-        assert str(engine.chat("and then?")) == "small says so"
+        assert str(engine.chat(EASY)) == "from small"
+        assert str(engine.chat("and then?")) == "from small"
         assert scorer.calls == [[EASY]]
 
 
@@ -185,14 +186,14 @@ class TestInAChatEngine:
                 answer = "".join(engine.stream_chat("easy").response_gen)
         else:
             answer = str(await engine.achat("easy") if asynchronous else engine.chat("easy"))
-        assert answer == "small says so"
+        assert answer == "from small"
         assert scorer.calls == [["easy"]]
 
     async def test_a_follow_up_is_scored_by_the_question_before(self, llm: HybridLLM, scorer: FixedScorer) -> None:
         retriever = SummaryIndex([TextNode(text="Lima is the capital of Peru.")]).as_retriever()
         engine = ContextChatEngine.from_defaults(retriever, llm=llm, memory=memory())
         with Events() as events:
-            assert str(engine.chat(EASY)) == str(engine.chat("and then?")) == "small says so"
+            assert str(engine.chat(EASY)) == str(engine.chat("and then?")) == "from small"
         assert [event.decision["reason"] for event in events.of(HybridRoutingEvent)] == ["score", "follow_up"]
         assert scorer.calls == [[EASY], [EASY]]
 
@@ -232,7 +233,7 @@ class TestInTheBackground:
     @every_way
     async def test_the_small_model_may_do_it(self, way: Way, scorer: FixedScorer) -> None:
         llm = hybrid(scorer=scorer, background="small")
-        assert (await way.ask(llm, "complete", "long " * LONGEST_QUESTION)).text == "small says so"
+        assert (await way.ask(llm, "complete", "long " * LONGEST_QUESTION)).text == "from small"
         down = hybrid(arms(error=ConnectionRefusedError())[0], scorer=scorer, background="small")
         response = await way.ask(down, "complete", "long " * LONGEST_QUESTION)
         assert response.additional_kwargs["hybrid"]["reason"] == "fallback"
@@ -251,13 +252,13 @@ class TestInTheBackground:
         assert chat_request([ChatMessage("<current_conversation>\n easy")], {}).text == ""
 
     def test_a_structured_llm_is_asked_the_users_words(self, scorer: FixedScorer) -> None:
-        llm = hybrid(FormLLM(model="small"), FormLLM(model="large"), scorer=scorer)
+        llm = hybrid(FakeLLM(model="small"), FakeLLM(model="large"), scorer=scorer)
         for query in ("easy", "hard {not_a_variable}"):
             response = llm.as_structured_llm(Said).chat([ChatMessage(query)])
-            assert response.raw.text.startswith("small" if query == "easy" else "large")
+            assert response.raw.text == ("from small" if query == "easy" else "from large")
         assert scorer.calls == [["easy"], ["hard {not_a_variable}"]]
 
     def test_the_variables_that_hold_the_question_can_be_named(self, scorer: FixedScorer) -> None:
         llm = hybrid(scorer=scorer, query_vars=["frage"])
-        assert llm.predict(PromptTemplate("{frage}"), frage="easy") == "small says so"
-        assert llm.predict(PromptTemplate("{query_str}"), query_str="easy") == "large says so"
+        assert llm.predict(PromptTemplate("{frage}"), frage="easy") == "from small"
+        assert llm.predict(PromptTemplate("{query_str}"), query_str="easy") == "from large"

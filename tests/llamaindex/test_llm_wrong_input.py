@@ -61,7 +61,7 @@ async def test_a_broken_scorer_costs_money_not_answers(way: Way) -> None:
     with pytest.warns(HybridLLMWarning, match="scorer failed") as caught:
         response = await way.ask(llm, "chat", [ChatMessage("easy")])
     assert response.additional_kwargs["hybrid"]["reason"] == "scorer_error"
-    assert response.message.content == "large says so"
+    assert response.message.content == "from large"
     assert {Path(warning.filename).name for warning in caught} <= {"_arms.py", "test_llm_wrong_input.py"}
 
 
@@ -79,7 +79,7 @@ async def test_a_wrong_parameter_is_the_models_own_error(way: Way) -> None:
     for _ in range(4):
         with pytest.raises(StatusError, match="400"):
             await way.ask(llm, "chat", [ChatMessage("easy")], temperature=7)
-    assert large.seen == []
+    assert large.asked == []
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
@@ -90,7 +90,7 @@ async def test_ollama_may_be_down_from_the_start() -> None:
     assert "qwen3:4b" in llm.metadata.model_name
     for reason in ("fallback", "fallback", "fallback", "cooldown"):
         response = llm.chat([ChatMessage("easy")])
-        assert (response.message.content, response.additional_kwargs["hybrid"]["reason"]) == ("large says so", reason)
+        assert (response.message.content, response.additional_kwargs["hybrid"]["reason"]) == ("from large", reason)
 
 
 def test_openai_like_says_of_itself_what_it_was_told() -> None:

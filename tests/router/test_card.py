@@ -40,7 +40,7 @@ def menu(max_drop: float = 0.2, n: int = 400, **provenance):
 
 @pytest.fixture
 def card(trained) -> str:
-    return model_card(trained)
+    return model_card(trained.parts)
 
 
 def test_it_names_pair_label_data_and_rows(trained, card):
@@ -57,17 +57,17 @@ def test_it_names_pair_label_data_and_rows(trained, card):
 
 
 def test_it_names_what_else_identifies_the_pair(trained):
-    facts = dict(rows_of(section(model_card(with_record(trained, fingerprint={"digest": "abc"})), "Training")))
+    facts = dict(rows_of(section(model_card(with_record(trained, fingerprint={"digest": "abc"}).parts), "Training")))
     assert facts["pair: digest"] == "`abc`"
 
 
 def test_trans_labels_come_with_their_t(trained):
-    assert "`trans`, t = 0.125" in model_card(with_record(trained, label="trans", t=0.125))
+    assert "`trans`, t = 0.125" in model_card(with_record(trained, label="trans", t=0.125).parts)
 
 
 def test_held_out_figures_say_that_they_chose(trained):
     chosen = with_record(trained, heldout={"n": 500, "chosen": True, "apgr": 0.7123})
-    text = section(model_card(chosen), "Figures")
+    text = section(model_card(chosen.parts), "Figures")
     assert "APGR of the best on them: 0.712" in text
     assert "somewhat too good" in text
 
@@ -76,12 +76,12 @@ def test_figures_that_do_not_exist_are_not_invented(trained, card):
     assert "APGR" not in section(card, "Figures")
     assert "too few to choose by" in section(card, "Figures")
     undefined = with_record(trained, heldout={"n": 500, "chosen": True})
-    assert "APGR" not in section(model_card(undefined), "Figures")
+    assert "APGR" not in section(model_card(undefined.parts), "Figures")
 
 
 def test_a_router_that_learned_nothing_says_so(trained, card):
     nothing = with_record(trained, settings={**trained.record.settings, "signal": False})
-    assert "found nothing to go by" in model_card(nothing)
+    assert "found nothing to go by" in model_card(nothing.parts)
     assert "found nothing to go by" not in card
 
 
@@ -95,7 +95,7 @@ def test_the_thresholds_are_those_of_the_calibration(trained, card):
 
 
 def test_without_a_calibration_there_are_no_thresholds_and_the_example_needs_none(trained):
-    card = model_card(trained.override(calibration=None))
+    card = model_card(trained.override(calibration=None).parts)
     assert "has not been calibrated" in section(card, "Thresholds")
     assert "threshold=0.5" in section(card, "Use")
 
@@ -119,7 +119,7 @@ def test_without_a_certificate_it_says_that_nothing_is_certified(card):
 
 def test_a_certificate_is_shown_as_a_menu_with_its_limits(trained):
     promised = menu(measured_by="exact match")
-    card = model_card(trained.override(certificate=promised))
+    card = model_card(trained.override(certificate=promised).parts)
     rows = {row[0]: row for row in rows_of(section(card, "Certificate"))}
     assert list(rows) == ["0.99", "0.98", "0.97", "0.95", "0.9", "0.8"]
     assert rows["0.8"][1] == f"{promised.asked.threshold:.4f}"
@@ -132,7 +132,7 @@ def test_a_certificate_is_shown_as_a_menu_with_its_limits(trained):
 
 @pytest.mark.parametrize("broken", [{"void_reason": "Training saw 3 rows."}, {"n": 20}])
 def test_a_void_or_empty_certificate_leaves_the_router_not_certified(trained, broken):
-    card = model_card(trained.override(certificate=menu(**broken)))
+    card = model_card(trained.override(certificate=menu(**broken)).parts)
     assert ("## Certificate: VOID" in card) == ("void_reason" in broken)
     assert ("VOID: Training saw 3 rows." in card) == ("void_reason" in broken)
     assert "not certified" in section(card, "What it is not")
@@ -140,7 +140,7 @@ def test_a_void_or_empty_certificate_leaves_the_router_not_certified(trained, br
 
 def test_it_says_whether_training_rows_can_be_recovered(trained, card):
     assert trained.record.recoverable in section(card, "Privacy")
-    assert "No training row can be recovered" in model_card(with_record(trained, recoverable=""))
+    assert "No training row can be recovered" in model_card(with_record(trained, recoverable="").parts)
 
 
 def test_it_names_the_versions_of_the_libraries(trained, card):
@@ -148,7 +148,7 @@ def test_it_names_the_versions_of_the_libraries(trained, card):
 
 
 def test_names_and_notes_cannot_break_the_page(trained):
-    card = model_card(with_record(trained, small="a|b`c\n# d", data="<script>", fingerprint={"<b>\n## x": "y"}))
+    card = model_card(with_record(trained, small="a|b`c\n# d", data="<script>", fingerprint={"<b>\n## x": "y"}).parts)
     facts = dict(rows_of(section(card, "Training")))
     assert facts["small model"] == "`a&#124;b'c # d`"
     assert "\n## x" not in card
@@ -157,4 +157,4 @@ def test_names_and_notes_cannot_break_the_page(trained):
 
 def test_only_a_trained_router_has_a_card():
     with pytest.raises(RouterFolderError, match="scorer of your own"):
-        model_card(Router(FixedScorer()))
+        model_card(Router(FixedScorer()).parts)

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import datetime
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated
 
 import typer
 
 from hybrid_llm.cli.figures import print_figures
-from hybrid_llm.cli.material import read_pair, warn_of_another_pair, watched
-from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Large, Out, RouterDir, SkipBad, Small, Split, open_fraction
+from hybrid_llm.cli.options import (
+    AsJson,
+    Data,
+    DropLeaks,
+    Force,
+    Large,
+    OnScale,
+    Out,
+    RouterDir,
+    SkipBad,
+    Small,
+    Split,
+    open_fraction,
+)
 from hybrid_llm.cli.output import print_json, print_thresholds, progress, thresholds_of
-from hybrid_llm.errors import CertificateError, HybridLLMWarning, TableError
-
-if TYPE_CHECKING:
-    from hybrid_llm.router import Router
-    from hybrid_llm.table import PairTable
-
-FEW_ROWS: Final = 100
-"""Below this, figures are mostly noise."""
-LEAST_CALIBRATION_ROWS: Final = 30
+from hybrid_llm.cli.pair_rows import read_pair
 
 
 def evaluate(
@@ -36,6 +38,7 @@ def evaluate(
     bootstrap: Annotated[
         int, typer.Option("--bootstrap", metavar="N", min=0, help="Resamples for the 95 % intervals; 0 for none.")
     ] = 1000,
+    scale: OnScale = None,
     skip_bad: SkipBad = False,
     drop_leaks: DropLeaks = False,
     json: AsJson = False,
@@ -52,13 +55,13 @@ def evaluate(
     if plot is not None:
         check_plotting(plot)
     from hybrid_llm import metrics
-    from hybrid_llm.router import Router
+    from hybrid_llm.router import Router, warn_before_judging
 
     loaded = Router.load(router)
-    pair = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks).pair
-    seen = _warn_before_judging(loaded, pair)
+    pair = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale).pair
+    seen = warn_before_judging(loaded.parts, pair)
     with progress() as report:
-        scores = watched(loaded, report).score(pair.queries)
+        scores = loaded.watched(report).score(pair.queries)
         report("Computing figures", 0, 0)
         found = metrics.evaluate(scores, pair.mean_small, pair.mean_large, repetitions=bootstrap)
     if plot is not None:
@@ -84,6 +87,8 @@ def calibrate(
     out: Out,
     router: RouterDir = None,
     split: Split = None,
+    force: Force = False,
+    scale: OnScale = None,
     skip_bad: SkipBad = False,
     drop_leaks: DropLeaks = False,
     json: AsJson = False,
@@ -91,21 +96,19 @@ def calibrate(
     """Measure the thresholds of a pair.
 
     The scores stay the same; the quality levels become those of your own models. A few hundred rows that
-    training did not see are enough.
+    training did not see are enough. Where --out holds a router, thresholds or a certificate that would be lost,
+    --force replaces them.
     """
-    from hybrid_llm.router import refuse_foreign
+    from hybrid_llm.router import Router, refuse_few_rows, refuse_foreign, refuse_replacing, warn_of_another_pair
 
     refuse_foreign(out)
-    from hybrid_llm.router import Router
-
     loaded = Router.load(router)
-    pair = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks).pair
-    if len(pair) < LEAST_CALIBRATION_ROWS:
-        raise TableError(
-            f"{len(pair)} rows are too few to calibrate with: collect at least {LEAST_CALIBRATION_ROWS}, better 300."
-        )
-    warn_of_another_pair(loaded, pair)
-    calibrated = _calibrated(loaded, pair)
+    pair = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale).pair
+    refuse_replacing(out, force=force, staying=loaded.parts.before_calibrating(small, large))
+    refuse_few_rows(pair)
+    warn_of_another_pair(loaded.parts, pair)
+    with progress() as report:
+        calibrated = loaded.watched(report).calibrate(pair)
     calibrated.save(out)
     calibration = calibrated.calibration
     assert calibration is not None
@@ -134,6 +137,9 @@ def certify(
     small: Small,
     large: Large,
     router: Annotated[Path, typer.Option("--router", metavar="DIR", help="The router folder; it keeps the result.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Keep the result in another folder instead.")
+    ] = None,
     split: Split = None,
     max_drop: Annotated[
         float,
@@ -149,97 +155,39 @@ def certify(
     measured_by: Annotated[
         str, typer.Option("--measured-by", metavar="TEXT", help="What scored the responses, for the reader.")
     ] = "the scores in the quality table",
+    force: Force = False,
+    scale: OnScale = None,
     skip_bad: SkipBad = False,
     drop_leaks: DropLeaks = False,
     json: AsJson = False,
 ) -> None:
     """Prove the quality levels of a pair.
 
-    The certificate is printed and kept in the router folder. Take rows that training did not see, such as
-    those of --split validation. That nothing can be promised is an answer too: the certificate then says so, and the
-    exit code is 0.
+    The certificate is printed and kept in the router folder, or with the router in --out. Take rows that training
+    did not see, such as those of --split validation. That nothing can be promised is an answer too: the certificate
+    then says so, and the exit code is 0. A certificate that promises something is replaced only with --force, and so
+    are the thresholds of another pair.
     """
-    from hybrid_llm.certify import Provenance, certify_menu
-    from hybrid_llm.router import Router
-    from hybrid_llm.table import normal_text
+    from hybrid_llm.router import Router, refuse_foreign, refuse_replacing
 
-    loaded = Router.load(router)
-    material = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks)
-    pair = material.pair
-    void_reason = _seen_rows(loaded, pair, allow_leak=allow_leak)
-    warn_of_another_pair(loaded, pair)
+    loaded, place = Router.load(router), out or router
+    refuse_foreign(place)
+    rows = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale)
+    refuse_replacing(place, force=force, staying=loaded.parts.before_certifying(small, large))
     with progress() as report:
-        scores = watched(loaded, report).score(pair.queries)
-        report("Testing thresholds", 0, 0)
-        menu = certify_menu(
-            scores,
-            pair.mean_small,
-            pair.mean_large,
-            max_drop,
-            confidence,
-            thresholds=loaded.record.thresholds if loaded.record else None,
-            groups=[normal_text(query) for query in pair.queries],
-            provenance=Provenance(
-                small=small,
-                large=large,
-                measured_by=measured_by,
-                data=material.source,
-                data_hash=pair.data_hash,
-                router_id=loaded.id,
-                created=datetime.datetime.now(datetime.UTC).date().isoformat(),
-                void_reason=void_reason,
-            ),
+        certified = loaded.watched(report).certify(
+            rows.pair,
+            max_drop=max_drop,
+            confidence=confidence,
+            data=rows.source,
+            measured_by=measured_by,
+            allow_leak=allow_leak,
         )
-    _of_this_pair(loaded, pair).override(certificate=menu).save(router)
+    certified.save(place)
+    menu = certified.certificate
+    assert menu is not None
     if json:
         print_json(menu.as_dict())
     else:
         typer.echo(menu.explain())
-        typer.echo(f"\nKept in {router}")
-
-
-def _warn_before_judging(router: Router, pair: PairTable) -> int:
-    """Warn of what makes figures worth less than they look; return how many rows training saw."""
-    warn_of_another_pair(router, pair)
-    seen = router.record.count_seen(pair.ids, pair.queries) if router.record else 0
-    if seen:
-        _warn(
-            f"{seen:,} of {len(pair):,} rows were seen in training, so the figures look better than they are; use "
-            "rows that training did not see (--split test)."
-        )
-    if len(pair) < FEW_ROWS:
-        _warn(f"{len(pair)} rows say little: figures of fewer than {FEW_ROWS} rows are mostly noise.")
-    return seen
-
-
-def _seen_rows(router: Router, pair: PairTable, *, allow_leak: bool) -> str:
-    """Return why the certificate is void, or nothing when training saw none of the rows.
-
-    Raises:
-        CertificateError: Training saw some, and that is not allowed.
-    """
-    seen = router.record.count_seen(pair.ids, pair.queries) if router.record else 0
-    if seen and not allow_leak:
-        raise CertificateError(
-            f"{seen:,} of {len(pair):,} rows were seen by fitting or choosing and prove nothing: take others "
-            "(--split validation), or have a certificate that is marked void (--allow-leak)."
-        )
-    return f"Fitting or choosing saw {seen:,} of the {len(pair):,} rows that it rests on." if seen else ""
-
-
-def _calibrated(router: Router, pair: PairTable) -> Router:
-    with progress() as report:
-        fresh = watched(router, report).calibrate(pair)
-    return router.override(calibration=fresh.calibration, certificate=fresh.certificate)
-
-
-def _of_this_pair(router: Router, pair: PairTable) -> Router:
-    """Return the router with thresholds of this pair, so that no folder speaks of two pairs."""
-    calibration = router.calibration
-    if calibration is not None and (calibration.small, calibration.large) == (pair.small, pair.large):
-        return router
-    return _calibrated(router, pair)
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, HybridLLMWarning, stacklevel=3)
+        typer.echo(f"\nKept in {place}")

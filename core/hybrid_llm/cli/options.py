@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hybrid_llm.errors import LevelError
 from hybrid_llm.level import Level
 
+if TYPE_CHECKING:
+    from hybrid_llm.table import Scale
+
 Data = Annotated[
     list[Path],
-    typer.Argument(metavar="DATA", show_default=False, help="Quality tables (.jsonl, .jsonl.gz, .parquet)."),
+    typer.Argument(
+        metavar="DATA", show_default=False, help="Quality tables: JSON Lines or arrays, CSV, Parquet; also .gz."
+    ),
 ]
 Small = Annotated[str, typer.Option("--small", metavar="MODEL", help="The small model, as the tables name it.")]
 Large = Annotated[str, typer.Option("--large", metavar="MODEL", help="The large model, as the tables name it.")]
@@ -21,10 +26,17 @@ Split = Annotated[
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Count and skip broken rows instead of stopping.")]
 DropLeaks = Annotated[bool, typer.Option("--drop-leaks", help="Drop training rows that another split asks again.")]
+OnScale = Annotated[
+    str | None,
+    typer.Option("--scale", metavar="LOW:HIGH", help="Lowest and highest score, like 1:5; without it 0:1."),
+]
 RouterDir = Annotated[
     Path | None, typer.Option("--router", metavar="DIR", help="A router folder; without it the shipped router.")
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write the router folder.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace the router, thresholds or certificate that the folder holds.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Quality = Annotated[
     float | None,
@@ -61,6 +73,25 @@ def level_of(quality: float | None, cost_advantage: float | None, threshold: flo
         return Level.of(quality=quality, cost_advantage=cost_advantage, threshold=threshold)
     except LevelError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def scale_of(text: str | None) -> Scale | None:
+    """Return the scale that an option names, if it names one.
+
+    Raises:
+        BadParameter: It names none that makes sense.
+    """
+    if text is None:
+        return None
+    from hybrid_llm.table import check_scale
+
+    low, _, high = text.partition(":")
+    try:
+        return check_scale((float(low), float(high)))
+    except ValueError:
+        raise typer.BadParameter(
+            f"--scale {text} is no LOW:HIGH; give the lowest and highest score, as in 1:5."
+        ) from None
 
 
 def check_pair(small: str, large: str) -> None:

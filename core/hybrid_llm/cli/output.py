@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,9 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
-
-Progress = Callable[[str, int, int], None]
-"""Told (what, done, total) now and then; total 0 when nobody knows how long it takes."""
+    from hybrid_llm.scoring import Progress
 
 QUALITIES: Final = (0.99, 0.95, 0.90)
 """The quality levels whose thresholds are printed."""

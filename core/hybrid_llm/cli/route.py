@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from hybrid_llm.cli.demo_queries import QUERIES
-from hybrid_llm.cli.material import watched
 from hybrid_llm.cli.options import AsJson, CostAdvantage, Quality, RouterDir, Threshold, level_of
 from hybrid_llm.cli.output import print_json, print_table, progress
 from hybrid_llm.errors import HybridLLMWarning
@@ -24,7 +24,9 @@ def route(
     queries: Annotated[
         list[str],
         typer.Argument(
-            metavar="QUERY", show_default=False, help="The queries; - reads them from standard input, one a line."
+            metavar="QUERY",
+            show_default=False,
+            help="The queries; - reads them from standard input: one a line, or JSON, CSV, Parquet with a query in it.",
         ),
     ],
     router: RouterDir = None,
@@ -44,11 +46,9 @@ def route(
     from hybrid_llm.router import Router
 
     loaded = Router.load(router)
-    texts = [text for query in queries for text in (_lines() if query == "-" else [query])]
+    texts = [text for query in queries for text in (_queries_of_standard_input() if query == "-" else [query])]
     with progress() as report:
-        decisions = watched(loaded, report).decide_each(
-            texts, [level] * len(texts), require_certified=require_certified
-        )
+        decisions = loaded.watched(report).decide_each(texts, [level] * len(texts), require_certified=require_certified)
     if json:
         print_json([{"query": text, **decision.as_dict()} for text, decision in zip(texts, decisions, strict=True)])
         return
@@ -87,8 +87,13 @@ def demo(json: AsJson = False) -> None:
     _print_footer(router)
 
 
-def _lines() -> list[str]:
-    return [line.rstrip("\n") for line in sys.stdin if line.strip()]
+def _queries_of_standard_input() -> list[str]:
+    from hybrid_llm.table import read_prompts
+
+    binary = getattr(sys.stdin, "buffer", None)
+    content = binary.read() if binary else sys.stdin.read().encode("utf-8", "surrogateescape")
+    file = io.BufferedReader(io.BytesIO(content))
+    return [prompt.query for prompt in read_prompts("standard input", file)]
 
 
 def _number(value: float | None) -> str:

@@ -23,13 +23,14 @@ from hybrid_llm.cli.full_options import (
     MaxLength,
     Precision,
 )
-from hybrid_llm.cli.material import Material, read_pair
-from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Large, Out, SkipBad, Small
-from hybrid_llm.cli.output import Progress, print_json, print_thresholds, progress, thresholds_of
+from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Force, Large, OnScale, Out, SkipBad, Small
+from hybrid_llm.cli.output import print_json, print_thresholds, progress, thresholds_of
+from hybrid_llm.cli.pair_rows import PairRows, read_pair
 from hybrid_llm.errors import ConfigError, HybridLLMWarning
 
 if TYPE_CHECKING:
     from hybrid_llm.router import Router
+    from hybrid_llm.scoring import Progress
     from hybrid_llm.training import TrainConfig
 
 
@@ -72,6 +73,8 @@ def train(
     precision: Precision = None,
     int8: Int8 = False,
     checkpoints: Checkpoints = None,
+    force: Force = False,
+    scale: OnScale = None,
     skip_bad: SkipBad = False,
     drop_leaks: DropLeaks = False,
     json: AsJson = False,
@@ -96,10 +99,10 @@ def train(
         "checkpoints": str(checkpoints) if checkpoints else None,
     }
     config = _config(_given(of_full, recipe, out), label=label, t=t, recipe=recipe, encoder=encoder, seed=seed)
-    from hybrid_llm.router import refuse_foreign
+    from hybrid_llm.router import refuse_replacing
 
-    refuse_foreign(out)
-    material = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks)
+    refuse_replacing(out, force=force)
+    rows = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale)
     from hybrid_llm.training import first_process, remove_checkpoints
     from hybrid_llm.training import train as fit
 
@@ -107,16 +110,16 @@ def train(
     if not speaks:
         warnings.simplefilter("ignore", HybridLLMWarning)
     with progress(speaks) as report:
-        router = fit(material.pair, config=config, data=material.source, progress=_then_fitting(report))
+        router = fit(rows.pair, config=config, data=rows.source, progress=_then_fitting(report))
     if not speaks:
         return
     router.save(out)
     if config.checkpoints:
         remove_checkpoints(Path(config.checkpoints))
     if json:
-        print_json(_summary(router, material, out))
+        print_json(_summary(router, rows, out))
     else:
-        _print_summary(router, material, out, config)
+        _print_summary(router, rows, out, config)
 
 
 def _given(of_full: Mapping[str, Any], recipe: str, out: Path) -> dict[str, Any]:
@@ -151,7 +154,7 @@ def _then_fitting(report: Progress) -> Progress:
     return show
 
 
-def _summary(router: Router, material: Material, out: Path) -> dict[str, Any]:
+def _summary(router: Router, rows: PairRows, out: Path) -> dict[str, Any]:
     record, calibration = router.record, router.calibration
     assert record is not None
     return {
@@ -164,9 +167,9 @@ def _summary(router: Router, material: Material, out: Path) -> dict[str, Any]:
         "rows": {
             "train": record.n_fit,
             "validation": calibration.n if calibration else 0,
-            "without_both_models": material.pair.dropped,
-            "skipped": material.skipped,
-            "leaks_dropped": material.leaks_dropped,
+            "without_both_models": rows.pair.dropped,
+            "skipped": rows.skipped,
+            "leaks_dropped": rows.leaks_dropped,
         },
         "chosen": record.settings["chosen"],
         "signal": record.settings["signal"],
@@ -179,12 +182,12 @@ def _why(config: TrainConfig) -> str:
     return ", since fine-tuning (--recipe full) was clearly better nowhere" if config.recipe == "auto" else ""
 
 
-def _print_summary(router: Router, material: Material, out: Path, config: TrainConfig) -> None:
+def _print_summary(router: Router, rows: PairRows, out: Path, config: TrainConfig) -> None:
     record, calibration = router.record, router.calibration
     assert record is not None
     label = f"{record.label}, t = {record.t:.4g}" if record.label == "trans" else record.label
     typer.echo(f"Router {router.id} for {record.small} -> {record.large} is in {out}")
-    left_out = material.pair.dropped + material.skipped + material.leaks_dropped
+    left_out = rows.pair.dropped + rows.skipped + rows.leaks_dropped
     typer.echo(f"Rows: {record.n_fit:,} trained on, {left_out:,} of the file left out.  Labels: {label}")
     chosen = ", ".join(f"{name} {value:g}" for name, value in record.settings["chosen"].items())
     how = "chosen on" if record.heldout["chosen"] else "not chosen, too few rows:"

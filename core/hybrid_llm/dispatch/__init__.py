@@ -1,18 +1,66 @@
 """Dispatch: decide a request, call the arm, and go to the other one when it breaks."""
 
-from hybrid_llm.dispatch.breaker import Breaker
-from hybrid_llm.dispatch.failover import Failover
-from hybrid_llm.dispatch.outage import is_outage, status_of
-from hybrid_llm.dispatch.policy import FUNCTION, Allowed, Capabilities, Policy, Request
+from typing import TYPE_CHECKING
+
+from hybrid_llm.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch.breaker import Breaker
+    from hybrid_llm.dispatch.failover import Failover
+    from hybrid_llm.dispatch.options import (
+        LEVELS,
+        OF_A_CALL,
+        OPTIONS,
+        PairOptions,
+        level_of,
+        refuse_near_miss,
+        split_options,
+    )
+    from hybrid_llm.dispatch.outage import is_outage
+    from hybrid_llm.dispatch.pair import Pair
+    from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
+    from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
+    from hybrid_llm.dispatch.state import Decided, PairState
 
 __all__ = [
     "FUNCTION",
-    "Allowed",
+    "LEVELS",
+    "OF_A_CALL",
+    "OPTIONS",
     "Breaker",
     "Capabilities",
+    "Decided",
+    "Dialect",
     "Failover",
-    "Policy",
+    "Pair",
+    "PairOptions",
+    "PairState",
     "Request",
+    "dialect_of",
     "is_outage",
-    "status_of",
+    "is_setting",
+    "json_schema_of",
+    "level_of",
+    "refuse_near_miss",
+    "split_options",
+    "translated",
 ]
+
+_HOMES = {
+    **dict.fromkeys(("FUNCTION", "Capabilities", "Request"), "hybrid_llm.dispatch.request"),
+    **dict.fromkeys(("Decided", "PairState"), "hybrid_llm.dispatch.state"),
+    **dict.fromkeys(
+        ("LEVELS", "OF_A_CALL", "OPTIONS", "PairOptions", "level_of", "refuse_near_miss", "split_options"),
+        "hybrid_llm.dispatch.options",
+    ),
+    **dict.fromkeys(
+        ("Dialect", "dialect_of", "is_setting", "json_schema_of", "translated"), "hybrid_llm.dispatch.settings"
+    ),
+    "Breaker": "hybrid_llm.dispatch.breaker",
+    "Failover": "hybrid_llm.dispatch.failover",
+    "Pair": "hybrid_llm.dispatch.pair",
+    "is_outage": "hybrid_llm.dispatch.outage",
+}
+"""By need, since each adapter's import waits for what it takes from here."""
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

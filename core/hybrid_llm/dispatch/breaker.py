@@ -43,6 +43,7 @@ class Breaker:
         self._in_a_row = 0
         self._retry_at: float | None = None  # None: closed, every call is admitted
         self._probing = False
+        self._announced = False
 
     @property
     def open(self) -> bool:
@@ -60,10 +61,12 @@ class Breaker:
             self._retry_at, self._probing = now + self._cooldown, True
             return True
 
-    def succeed(self) -> None:
-        """Note that the arm answered."""
+    def succeed(self) -> bool:
+        """Note that the arm answered; return whether that ends an outage that was announced."""
         with self._lock:
+            ended, self._announced = self._announced, False
             self._in_a_row, self._retry_at, self._probing = 0, None, False
+            return ended
 
     def fail(self) -> None:
         """Note that the arm could not be reached or broke down."""
@@ -71,6 +74,12 @@ class Breaker:
             self._in_a_row += 1
             if self._in_a_row >= self._failures:
                 self._retry_at, self._probing = self._clock() + self._cooldown, False
+
+    def announce(self) -> bool:
+        """Return whether an outage is still to be told of: once in each, until the arm answers again."""
+        with self._lock:
+            first, self._announced = not self._announced, True
+            return first
 
     def release(self) -> None:
         """Note that a call ended without telling anything, being cancelled: the next one may be the probe."""

@@ -2,25 +2,27 @@
 
 An outage (no connection, a timeout, a 5xx, a model that is not there) is answered by the other arm. Everything else
 (a 400, a refused key, a cancelled call, a bug) is raised: going on would hide it. After the first token every error
-is raised, so that two half answers are never glued together.
+is raised, so that two half answers are never glued together. The user is told once when an outage begins, by a warning
+and a line in the log ``hybrid_llm``, and by another line when it ends.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import threading
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
-from concurrent.futures import Future
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, Final, TypeVar
+from contextlib import aclosing, suppress
+from typing import Final, TypeVar
 
 from hybrid_llm.decision import Decision, Reason, Route
+from hybrid_llm.dispatch.attempts import Attempts
 from hybrid_llm.dispatch.breaker import Breaker
-from hybrid_llm.dispatch.outage import is_outage, status_of
-from hybrid_llm.errors import ConfigError
+from hybrid_llm.dispatch.first_token import OneContext, aclose, aopened, awithin, close, forget, opened, within
+from hybrid_llm.dispatch.outage import is_outage, reason_of, status_of
+from hybrid_llm.errors import ConfigError, HybridLLMWarning
 
 T = TypeVar("T")
+
+logger = logging.getLogger("hybrid_llm")
 
 _FINAL: Final[frozenset[Reason]] = frozenset(
     {"forced", "context", "modality", "tools", "structured_output", "fallback", "cooldown"}
@@ -42,6 +44,7 @@ class Failover:
             ``None`` waits as long as the arm itself does. A call that is given up on is left behind in its thread.
         small: Breaker of the small arm; by default 3 failures, 30 s.
         large: Breaker of the large arm, asked only with ``to_small``.
+        name: What to call an arm when it is down; its model's name, where that is known.
 
     Raises:
         ConfigError: ``small_timeout`` is not positive.
@@ -64,43 +67,70 @@ class Failover:
         small_timeout: float | None = None,
         small: Breaker | None = None,
         large: Breaker | None = None,
+        name: Callable[[Route], str] = str,
     ) -> None:
         if small_timeout is not None and not small_timeout > 0:
             raise ConfigError(f"small_timeout={small_timeout} must be a number of seconds > 0, or None.")
         self._leaves: dict[Route, bool] = {"small": to_large, "large": to_small}
         self._timeout: dict[Route, float | None] = {"small": small_timeout, "large": None}
         self.breakers: dict[Route, Breaker] = {"small": small or Breaker(), "large": large or Breaker()}
+        self._name = name
 
-    def call(self, decision: Decision, answer: Callable[[Decision], T]) -> tuple[T, Decision]:
+    def admitted(self, decision: Decision) -> Decision:
+        """Return the decision, or the one for the other arm when the chosen one is in its cooldown.
+
+        A call follows at once: after a cooldown this one is the probe.
+        """
+        if not self._may_leave(decision) or self.breakers[decision.route].admit():
+            return decision
+        return decision.override(route=_other(decision.route), reason="cooldown")
+
+    def call(
+        self,
+        decision: Decision,
+        answer: Callable[[Decision], T],
+        attempts: Attempts | None = None,
+        *,
+        admitted: bool = False,
+    ) -> tuple[T, Decision]:
         """Return the answer, and the decision that came true.
 
         Args:
             decision: Where the call is to go.
             answer: Calls the arm of the decision it is given; called a second time with the other arm.
+            attempts: Where each call of an arm is noted.
+            admitted: Whether the decision comes from :meth:`admitted`.
         """
-        decision = self._admitted(decision)
+        decision, attempts = self._begun(decision, attempts, admitted)
         try:
-            value = _within(self._timeout[decision.route], lambda: answer(decision), _forget)
+            value = within(self._timeout[decision.route], lambda: answer(decision), forget)
         except BaseException as error:
-            second = self._after(decision, error)
+            second = self._after(decision, error, attempts)
             if second is None:
                 raise
-            return self.call(second, answer)
-        self.breakers[decision.route].succeed()
+            return self.call(second, answer, attempts, admitted=True)
+        self._succeed(decision, attempts)
         return value, decision
 
-    async def acall(self, decision: Decision, answer: Callable[[Decision], Awaitable[T]]) -> tuple[T, Decision]:
+    async def acall(
+        self,
+        decision: Decision,
+        answer: Callable[[Decision], Awaitable[T]],
+        attempts: Attempts | None = None,
+        *,
+        admitted: bool = False,
+    ) -> tuple[T, Decision]:
         """Do what :meth:`call` does; a call that is given up on is cancelled."""
-        decision = self._admitted(decision)
+        decision, attempts = self._begun(decision, attempts, admitted)
         try:
-            async with _awithin(self._timeout[decision.route]):
+            async with awithin(self._timeout[decision.route]):
                 value = await answer(decision)
         except BaseException as error:
-            second = self._after(decision, error)
+            second = self._after(decision, error, attempts)
             if second is None:
                 raise
-            return await self.acall(second, answer)
-        self.breakers[decision.route].succeed()
+            return await self.acall(second, answer, attempts, admitted=True)
+        self._succeed(decision, attempts)
         return value, decision
 
     def stream(
@@ -108,6 +138,9 @@ class Failover:
         decision: Decision,
         answer: Callable[[Decision], Iterator[T]],
         shows: Callable[[T], bool] = lambda chunk: True,
+        attempts: Attempts | None = None,
+        *,
+        admitted: bool = False,
     ) -> Generator[tuple[T, Decision], None, None]:
         """Yield each chunk as it comes, with the decision that came true.
 
@@ -116,20 +149,22 @@ class Failover:
             answer: Opens the stream of the arm of the decision it is given.
             shows: Whether a chunk shows the user anything; chunks before the first that does are held back, so that
                 the other arm can still answer.
+            attempts: Where each call of an arm is noted.
+            admitted: Whether the decision comes from :meth:`admitted`.
         """
-        decision = self._admitted(decision)
-        breaker, seconds = self.breakers[decision.route], self._timeout[decision.route]
+        decision, attempts = self._begun(decision, attempts, admitted)
+        seconds = self._timeout[decision.route]
 
-        def opened() -> tuple[list[T], Iterator[T]]:
-            return _opened(answer(decision) if seconds is None else _OneContext(answer(decision)), shows)
+        def first() -> tuple[list[T], Iterator[T]]:
+            return opened(answer(decision) if seconds is None else OneContext(answer(decision)), shows)
 
         try:
-            head, chunks = _within(seconds, opened, _close)
+            head, chunks = within(seconds, first, close)
         except BaseException as error:
-            second = self._after(decision, error)
+            second = self._after(decision, error, attempts)
             if second is None:
                 raise
-            yield from self.stream(second, answer, shows)
+            yield from self.stream(second, answer, shows, attempts, admitted=True)
             return
         try:
             for chunk in head:
@@ -137,36 +172,38 @@ class Failover:
             for chunk in chunks:
                 yield chunk, decision
         except GeneratorExit:  # the reader has enough
-            breaker.succeed()
+            self._succeed(decision, attempts)
             raise
         except BaseException as error:
-            self._note(decision, error)
+            self._note(decision, error, attempts)
             raise
         else:
-            breaker.succeed()
+            self._succeed(decision, attempts)
         finally:
-            _close((head, chunks))
+            close((head, chunks))
 
     async def astream(
         self,
         decision: Decision,
         answer: Callable[[Decision], AsyncIterator[T]],
         shows: Callable[[T], bool] = lambda chunk: True,
+        attempts: Attempts | None = None,
+        *,
+        admitted: bool = False,
     ) -> AsyncGenerator[tuple[T, Decision], None]:
         """Do what :meth:`stream` does."""
-        decision = self._admitted(decision)
-        breaker = self.breakers[decision.route]
+        decision, attempts = self._begun(decision, attempts, admitted)
         chunks: AsyncIterator[T] | None = None
         try:
-            async with _awithin(self._timeout[decision.route]):
+            async with awithin(self._timeout[decision.route]):
                 chunks = answer(decision)
-                head = await _aopened(chunks, shows)
+                head = await aopened(chunks, shows)
         except BaseException as error:
-            await _aclose(chunks)
-            second = self._after(decision, error)
+            await aclose(chunks)
+            second = self._after(decision, error, attempts)
             if second is None:
                 raise
-            async with aclosing(self.astream(second, answer, shows)) as items:
+            async with aclosing(self.astream(second, answer, shows, attempts, admitted=True)) as items:
                 async for item in items:
                     yield item
             return
@@ -176,138 +213,60 @@ class Failover:
             async for chunk in chunks:
                 yield chunk, decision
         except GeneratorExit:
-            breaker.succeed()
+            self._succeed(decision, attempts)
             raise
         except BaseException as error:
-            self._note(decision, error)
+            self._note(decision, error, attempts)
             raise
         else:
-            breaker.succeed()
+            self._succeed(decision, attempts)
         finally:
-            await _aclose(chunks)
+            await aclose(chunks)
+
+    def _begun(self, decision: Decision, attempts: Attempts | None, admitted: bool) -> tuple[Decision, Attempts]:
+        """Return the decision to follow, and where the call of its arm has been noted."""
+        decision, attempts = decision if admitted else self.admitted(decision), attempts or Attempts()
+        attempts.begin(decision, self._name(decision.route))
+        return decision, attempts
 
     def _may_leave(self, decision: Decision) -> bool:
         return self._leaves[decision.route] and decision.reason not in _FINAL
 
-    def _admitted(self, decision: Decision) -> Decision:
-        """Return the decision, or the one for the other arm when the chosen one is in its cooldown."""
-        if not self._may_leave(decision) or self.breakers[decision.route].admit():
-            return decision
-        return decision.override(route=_other(decision.route), reason="cooldown")
-
-    def _after(self, decision: Decision, error: BaseException) -> Decision | None:
+    def _after(self, decision: Decision, error: BaseException, attempts: Attempts) -> Decision | None:
         """Note a failure before the first token; return the decision to go on with, ``None`` to raise the error."""
-        self._note(decision, error)
+        self._note(decision, error, attempts)
         if not is_outage(error) or not self._may_leave(decision):
             return None
+        if self.breakers[decision.route].announce():
+            other = _other(decision.route)
+            message = (
+                f"{decision.route} is down: {reason_of(error, self._name(decision.route))}. {other} answers instead."
+            )
+            logger.warning(message)
+            from hybrid_llm.router import warn_user  # with numpy, which importing an adapter need not wait for
+
+            with suppress(HybridLLMWarning):  # where warnings are errors, the log has it, and the request goes on
+                warn_user(message)
         return decision.override(route=_other(decision.route), reason="fallback")
 
-    def _note(self, decision: Decision, error: BaseException) -> None:
+    def _note(self, decision: Decision, error: BaseException, attempts: Attempts) -> None:
+        attempts.end(error)
         breaker = self.breakers[decision.route]
         if is_outage(error):
             breaker.fail()
         elif isinstance(error, Exception) and status_of(error) is not None:
-            breaker.succeed()  # it refused the request, so it is there
+            self._found_alive(decision.route)  # it refused the request, so it is there
         else:
             breaker.release()
+
+    def _succeed(self, decision: Decision, attempts: Attempts) -> None:
+        attempts.end()
+        self._found_alive(decision.route)
+
+    def _found_alive(self, route: Route) -> None:
+        if self.breakers[route].succeed():
+            logger.warning("%s is back: model %r answers again.", route, self._name(route))
 
 
 def _other(route: Route) -> Route:
     return "large" if route == "small" else "small"
-
-
-def _within(seconds: float | None, work: Callable[[], T], abandon: Callable[[T], None]) -> T:
-    """Return what the work returns; past the time raise TimeoutError, and ``abandon`` a result that comes later."""
-    if seconds is None:
-        return work()
-    outcome: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            value = work()
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            if outcome.set_running_or_notify_cancel():
-                outcome.set_exception(error)
-        else:
-            if outcome.set_running_or_notify_cancel():
-                outcome.set_result(value)
-            else:
-                abandon(value)
-
-    context = contextvars.copy_context()
-    # not a pool: its threads are waited for when the program ends, and this one may hang
-    threading.Thread(target=context.run, args=(run,), daemon=True, name="hybrid-llm-small").start()
-    try:
-        return outcome.result(seconds)
-    except TimeoutError:
-        if not outcome.cancel():  # it came in this very moment, or the work itself raised a TimeoutError
-            return outcome.result()
-        raise _no_answer(seconds) from None
-
-
-@asynccontextmanager
-async def _awithin(seconds: float | None) -> AsyncIterator[None]:
-    """Cancel what runs inside past the time, and raise TimeoutError."""
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            yield
-    except TimeoutError:
-        if limit.expired():
-            raise _no_answer(seconds) from None
-        raise
-
-
-def _no_answer(seconds: float | None) -> TimeoutError:
-    return TimeoutError(f"The small arm gave no answer within small_timeout={seconds} s.")
-
-
-class _OneContext(Iterator[T]):
-    """A stream that stays in one context when another thread goes on with it: what it set there, it may reset."""
-
-    def __init__(self, chunks: Iterator[T]) -> None:
-        self._chunks, self._context = iter(chunks), contextvars.copy_context()
-
-    def __next__(self) -> T:
-        return self._context.run(next, self._chunks)
-
-    def close(self) -> None:
-        self._context.run(_close, ([], self._chunks))
-
-
-def _opened(chunks: Iterator[T], shows: Callable[[T], bool]) -> tuple[list[T], Iterator[T]]:
-    """Read up to and including the first chunk that shows something; return these chunks and the rest."""
-    chunks, head = iter(chunks), []
-    try:
-        for chunk in chunks:
-            head.append(chunk)
-            if shows(chunk):
-                break
-    except BaseException:
-        _close((head, chunks))
-        raise
-    return head, chunks
-
-
-async def _aopened(chunks: AsyncIterator[T], shows: Callable[[T], bool]) -> list[T]:
-    head = []
-    async for chunk in chunks:
-        head.append(chunk)
-        if shows(chunk):
-            break
-    return head
-
-
-def _forget(_: object) -> None:
-    """Do nothing with an answer that came too late."""
-
-
-def _close(opened: tuple[list[Any], Iterator[Any]]) -> None:
-    close = getattr(opened[1], "close", None)
-    if close:
-        close()
-
-
-async def _aclose(chunks: AsyncIterator[Any] | None) -> None:
-    close = getattr(chunks, "aclose", None)
-    if close:
-        await close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from http import HTTPStatus
 from socket import gaierror
 from typing import Final
 
@@ -62,6 +63,38 @@ def is_outage(error: BaseException) -> bool:
         if any((base.__module__.partition(".")[0], base.__name__) in _UNREACHABLE for base in type(cause).__mro__):
             return True
     return False
+
+
+def reason_of(error: BaseException, model: str) -> str:
+    """Say why a model did not answer, in words that hold nothing of what it was asked.
+
+    Args:
+        error: What its client raised; :func:`is_outage` holds for it.
+        model: Its name, or what else to call it.
+
+    Example:
+        >>> reason_of(ConnectionRefusedError("connection refused"), "qwen3:4b")
+        "model 'qwen3:4b' cannot be reached (ConnectionRefusedError)"
+    """
+    status = next((found for cause in _causes(error) if (found := status_of(cause)) is not None), None)
+    kind = type(error).__name__
+    if status == HTTPStatus.NOT_FOUND:
+        hint = f": ollama pull {model}" if any(map(_is_ollamas, _causes(error))) else " on its server"
+        return f"model {model!r} not found{hint}"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return f"model {model!r} takes no more requests just now (HTTP status 429)"
+    if status is not None and status > 0:
+        return f"the server of model {model!r} failed (HTTP status {status})"
+    if status is not None:
+        return f"the server of model {model!r} reported an error in its answer"
+    if any(isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__ for cause in _causes(error)):
+        return f"model {model!r} gave no answer in time ({kind})"
+    return f"model {model!r} cannot be reached ({kind})"
+
+
+def _is_ollamas(error: BaseException) -> bool:
+    """Return whether an error of a missing model came from an Ollama, by its client or by its own words."""
+    return type(error).__module__.partition(".")[0] == "ollama" or "try pulling it first" in str(error)
 
 
 def _causes(error: BaseException) -> Iterator[Exception]:

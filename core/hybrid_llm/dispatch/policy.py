@@ -8,105 +8,20 @@ request and the other cannot, or when neither is known to: then large is asked. 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from hybrid_llm.decision import Decision, Reason, Route
+from hybrid_llm.dispatch.request import Capabilities, Request, is_short
 from hybrid_llm.errors import LevelError
 from hybrid_llm.level import ALWAYS_LARGE, ALWAYS_SMALL, Level
 
 if TYPE_CHECKING:
     from hybrid_llm.router import Router
 
-FOLLOW_UP_WORDS: Final = 6
-"""A text of fewer words than this after an answer is a follow-up."""
-FUNCTION: Final = "function"
-"""The kind of tool that is a function of the user's program; others are built into a provider."""
-_LETTERS: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words; and Korean, where few words say much."""
-_WORD: Final = re.compile(rf"[{_LETTERS}]|[^\W{_LETTERS}]+(?:['\u2019][^\W{_LETTERS}]+)*")
-"""A word ("don't" is one), or one letter of these scripts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request to a pair of arms, free of any framework.
-
-    Args:
-        text: The query: the user's last words, or whatever the caller wants scored.
-        turns: The user's earlier texts that were answered, oldest first.
-        tokens: An estimate of the tokens of the whole prompt.
-        modalities: What it holds besides text: ``"image"``, ``"file"``, ``"audio"``, ``"video"``.
-        tools: The kinds of tools that come with it: ``"function"``, or the type of a provider's own.
-        forced_tool: Whether the model has to call a tool, or a certain one.
-        structured: Whether the answer has to follow a schema.
-        level: The level that the caller chose; ``None`` is the policy's.
-        route: The route that the caller forces, if any.
-        previous: The decision of the turn before, where it is known.
-        same_turn: Whether ``previous`` was taken for this very text, and this is a later step of a tool loop.
-
-    Example:
-        >>> Request("yes, do it", turns=("Book the flight to Lima.",)).is_follow_up
-        True
-    """
-
-    text: str
-    turns: Sequence[str] = ()
-    tokens: int = 0
-    modalities: frozenset[str] = frozenset()
-    tools: frozenset[str] = frozenset()
-    forced_tool: bool = False
-    structured: bool = False
-    level: Level | None = None
-    route: Route | None = None
-    previous: Decision | None = None
-    same_turn: bool = False
-
-    @property
-    def is_follow_up(self) -> bool:
-        """Whether the text says too little to be scored alone, and there is a turn before."""
-        return (len(self.turns) > 0 or self.previous is not None) and _is_short(self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What an arm can serve; the defaults are for one that nothing is known of.
-
-    Args:
-        context_window: Tokens that it reads; ``None`` when unknown.
-        modalities: What it reads besides text; ``None`` is anything.
-        tools: The kinds of tools that it calls; ``None`` is any.
-        forced_tool: Whether it can be made to call a tool.
-        structured: Whether it can be made to follow a schema.
-    """
-
-    context_window: int | None = None
-    modalities: frozenset[str] | None = frozenset()
-    tools: frozenset[str] | None = frozenset({FUNCTION})
-    forced_tool: bool = False
-    structured: bool = True
-
-    @classmethod
-    def unlimited(cls) -> Capabilities:
-        """Return those of an arm to which no gate applies: a chain that does what it likes with its input."""
-        return cls(modalities=None, tools=None, forced_tool=True)
-
-    def missing(self, request: Request) -> Reason | None:
-        """Return what the arm lacks for a request, ``None`` when it can serve it."""
-        if self.modalities is not None and request.modalities - self.modalities:
-            return "modality"
-        if self.tools is not None and request.tools - self.tools:
-            return "tools"
-        if request.forced_tool and not self.forced_tool:
-            return "tools"
-        if request.structured and not self.structured:
-            return "structured_output"
-        if self.context_window is not None and request.tokens > self.context_window:
-            return "context"
-        return None
+Serves = Capabilities | Callable[[], Capabilities]
+"""What an arm can serve: known now, or by a function that is asked at each request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +68,8 @@ class Policy:
     Args:
         router: Scores, and knows the thresholds of its levels.
         level: The level of requests that choose none; ``None`` is the router's default.
-        small: What the small arm can serve.
-        large: What the large arm can serve.
+        small: What the small arm can serve, or a function that returns it, where that becomes known later.
+        large: The same of the large arm.
         allowed: The range that requests may choose from; ``None`` leaves them free.
 
     Raises:
@@ -173,20 +88,24 @@ class Policy:
         router: Router,
         *,
         level: Level | None = None,
-        small: Capabilities | None = None,
-        large: Capabilities | None = None,
+        small: Serves | None = None,
+        large: Serves | None = None,
         allowed: Allowed | None = None,
     ) -> None:
         self.router = router
         self.level = level
-        self.small = small or Capabilities()
-        self.large = large or Capabilities()
+        self._serves: dict[Route, Serves] = {"small": small or Capabilities(), "large": large or Capabilities()}
         self.allowed = allowed
         if level:
             self._threshold(level)  # an uncalibrated router says so here, not at the first request
         self._range = (
             sorted((self._threshold(allowed.low), self._threshold(allowed.high))) if allowed is not None else None
         )
+
+    def capabilities(self, route: Route) -> Capabilities:
+        """Return what an arm can serve, as far as that is known now."""
+        serves = self._serves[route]
+        return serves if isinstance(serves, Capabilities) else serves()
 
     def check(self, request: Request) -> None:
         """Refuse a request whose level or route cannot be followed.
@@ -240,7 +159,7 @@ class Policy:
         return self._kept(request)
 
     def _gate(self, request: Request) -> tuple[Route, Reason] | None:
-        small, large = self.small.missing(request), self.large.missing(request)
+        small, large = (self.capabilities(route).missing(request) for route in get_args(Route))
         if small is not None:
             return "large", small
         return ("small", large) if large is not None else None
@@ -252,7 +171,9 @@ class Policy:
         requests choose freely, and only when this router took it.
         """
         previous = request.previous
-        if previous is None or self.allowed is not None or previous.router_id != self.router.id:
+        if previous is None or previous.router_id != self.router.id:
+            return None
+        if self.allowed is not None and not request.trusted:
             return None
         if request.level not in (None, previous.level):
             return None  # the caller asks for something else now
@@ -280,7 +201,7 @@ def _scored_text(request: Request) -> str:
     nothing.
     """
     turns = _turns_to_score(request)
-    return next((turn for turn in reversed(turns) if not _is_short(turn)), turns[0]) if turns else request.text
+    return next((turn for turn in reversed(turns) if not is_short(turn)), turns[0]) if turns else request.text
 
 
 def _turns_to_score(request: Request) -> list[str]:
@@ -294,10 +215,7 @@ def _merged(early: Sequence[Decision | None], rest: Sequence[Request], scored: S
 
 
 def _marked(request: Request, decision: Decision) -> Decision:
-    borrowed = decision.reason == "score" and _turns_to_score(request)
+    if decision.reason == "no_text":
+        return decision.override(route=request.without_text)
+    borrowed = decision.reason in ("score", "unfamiliar") and _turns_to_score(request)
     return decision.override(reason="follow_up") if borrowed else decision
-
-
-def _is_short(text: str) -> bool:
-    words = islice(_WORD.finditer(text), FOLLOW_UP_WORDS)  # no more of them: a text may be a whole book
-    return bool(text.strip()) and sum(1 for _ in words) < FOLLOW_UP_WORDS

@@ -1,9 +1,28 @@
 """The router: scores, thresholds and decisions, and the folder that keeps them."""
 
 from hybrid_llm.router.card import model_card
-from hybrid_llm.router.folder import refuse_foreign
+from hybrid_llm.router.folder import read_router, refuse_foreign, refuse_replacing, write_router
+from hybrid_llm.router.judging import refuse_few_rows, warn_before_judging, warn_of_another_pair
+from hybrid_llm.router.once import Once, warn_user
+from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.record import SeenRows, TrainingRecord
 from hybrid_llm.router.router import Router
 from hybrid_llm.scoring import Scorer
 
-__all__ = ["Router", "Scorer", "SeenRows", "TrainingRecord", "model_card", "refuse_foreign"]
+__all__ = [
+    "Once",
+    "Router",
+    "RouterParts",
+    "Scorer",
+    "SeenRows",
+    "TrainingRecord",
+    "model_card",
+    "read_router",
+    "refuse_few_rows",
+    "refuse_foreign",
+    "refuse_replacing",
+    "warn_before_judging",
+    "warn_of_another_pair",
+    "warn_user",
+    "write_router",
+]

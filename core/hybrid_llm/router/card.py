@@ -11,35 +11,35 @@ from hybrid_llm.level import Level
 
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
+    from hybrid_llm.router.parts import RouterParts
     from hybrid_llm.router.record import TrainingRecord
-    from hybrid_llm.router.router import Router
 
 QUALITIES: Final = (0.99, 0.98, 0.97, 0.95, 0.90)
 
 
-def model_card(router: Router) -> str:
+def model_card(parts: RouterParts) -> str:
     """Return the README of a router folder, in Markdown.
 
     Args:
-        router: A trained router.
+        parts: The parts of a trained router (``router.parts``).
 
     Raises:
         RouterFolderError: The router was not trained: it wraps a scorer of the caller's own.
     """
-    record = router.record
+    record = parts.record
     if record is None:
         raise RouterFolderError("Only a trained router has a model card; this one wraps a scorer of your own.")
     pair = f"{_code(record.small)} -> {_code(record.large)}"
     sections = [
         f"# Router {pair}",
         _what(record),
-        f"## Use\n\n{_usage(router)}",
-        f"## Training\n\n{_training(router.id, record)}",
+        f"## Use\n\n{_usage(parts)}",
+        f"## Training\n\n{_training(parts.id, record)}",
         f"## Figures\n\n{_figures(record)}",
         *([record.about.strip()] if record.about else []),
-        f"## Thresholds\n\n{_thresholds(router.calibration)}",
-        _certificate(router.certificate),
-        f"## What it is not\n\n{_limits(router)}",
+        f"## Thresholds\n\n{_thresholds(parts.calibration)}",
+        _certificate(parts.certificate),
+        f"## What it is not\n\n{_limits(parts)}",
         f"## Privacy\n\n{record.recoverable or 'No training row can be recovered from the weights.'}",
         f"## Made with\n\n{_versions(record)}",
     ]
@@ -55,8 +55,8 @@ def _what(record: TrainingRecord) -> str:
     )
 
 
-def _usage(router: Router) -> str:
-    level = "quality=0.95" if router.calibration or router.certificate else "threshold=0.5"
+def _usage(parts: RouterParts) -> str:
+    level = "quality=0.95" if parts.calibration or parts.certificate else "threshold=0.5"
     return (
         "```python\nfrom hybrid_llm import Router\n\n"
         f'router = Router.load("path/of/this/folder")\nrouter.decide("What is 2+2?", {level}).route\n```'
@@ -157,12 +157,10 @@ def _promise(certificate: Certificate) -> Sequence[str]:
     )
 
 
-def _limits(router: Router) -> str:
-    menu = router.certificate
-    proved = menu is not None and not menu.provenance.void and any(c.feasible for c in menu.certificates)
+def _limits(parts: RouterParts) -> str:
     promise = (
         "certified only at the levels of the certificate above, and only for its pair"
-        if proved
+        if parts.proves
         else "not certified: its thresholds were measured, and other queries may lose more"
     )
     return (

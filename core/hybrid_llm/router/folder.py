@@ -19,13 +19,19 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from hybrid_llm.errors import DamagedFolderError, EncoderError, NewerFormatError, RouterFolderError
+from hybrid_llm.router.card import model_card
+from hybrid_llm.router.parts import RouterParts
+from hybrid_llm.router.record import SeenRows, TrainingRecord
+from hybrid_llm.scoring import TrainedScorer
 
 if TYPE_CHECKING:
-    from hybrid_llm.router.router import Router
-    from hybrid_llm.scoring import Encoder
+    from hybrid_llm.calibration import Calibration
+    from hybrid_llm.certify import Menu
+
+T = TypeVar("T")
 
 FORMAT_VERSION: Final = 2
 """2: a head may read text features of version 2, have a linear part and a measure of familiarity."""
@@ -40,16 +46,15 @@ OURS: Final = (MANIFEST, HEAD, SEEN, CALIBRATION, CERTIFICATE, ENCODER, CARD)
 SHIPPED_ROUTER: Final = Path(__file__).parents[1] / "pretrained" / "router"
 
 
-def write_router(router: Router, path: Path) -> None:
+def write_router(parts: RouterParts, path: Path) -> None:
     """Write a router folder; an interrupted write leaves the old folder as it was.
 
     Raises:
         RouterFolderError: The router has no weights of ours, the place is taken by something else, or the disk
             refuses.
     """
-    from hybrid_llm.scoring import RememberingScorer
-
-    if not isinstance(router.scorer, RememberingScorer) or router.record is None:
+    scorer, record = parts.scorer, parts.record
+    if not isinstance(scorer, TrainedScorer) or record is None:
         raise RouterFolderError("Only a trained router can be saved; this one wraps a scorer of your own.")
     refuse_foreign(path)
     try:
@@ -59,7 +64,7 @@ def write_router(router: Router, path: Path) -> None:
             if path.exists():  # what else the user keeps there stays
                 shutil.copytree(path, fresh, symlinks=True, ignore=shutil.ignore_patterns(*OURS))
             fresh.mkdir(exist_ok=True)
-            _write_files(router, router.scorer, fresh)
+            _write_files(parts, scorer, record, fresh)
             if path.exists():
                 path.rename(old)
             fresh.rename(path)
@@ -77,30 +82,72 @@ def refuse_foreign(path: Path) -> None:
         raise RouterFolderError(f"{path} exists and is no router folder; choose another --out.")
 
 
-def _write_files(router: Router, scorer: Any, folder: Path) -> None:
+def refuse_replacing(path: Path, *, force: bool, staying: RouterParts | None = None) -> None:
+    """Refuse a place where something would be lost: a trained router, its thresholds or its certificate.
+
+    Args:
+        path: Where a router folder is to be written.
+        force: Whether a router folder may be replaced; anything else may never be.
+        staying: What of the router to be written is known already. Parts that the folder holds too are not lost.
+
+    Raises:
+        RouterFolderError: Something would be lost; the message says what.
+    """
+    refuse_foreign(path)
+    if force or not (path / MANIFEST).is_file():
+        return
+    lost = _lost(path, staying)
+    if lost:
+        raise RouterFolderError(f"{path} {lost}; add --force to replace it, or choose another --out.")
+
+
+def _lost(path: Path, staying: RouterParts | None) -> str:
+    """Say what a router folder loses when a router with these parts takes its place; nothing when all of it stays."""
+    try:
+        old = read_router(path)
+    except (RouterFolderError, EncoderError):
+        return "holds a router that cannot be read"
+    measured, proved = old.calibration, old.certificate if old.proves else None
+    if staying is None or staying.id != old.id:
+        about = [_trained(old)]
+        if measured is not None and len(set(old.pairs)) > 1:
+            about.append(f"calibrated for {measured.small} -> {measured.large}")
+        if proved is not None:
+            about.append("with a certificate")
+        return f"holds {', '.join(about)}"
+    lost = []
+    if measured is not None and measured != staying.calibration:
+        lost.append(f"its thresholds for {measured.small} -> {measured.large}, measured on {measured.n:,} rows")
+    if proved is not None and proved != staying.certificate:
+        lost.append(f"its certificate for {proved.provenance.small} -> {proved.provenance.large}")
+    return f"would lose {', and '.join(lost)}" if lost else ""
+
+
+def _trained(parts: RouterParts) -> str:
+    record = parts.record
+    return f"a router trained on {record.n_fit:,} rows ({record.small} -> {record.large})" if record else "a router"
+
+
+def _write_files(parts: RouterParts, scorer: TrainedScorer, record: TrainingRecord, folder: Path) -> None:
     from safetensors.numpy import save
 
-    from hybrid_llm.router.card import model_card
-
-    record = router.record
-    assert record is not None
     (folder / HEAD).write_bytes(save(scorer.head.tensors()))
     (folder / SEEN).write_bytes(save({"ids": record.seen.ids, "texts": record.seen.texts}))
-    if router.calibration is not None:
-        _write_json(folder / CALIBRATION, router.calibration.as_dict(), indent=None)
-    if router.certificate is not None:
-        _write_json(folder / CERTIFICATE, router.certificate.as_dict())
+    if parts.calibration is not None:
+        _write_json(folder / CALIBRATION, parts.calibration.as_dict(), indent=None)
+    if parts.certificate is not None:
+        _write_json(folder / CERTIFICATE, parts.certificate.as_dict())
     if not scorer.encoder.shipped:
         shutil.copytree(scorer.encoder.path, folder / ENCODER)
     manifest = {
         "format_version": FORMAT_VERSION,
-        "id": router.id,
+        "id": parts.id,
         "encoder": {"id": scorer.encoder.id, "sha256": scorer.encoder.sha256, "shipped": scorer.encoder.shipped},
         "training": record.as_dict(),
         "files": {file.relative_to(folder).as_posix(): _sha256(file) for file in _our_files(folder)},
     }
     _write_json(folder / MANIFEST, manifest)
-    (folder / CARD).write_text(model_card(router), encoding="utf-8")
+    (folder / CARD).write_text(model_card(parts), encoding="utf-8")
 
 
 def _our_files(folder: Path) -> list[Path]:
@@ -110,8 +157,8 @@ def _our_files(folder: Path) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
-def read_router(path: str | Path | None) -> dict[str, Any]:
-    """Read a router folder (the shipped one for ``None``) into the arguments of ``Router``.
+def read_router(path: str | Path | None) -> RouterParts:
+    """Read a router folder; ``None`` is the shipped one.
 
     Raises:
         RouterFolderError: There is no router folder at the path.
@@ -124,13 +171,13 @@ def read_router(path: str | Path | None) -> dict[str, Any]:
     scorer = _guarded(folder, lambda: _read_scorer(folder, manifest))
     if scorer.id != manifest["id"]:
         raise DamagedFolderError(f"{folder}: the weights do not belong to router.json (id {manifest['id']}).")
-    return {
-        "scorer": scorer,
-        "record": _guarded(folder, lambda: _read_record(folder, manifest)),
-        "calibration": _guarded(folder, lambda: _read_calibration(folder)),
-        "certificate": _guarded(folder, lambda: _read_certificate(folder)),
-        "path": folder,
-    }
+    return RouterParts(
+        scorer=scorer,
+        calibration=_guarded(folder, lambda: _read_calibration(folder)),
+        certificate=_guarded(folder, lambda: _read_certificate(folder)),
+        record=_guarded(folder, lambda: _read_record(folder, manifest)),
+        path=folder,
+    )
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -168,7 +215,7 @@ def _check_hashes(folder: Path, manifest: dict[str, Any]) -> None:
             raise DamagedFolderError(f"{folder}: {name} does not belong to this router; remove it.")
 
 
-def _read_scorer(folder: Path, manifest: dict[str, Any]) -> Any:
+def _read_scorer(folder: Path, manifest: dict[str, Any]) -> TrainedScorer:
     from safetensors.numpy import load_file
 
     from hybrid_llm.scoring import EmbeddingScorer, Encoder, Head, LogitHead, NetworkScorer
@@ -186,29 +233,27 @@ def _read_scorer(folder: Path, manifest: dict[str, Any]) -> Any:
     return EmbeddingScorer(encoder, Head.from_tensors(tensors))
 
 
-def _read_record(folder: Path, manifest: dict[str, Any]) -> Any:
+def _read_record(folder: Path, manifest: dict[str, Any]) -> TrainingRecord:
     from safetensors.numpy import load_file
-
-    from hybrid_llm.router.record import SeenRows, TrainingRecord
 
     return TrainingRecord.from_dict(manifest["training"], SeenRows(**load_file(folder / SEEN)))
 
 
-def _read_calibration(folder: Path) -> Any:
+def _read_calibration(folder: Path) -> Calibration | None:
     from hybrid_llm.calibration import Calibration
 
     file = folder / CALIBRATION
     return Calibration.from_dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
 
 
-def _read_certificate(folder: Path) -> Any:
+def _read_certificate(folder: Path) -> Menu | None:
     from hybrid_llm.certify import Menu
 
     file = folder / CERTIFICATE
     return Menu.from_dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
 
 
-def _guarded(folder: Path, read: Callable[[], Any]) -> Any:
+def _guarded(folder: Path, read: Callable[[], T]) -> T:
     """Read a part of the folder; whatever its bytes make a parser raise becomes one error of ours."""
     from safetensors import SafetensorError
 

@@ -1,4 +1,4 @@
-"""Warnings that are given once, and point at the line of the user's own program."""
+"""Warnings that point at the line of the user's own program, and those that are given once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,12 @@ class Once:
         """Give a :class:`HybridLLMWarning`, the first time for this topic."""
         if topic not in self._topics:
             self._topics.add(topic)
-            warnings.warn(message, HybridLLMWarning, stacklevel=_frames_on_the_way() + 1)
+            warn_user(message)
+
+
+def warn_user(message: str) -> None:
+    """Give a :class:`HybridLLMWarning` that points at the user's line."""
+    warnings.warn(message, HybridLLMWarning, stacklevel=_frames_on_the_way() + 1)
 
 
 def _frames_on_the_way() -> int:

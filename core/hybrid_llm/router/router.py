@@ -1,25 +1,21 @@
-"""The router: a score for each query, a threshold for each level, a decision.
+"""The router: how one is loaded, saved, calibrated and certified.
 
-The one thing that a scorer has to do is ``score(queries) -> (n,) array``; everything else here is written once on
-top of it, for the shipped router, a trained one and a scorer of your own alike.
+How it decides is in :mod:`hybrid_llm.router.decider`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hybrid_llm.decision import Decision
 from hybrid_llm.errors import RouterFolderError
-from hybrid_llm.level import DEFAULT_LEVEL, Level, LevelOptions
-from hybrid_llm.router.once import Once
-from hybrid_llm.router.plan import Plan
-from hybrid_llm.router.threshold import Threshold, features_read_by, refuse_other_features, resolve
-from hybrid_llm.scoring import Scorer, Scoring, checked, single
+from hybrid_llm.router.decider import Decider
+from hybrid_llm.router.folder import read_router, write_router
+from hybrid_llm.router.judging import count_seen, pair_of, warn_of_another_pair
+from hybrid_llm.router.parts import RouterParts
+from hybrid_llm.router.promise import calibrated, certified, prove, why_void
+from hybrid_llm.scoring import Scorer, Scoring, TrainedScorer
 
 if TYPE_CHECKING:
     from typing import Self
@@ -27,12 +23,11 @@ if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
     from hybrid_llm.certify import Menu
     from hybrid_llm.router.record import TrainingRecord
+    from hybrid_llm.scoring import Progress
     from hybrid_llm.table import PairTable, QualityTable
 
-FloatArray = NDArray[np.float64]
 
-
-class Router:
+class Router(Decider):
     """Decides for each query whether the small model will answer as well as the large one.
 
     Make one with :meth:`load`, with ``hybrid_llm.training.train``, or around a scorer of your own. A router is not
@@ -61,13 +56,20 @@ class Router:
         record: TrainingRecord | None = None,
         path: str | Path | None = None,
     ) -> None:
-        self._scorer = scorer
-        self._calibration = calibration
-        self._certificate = certificate
-        self._record = record
-        self._path = Path(path) if path is not None else None
-        self._once = Once()
-        self._scoring = Scoring(scorer)
+        super().__init__(
+            RouterParts(scorer, calibration, certificate, record, Path(path) if path is not None else None)
+        )
+
+    @classmethod
+    def made_of(cls, parts: RouterParts) -> Self:
+        """Return the router that has these parts."""
+        return cls(
+            parts.scorer,
+            calibration=parts.calibration,
+            certificate=parts.certificate,
+            record=parts.record,
+            path=parts.path,
+        )
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Self:
@@ -78,11 +80,10 @@ class Router:
         Raises:
             RouterFolderError: The folder is missing, is no router, is damaged or of a newer format.
         """
-        from hybrid_llm.router.folder import read_router
-
         parts = read_router(path)
-        parts["scorer"].prepare()
-        return cls(**parts)
+        if isinstance(parts.scorer, TrainedScorer):
+            parts.scorer.prepare()
+        return cls.made_of(parts)
 
     @classmethod
     def of(cls, router: Router | Scorer | str | Path) -> Router:
@@ -106,188 +107,44 @@ class Router:
     def save(self, path: str | Path) -> None:
         """Write the router folder: JSON, safetensors and ONNX only, with a model card.
 
+        A router folder that is there already is replaced with all that it holds; files of your own in it stay. The
+        commands refuse that without ``--force``, and so does :func:`hybrid_llm.router.refuse_replacing`.
+
         Raises:
             RouterFolderError: The scorer is an object of your own (only its thresholds could be kept), or the
                 folder cannot be written, or it holds something else.
         """
-        from hybrid_llm.router.folder import write_router
-
-        write_router(self, Path(path))
+        write_router(self.parts, Path(path))
 
     @property
     def id(self) -> str:
         """Content hash of all that the scores depend on."""
-        return self._scorer.id
+        return self.parts.id
 
     @property
     def scorer(self) -> Scorer:
         """What scores."""
-        return self._scorer
+        return self.parts.scorer
 
     @property
     def calibration(self) -> Calibration | None:
         """The measured thresholds, if there are any."""
-        return self._calibration
+        return self.parts.calibration
 
     @property
     def certificate(self) -> Menu | None:
         """The proved thresholds, if there are any."""
-        return self._certificate
+        return self.parts.certificate
 
     @property
     def record(self) -> TrainingRecord | None:
         """What training did, for a trained router."""
-        return self._record
+        return self.parts.record
 
     @property
     def path(self) -> Path | None:
         """The folder that the router was loaded from."""
-        return self._path
-
-    def score(self, queries: Sequence[str]) -> FloatArray:
-        """Score queries in one pass.
-
-        A trained router remembers the scores of the texts it saw last; a scorer of your own is always asked.
-
-        Args:
-            queries: n texts.
-
-        Returns:
-            Shape (n,), p(x) in [0, 1]: the probability that the small model is good enough.
-
-        Raises:
-            TypeError: A single string, or an item that is not a string.
-        """
-        return self._scoring.score(checked(queries))[0]
-
-    def score_iter(self, queries: Iterable[str]) -> Iterator[float]:
-        """Score a stream of queries of any length in flat memory, reading a few hundred ahead.
-
-        Args:
-            queries: Texts, from a generator for example.
-
-        Raises:
-            TypeError: A single string, or (when it is reached) an item that is not a string.
-
-        Example:
-            >>> from hybrid_llm.testing import FixedScorer
-            >>> list(Router(FixedScorer(0.5)).score_iter(f"query {i}" for i in range(3)))
-            [0.5, 0.5, 0.5]
-        """
-        if isinstance(queries, (str, bytes)):
-            raise TypeError("Texts are expected, one by one; for one query use score([query]).")
-        return self._scoring.stream(queries)
-
-    async def ascore(self, queries: Sequence[str]) -> FloatArray:
-        """Do what :meth:`score` does without blocking the event loop; concurrent calls are scored together."""
-        return (await self._scoring.ascore(checked(queries)))[0]
-
-    def familiarity(self, queries: Sequence[str]) -> FloatArray:
-        """Return the share of training queries that were less like the others than each query is, shape (n,).
-
-        Below .01 one is unfamiliar. NaN: the scorer cannot tell (a network, one of your own, a router of before).
-
-        Raises:
-            TypeError: A single string, or an item that is not a string.
-        """
-        return self._scoring.familiarity(checked(queries))
-
-    def decide(self, query: str, **options: Unpack[LevelOptions]) -> Decision:
-        """Decide where one query goes; see :meth:`decide_many` for the options."""
-        return self.decide_many(single(query), **options)[0]
-
-    def decide_many(
-        self,
-        queries: Sequence[str],
-        *,
-        quality: float | None = None,
-        cost_advantage: float | None = None,
-        threshold: float | None = None,
-        require_certified: bool = False,
-    ) -> list[Decision]:
-        """Decide where each query goes, scoring all of them in one pass.
-
-        A query without text goes to large. When the scorer fails, all go to large with ``reason="scorer_error"``
-        and one warning: a broken scorer costs money, not answers.
-
-        Args:
-            queries: n texts.
-            quality: Share of the large model's quality to keep, in (0, 1].
-            cost_advantage: Share of queries to send to small, in [0, 1].
-            threshold: The score from which on a query goes to small, in [0, 2]; 0 always small, 2 always large.
-            require_certified: Send everything to large when the level is not certified for this pair.
-
-        Raises:
-            LevelError: More than one level, one out of range, or one that this router has no thresholds for.
-            TypeError: A single string, or an item that is not a string.
-        """
-        level = Level.of(quality=quality, cost_advantage=cost_advantage, threshold=threshold)
-        texts = checked(queries)
-        return self.decide_each(texts, [level] * len(texts), require_certified=require_certified)
-
-    def decide_each(
-        self, queries: Sequence[str], levels: Sequence[Level | None], *, require_certified: bool = False
-    ) -> list[Decision]:
-        """Decide where each query goes when each has a level of its own, scoring all of them in one pass.
-
-        Args:
-            queries: n texts.
-            levels: n levels; ``None`` is the router's default level.
-            require_certified: As :meth:`decide_many`.
-
-        Raises:
-            LevelError: A level that this router has no thresholds for.
-            TypeError: A single string, or an item that is not a string.
-        """
-        plan = self._plan(queries, levels, require_certified)
-        try:
-            scored = self._scoring.score(plan.texts) if plan.texts else ()
-            familiar = self._scoring.familiarity(plan.texts)
-        except Exception as error:  # noqa: BLE001 - whatever a scorer raises, the user still gets an answer
-            return self._decide_unscored(plan, error)
-        return self._decide(plan, zip(*scored, familiar, strict=True) if plan.texts else ())
-
-    async def adecide(self, query: str, **options: Unpack[LevelOptions]) -> Decision:
-        """Do what :meth:`decide` does, with its options, without blocking the event loop."""
-        return (await self.adecide_many(single(query), **options))[0]
-
-    async def adecide_many(self, queries: Sequence[str], **options: Unpack[LevelOptions]) -> list[Decision]:
-        """Do what :meth:`decide_many` does, with its options, without blocking the event loop."""
-        level = Level.of(
-            quality=options.get("quality"),
-            cost_advantage=options.get("cost_advantage"),
-            threshold=options.get("threshold"),
-        )
-        texts, certified = checked(queries), options.get("require_certified", False)
-        return await self.adecide_each(texts, [level] * len(texts), require_certified=certified)
-
-    async def adecide_each(
-        self, queries: Sequence[str], levels: Sequence[Level | None], *, require_certified: bool = False
-    ) -> list[Decision]:
-        """Do what :meth:`decide_each` does without blocking the event loop; concurrent calls are scored together."""
-        plan = self._plan(queries, levels, require_certified)
-        try:
-            scored = await self._scoring.ascore(plan.texts) if plan.texts else ()
-            familiar = self._scoring.familiarity(plan.texts)
-        except Exception as error:  # noqa: BLE001 - as in decide_each
-            return self._decide_unscored(plan, error)
-        return self._decide(plan, zip(*scored, familiar, strict=True) if plan.texts else ())
-
-    def threshold_for(
-        self,
-        *,
-        quality: float | None = None,
-        cost_advantage: float | None = None,
-        threshold: float | None = None,
-        require_certified: bool = False,
-    ) -> float:
-        """Return the threshold that a level stands for (2.0 = always large).
-
-        Raises:
-            LevelError: As :meth:`decide_many`.
-        """
-        level = Level.of(quality=quality, cost_advantage=cost_advantage, threshold=threshold)
-        return self._resolve(level or DEFAULT_LEVEL, require_certified).value
+        return self.parts.path
 
     def calibrate(self, table: QualityTable | PairTable, small: str | None = None, large: str | None = None) -> Router:
         """Return a router with the same scores and the thresholds of this pair.
@@ -303,75 +160,87 @@ class Router:
         Raises:
             TableError: A model is not in the table, or no row has both.
         """
-        from hybrid_llm.calibration import calibrate
-        from hybrid_llm.table import PairTable
-
-        pair = table if isinstance(table, PairTable) else table.pair(*_both_names(small, large))
+        pair = pair_of(table, small, large, "calibrate")
         self._warn_if_seen(pair)
-        calibration = calibrate(
-            self.score(pair.queries),
-            pair.mean_small,
-            pair.mean_large,
-            small=pair.small,
-            large=pair.large,
-            data_hash=pair.data_hash,
-            features=features_read_by(self._scorer),
+        return self.made_of(calibrated(self.parts, pair, self.score(pair.queries)))
+
+    def certify(
+        self,
+        table: QualityTable | PairTable,
+        small: str | None = None,
+        large: str | None = None,
+        *,
+        max_drop: float = 0.05,
+        confidence: float = 0.95,
+        data: str = "the calibration rows",
+        measured_by: str = "the scores in the quality table",
+        allow_leak: bool = False,
+    ) -> Router:
+        """Return a router with the same scores and a certificate for this pair: proved thresholds.
+
+        Take rows that training did not see. That nothing can be promised is an answer too: the certificate then says
+        why, and how many rows would do. Measured thresholds of another pair are replaced by those of this one.
+
+        Args:
+            table: The rows: a quality table with ``small`` and ``large``, or a pair taken from one.
+            small: Name of the small model in the table.
+            large: Name of the large model in the table.
+            max_drop: The largest relative quality drop to promise, in (0, 1); 0.05 keeps 95 % of large's quality.
+            confidence: Probability that the promise holds, in (0, 1).
+            data: Where the rows come from, for the reader.
+            measured_by: What scored the responses, for the reader.
+            allow_leak: Take rows that training saw; the certificate is void then, and never used.
+
+        Raises:
+            CertificateError: Fitting or choosing saw some of the rows, or a value is out of range.
+            TableError: A model is not in the table, or no row has both.
+
+        Example:
+            >>> from hybrid_llm import QualityTable
+            >>> from hybrid_llm.testing import FixedScorer
+            >>> good = [{"id": i, "query": f"easy {i}", "quality": {"tiny": 1, "big": 1}} for i in range(150)]
+            >>> bad = [{"id": -i, "query": f"hard {i}", "quality": {"tiny": 0, "big": 1}} for i in range(1, 150)]
+            >>> scores = {row["query"]: 0.9 for row in good}
+            >>> router = Router(FixedScorer(scores, default=0.1))
+            >>> router = router.certify(QualityTable.from_rows(good + bad), small="tiny", large="big")
+            >>> router.decide("easy 3", quality=0.95).certified
+            True
+        """
+        pair = pair_of(table, small, large, "certify")
+        void_reason = why_void(self.parts, pair, allow_leak=allow_leak)
+        warn_of_another_pair(self.parts, pair)
+        if self.parts.before_certifying(pair.small, pair.large).calibration is None:  # these rows will measure one
+            self._warn_if_seen(pair)
+        scores = self.score(pair.queries)
+        self._scoring.tell("Testing thresholds")
+        menu = prove(
+            self.parts,
+            pair,
+            scores,
+            max_drop=max_drop,
+            confidence=confidence,
+            data=data,
+            measured_by=measured_by,
+            void_reason=void_reason,
         )
-        proved = self._certificate
-        same_pair = proved and (proved.provenance.small, proved.provenance.large) == (pair.small, pair.large)
-        return self.override(calibration=calibration, certificate=proved if same_pair else None)
+        return self.made_of(certified(self.parts, pair, scores, menu))
+
+    def watched(self, progress: Progress) -> Self:
+        """Return a router that decides alike and tells how far it is while it scores.
+
+        Args:
+            progress: Called with (what, done, total) now and then.
+        """
+        watched = self.made_of(self.parts)
+        watched._scoring = Scoring(self.parts.scorer, progress)
+        return watched
 
     def override(self, **changes: Any) -> Router:
         """Return a router with the same scores and another ``calibration``, ``certificate`` or ``record``."""
-        parts = {"calibration": self._calibration, "certificate": self._certificate, "record": self._record}
-        return Router(self._scorer, **{**parts, **changes})
-
-    def _plan(self, queries: Sequence[str], levels: Sequence[Level | None], require_certified: bool) -> Plan:
-        texts = checked(queries)
-        if len(texts) != len(levels):
-            raise ValueError(f"{len(texts)} queries need as many levels, got {len(levels)}.")
-        thresholds = {level: self._resolve(level or DEFAULT_LEVEL, require_certified) for level in set(levels)}
-        return Plan(texts, levels, thresholds, self.id)
-
-    def _decide(self, plan: Plan, scored: Iterable[tuple[float, bool, float]]) -> list[Decision]:
-        decisions = plan.decide(scored)
-        if any(decision.familiar is False and decision.reason == "score" for decision in decisions):
-            self._once.warn(
-                "familiar",
-                "A query is unlike those that this router was trained on, so that its score says little; at threshold= "
-                "and cost_advantage= the score decides all the same. With quality= such queries go to the large model.",
-            )
-        return decisions
-
-    def _decide_unscored(self, plan: Plan, error: Exception) -> list[Decision]:
-        self._once.warn(
-            "scorer",
-            # without the error's text, which may quote the query
-            f"The scorer failed ({type(error).__name__}); queries go to the large model. router.score([query]) raises "
-            "the error itself.",
-        )
-        return plan.decide(None)
-
-    def _resolve(self, level: Level, require_certified: bool) -> Threshold:
-        if level.kind != "threshold":
-            refuse_other_features(self._scorer, self._calibration)
-        threshold = resolve(level, self._calibration, self._certificate, require_certified=require_certified)
-        if threshold.measured:
-            self._once.warn(
-                "certified",
-                f"The threshold for {level} was measured, not certified, for this pair ({self._provenance()}); "
-                "hybrid-llm certify gives one with a proof.",
-            )
-        return threshold
-
-    def _provenance(self) -> str:
-        calibration = self._calibration
-        assert calibration is not None
-        rows = f"{calibration.small} -> {calibration.large}, {calibration.n} rows"
-        return f"{rows}; {calibration.note}" if calibration.note else rows
+        return self.made_of(replace(self.parts, path=None, **changes))
 
     def _warn_if_seen(self, pair: PairTable) -> None:
-        seen = self._record.count_seen(pair.ids, pair.queries) if self._record else 0
+        seen = count_seen(self.parts, pair)
         if seen:
             self._once.warn(
                 "seen",
@@ -385,16 +254,11 @@ class Router:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by path: the folder is read again where the pickle is opened."""
-        if self._path is None:
+        if self.path is None:
             raise RouterFolderError("A router is pickled by the path of its folder: save it and load it first.")
-        return (type(self).load, (str(self._path),))
+        return (type(self).load, (str(self.path),))
 
     def __repr__(self) -> str:
-        pair = f", {self._calibration.small} -> {self._calibration.large}" if self._calibration else ""
+        measured = self.calibration
+        pair = f", {measured.small} -> {measured.large}" if measured else ""
         return f"Router({self.id}{pair})"
-
-
-def _both_names(small: str | None, large: str | None) -> tuple[str, str]:
-    if small is None or large is None:
-        raise TypeError("calibrate() needs the names of both models in the table: small=..., large=...")
-    return small, large

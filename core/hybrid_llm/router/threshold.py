@@ -7,10 +7,11 @@ one of the calibration. Whoever insists on a proof gets "always large" instead o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hybrid_llm.errors import LevelError
-from hybrid_llm.level import ALWAYS_LARGE, Level
+from hybrid_llm.level import ALWAYS_LARGE, DEFAULT_LEVEL, Level
+from hybrid_llm.router.once import warn_user
 
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
@@ -30,6 +31,59 @@ class Threshold:
     value: float
     certified: bool = False
     measured: bool = False
+
+
+class Thresholds:
+    """The thresholds of one router.
+
+    Args:
+        calibration: Measured thresholds, if there are any.
+        certificate: Proved thresholds, if there are any.
+        features: Version of the text features that the router's scores are made of.
+    """
+
+    def __init__(self, calibration: Calibration | None, certificate: Menu | None, features: int = 1) -> None:
+        self._calibration = calibration
+        self._certificate = certificate
+        self._features = features
+        self._warned = False
+
+    def of(self, level: Level | None, *, require_certified: bool = False) -> Threshold:
+        """Return the threshold of a level, with one warning when the first quality is measured and not proved.
+
+        Args:
+            level: What the caller asks for; ``None`` is the default level.
+            require_certified: Whether only a proved threshold will do.
+
+        Raises:
+            LevelError: The level needs a calibration, and there is none or one of other text features.
+        """
+        level = level or DEFAULT_LEVEL
+        if level.kind != "threshold":
+            self._refuse_other_features()
+        threshold = resolve(level, self._calibration, self._certificate, require_certified=require_certified)
+        if threshold.measured and not self._warned:
+            self._warned = True
+            self._warn(level)
+        return threshold
+
+    def _refuse_other_features(self) -> None:
+        measured = self._calibration
+        if measured is not None and measured.features != self._features:
+            raise LevelError(
+                f"The thresholds were measured on scores of text features of version {measured.features}, and this "
+                f"router reads version {self._features}; measure them again: hybrid-llm calibrate ROWS --router DIR "
+                f"--small {measured.small} --large {measured.large} --out DIR"
+            )
+
+    def _warn(self, level: Level) -> None:
+        measured = self._calibration
+        assert measured is not None
+        note = f"; {measured.note}" if measured.note else ""
+        warn_user(
+            f"The threshold for {level} was measured, not certified, for this pair ({measured.small} -> "
+            f"{measured.large}, {measured.n} rows{note}); hybrid-llm certify gives one with a proof."
+        )
 
 
 def resolve(
@@ -60,23 +114,3 @@ def resolve(
             "(router.calibrate(table, small=..., large=...) or: hybrid-llm calibrate)."
         )
     return Threshold(calibration.cut(level).threshold, measured=level.kind == "quality")
-
-
-def features_read_by(scorer: Any) -> int:
-    """Return the version of the text features that a scorer reads; 1 for one that reads none of them."""
-    return int(getattr(scorer, "features", 1))
-
-
-def refuse_other_features(scorer: Any, calibration: Calibration | None) -> None:
-    """Refuse thresholds for scores that were made of another version of the text features.
-
-    Raises:
-        LevelError: The versions differ.
-    """
-    read = features_read_by(scorer)
-    if calibration is not None and calibration.features != read:
-        raise LevelError(
-            f"The thresholds were measured on scores of text features of version {calibration.features}, and this "
-            f"router reads version {read}; measure them again: hybrid-llm calibrate ROWS --router DIR "
-            f"--small {calibration.small} --large {calibration.large} --out DIR"
-        )

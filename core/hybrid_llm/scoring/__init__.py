@@ -1,6 +1,6 @@
 """Scoring: from a query's text to p(x), by an encoder and a head or by a scorer of the user's own."""
 
-from hybrid_llm.scoring.asking import Scorer, Scoring, checked, single
+from hybrid_llm.scoring.asking import Progress, Scorer, Scoring, TrainedScorer, checked, single
 from hybrid_llm.scoring.embedding import EmbeddingScorer, RememberingScorer, features_of
 from hybrid_llm.scoring.encoder import Encoded, Encoder, QueryTokenizer
 from hybrid_llm.scoring.encoder_folder import EncoderInfo
@@ -21,10 +21,12 @@ __all__ = [
     "Head",
     "LogitHead",
     "NetworkScorer",
+    "Progress",
     "QueryTokenizer",
     "RememberingScorer",
     "Scorer",
     "Scoring",
+    "TrainedScorer",
     "checked",
     "distances",
     "feature_names",

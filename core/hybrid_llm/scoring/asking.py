@@ -1,8 +1,8 @@
-"""Asking the scorer: with the input looked at, in one pass, in flat memory, or for tasks of an event loop."""
+"""What a scorer is, and how it is asked: input and answers checked, in one pass, in a stream, or by tasks of a loop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
@@ -10,13 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from hybrid_llm.scoring.encoder import Encoder
     from hybrid_llm.scoring.microbatch import MicroBatch
 
 Scores = tuple[NDArray[np.float64], NDArray[np.bool_]]
 """Scores and whether each text was cut, both of shape (n,)."""
 
+Progress = Callable[[str, int, int], None]
+"""Told (what, done, total) now and then; total 0 when nobody knows how long it takes."""
+
 CHUNK: Final = 256
 """Queries that a stream reads ahead."""
+STEP: Final = 128
+"""Queries of a pass where somebody is told how far it is."""
 
 
 @runtime_checkable
@@ -33,27 +39,91 @@ class Scorer(Protocol):
         ...
 
 
-class Scoring:
-    """Scores of one scorer, whose answers are checked.
+class Weights(Protocol):
+    """The last step of a trained scorer, as a router folder keeps it."""
 
-    Args:
-        scorer: What scores, see ``Scorer``. Two more methods are used if it has them, as a trained
-            one does: ``score_with_truncation(queries)`` and ``recall(queries)``, which gives scores at once or None.
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """Return the weights as named arrays."""
+        ...
+
+
+@runtime_checkable
+class TrainedScorer(Scorer, Protocol):
+    """A scorer that training made: an encoder, a head on top, and a memory of scores.
+
+    Whoever has all of this is taken for one: its scores must depend on the text alone, so that they may be remembered
+    and texts of several callers scored together.
     """
 
-    def __init__(self, scorer: Any) -> None:
+    @property
+    def encoder(self) -> Encoder:
+        """What reads the text."""
+        ...
+
+    @property
+    def head(self) -> Weights:
+        """What makes a score of what the encoder gives."""
+        ...
+
+    @property
+    def features(self) -> int:
+        """Version of the text features that the scores are made of; 1 for a network, which reads none."""
+        ...
+
+    def prepare(self) -> None:
+        """Open the network now, not at the first query."""
+        ...
+
+    def score_with_truncation(self, queries: Sequence[str]) -> Scores:
+        """Return p(x) and whether each query was longer than the encoder reads, both of shape (n,)."""
+        ...
+
+    def recall(self, queries: Sequence[str]) -> Scores | None:
+        """Return what :meth:`score_with_truncation` would, if it can be had at once from memory."""
+        ...
+
+    def familiarity(self, queries: Sequence[str]) -> NDArray[np.float64]:
+        """Return how like the training queries each query is, shape (n,); NaN where nobody measured it."""
+        ...
+
+
+class Scoring:
+    """Asks one scorer and checks its answers.
+
+    Args:
+        scorer: What scores.
+        progress: Told how many texts are scored, a hundred or so at a time; without it texts are one pass.
+    """
+
+    def __init__(self, scorer: Scorer, progress: Progress | None = None) -> None:
         self._scorer = scorer
+        self._trained = scorer if isinstance(scorer, TrainedScorer) else None
+        self._progress = progress
         self._joint: MicroBatch | None = None
 
     def score(self, texts: Sequence[str]) -> Scores:
-        """Score texts in one pass.
+        """Score texts in one pass, or step by step where somebody is told how far it is.
 
         Raises:
             ValueError: The scorer returned something else than a finite number for each text.
         """
-        with_truncation = getattr(self._scorer, "score_with_truncation", None)
-        if with_truncation is not None:
-            scores, truncated = with_truncation(texts)
+        if self._progress is None:
+            return self._pass(texts)
+        scores, truncated = np.zeros(len(texts)), np.zeros(len(texts), dtype=bool)
+        for start in range(0, len(texts), STEP):
+            part = slice(start, start + STEP)
+            self._progress("Scoring queries", start, len(texts))
+            scores[part], truncated[part] = self._pass(texts[part])
+        return scores, truncated
+
+    def tell(self, what: str) -> None:
+        """Tell whoever watches that something begins of which nobody knows how long it takes."""
+        if self._progress is not None:
+            self._progress(what, 0, 0)
+
+    def _pass(self, texts: Sequence[str]) -> Scores:
+        if self._trained is not None:
+            scores, truncated = self._trained.score_with_truncation(texts)
         else:
             scores, truncated = self._scorer.score(texts), np.zeros(len(texts), dtype=bool)
         scores = np.asarray(scores, dtype=np.float64)
@@ -66,15 +136,14 @@ class Scoring:
 
         Texts that were just scored cost next to nothing.
         """
-        of_trained = getattr(self._scorer, "familiarity", None)
-        return np.full(len(texts), np.nan) if of_trained is None else np.asarray(of_trained(texts), dtype=np.float64)
+        return self._trained.familiarity(texts) if self._trained else np.full(len(texts), np.nan)
 
     async def ascore(self, texts: list[str]) -> Scores:
         """Do what :meth:`score` does in a worker thread, together with concurrent calls where that is known to work."""
         if self._joint is None:
             from hybrid_llm.scoring.microbatch import MicroBatch
 
-            self._joint = MicroBatch(self.score, getattr(self._scorer, "recall", None))
+            self._joint = MicroBatch(self.score, self._trained.recall if self._trained else None)
         return await self._joint.score(texts)
 
     def stream(self, queries: Iterable[str]) -> Iterator[float]:

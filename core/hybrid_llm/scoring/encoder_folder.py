@@ -100,4 +100,4 @@ def remedy(folder: Path) -> str:
     """Say how to get a good folder."""
     if folder == SHIPPED:
         return "Install the library again: pip install --force-reinstall hybrid-llm"
-    return f"Export it again: python -m hybrid_llm.training.onnx.export MODEL --out {folder}"
+    return f"Export it again: hybrid-llm export MODEL --out {folder}"

@@ -1,7 +1,21 @@
 """Quality tables: reading them, their rows and splits, and the rows of one pair of models."""
 
 from hybrid_llm.table.pairs import PairTable
+from hybrid_llm.table.prompts import Prompt, read_prompts
+from hybrid_llm.table.scores import Scale, check_scale
 from hybrid_llm.table.splits import TRAIN, hash64, hash_fraction, normal_text
 from hybrid_llm.table.table import LeakReport, QualityTable
 
-__all__ = ["TRAIN", "LeakReport", "PairTable", "QualityTable", "hash64", "hash_fraction", "normal_text"]
+__all__ = [
+    "TRAIN",
+    "LeakReport",
+    "PairTable",
+    "Prompt",
+    "QualityTable",
+    "Scale",
+    "check_scale",
+    "hash64",
+    "hash_fraction",
+    "normal_text",
+    "read_prompts",
+]

@@ -18,7 +18,7 @@ from hybrid_llm.table.splits import rows_of_split
 
 FloatArray = NDArray[np.float64]
 
-_COLUMNS: Final = ("ids", "queries", "splits", "tasks", "stem_keys", "q_small", "q_large")
+_COLUMNS: Final = ("ids", "queries", "row_splits", "tasks", "stem_keys", "q_small", "q_large")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,7 +30,7 @@ class PairTable:
         large: Name of the large model.
         ids: Row ids, n of them, as in all columns below.
         queries: The texts.
-        splits: The split of each row.
+        row_splits: The split of each row.
         tasks: The task of each row, or None.
         stem_keys: The ``stem_key`` of each row, or None.
         q_small: For each row the scores of the small model's sampled responses, a read-only float array (m_i,).
@@ -45,7 +45,7 @@ class PairTable:
     large: str
     ids: tuple[str, ...]
     queries: tuple[str, ...]
-    splits: tuple[str, ...]
+    row_splits: tuple[str, ...]
     tasks: tuple[str | None, ...]
     stem_keys: tuple[str | None, ...]
     q_small: tuple[FloatArray, ...]
@@ -61,7 +61,12 @@ class PairTable:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        return f"<PairTable {self.small} -> {self.large}: {len(self)} rows; {split_sizes(self.splits)}>"
+        return f"<PairTable {self.small} -> {self.large}: {len(self)} rows; {split_sizes(self.row_splits)}>"
+
+    @cached_property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the splits, sorted (``row_splits`` has the split of each row)."""
+        return tuple(sorted(set(self.row_splits)))
 
     @cached_property
     def mean_small(self) -> FloatArray:
@@ -103,7 +108,7 @@ class PairTable:
         Raises:
             UnknownNameError: The table has no row of that split.
         """
-        return self.rows(rows_of_split(name, self.splits))
+        return self.rows(rows_of_split(name, self.row_splits))
 
 
 def take(column: Sequence[Any], keep: Sequence[int]) -> tuple[Any, ...]:

@@ -12,6 +12,14 @@ from hybrid_llm.table.rows import Row
 TRAIN: Final = "train"
 """The split that fitting and choosing may see, and the only one that loses rows when leaks are dropped."""
 
+_SYNONYMS: Final = {
+    **dict.fromkeys(("training",), TRAIN),
+    **dict.fromkeys(("dev", "development", "val", "valid", "eval", "evaluation", "validation"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    TRAIN: TRAIN,
+}
+"""What splits are called elsewhere, in lower case; any other name stays as it is."""
+
 _BY_HASH: Final = ((0.70, TRAIN), (0.85, "validation"), (1.00, "test"))
 
 
@@ -38,6 +46,16 @@ def normal_text(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
+def split_name(name: str) -> str:
+    """Return the name that a split has here.
+
+    Example:
+        >>> split_name("dev"), split_name("Testing"), split_name("mine")
+        ('validation', 'test', 'mine')
+    """
+    return _SYNONYMS.get(name.strip().casefold(), name)
+
+
 def splits_of(rows: Sequence[Row]) -> tuple[str, ...]:
     """Return the split of each row: its own, or one by hash when no row has any.
 
@@ -52,7 +70,7 @@ def splits_of(rows: Sequence[Row]) -> tuple[str, ...]:
         raise TableError(
             f"{bare[0].place}: field 'split' is missing, but {other.place} has one; give every row a split, or none"
         )
-    return tuple(row.split for row in rows if row.split is not None)
+    return tuple(split_name(row.split) for row in rows if row.split is not None)
 
 
 def _splits_by_hash(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -71,9 +89,10 @@ def rows_of_split(name: str, splits: Sequence[str]) -> list[int]:
     Raises:
         UnknownNameError: There is none.
     """
-    if name not in splits:
+    known = name if name in splits else split_name(name)
+    if known not in splits:
         raise UnknownNameError.of("split", name, set(splits))
-    return [row for row, split in enumerate(splits) if split == name]
+    return [row for row, split in enumerate(splits) if split == known]
 
 
 def in_two_splits(keys: Iterable[str | None], splits: Iterable[str]) -> frozenset[str]:

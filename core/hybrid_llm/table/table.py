@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from hybrid_llm.errors import TableError, UnknownNameError
+from hybrid_llm.table.files import rows_of_file
+from hybrid_llm.table.ids import with_ids
 from hybrid_llm.table.pairs import PairTable, content_hash, read_only, split_sizes, take
-from hybrid_llm.table.rows import Raw, Row, check_rows, rows_of_file
+from hybrid_llm.table.rows import Row, check_rows
+from hybrid_llm.table.scores import Scale, check_scale
 from hybrid_llm.table.splits import TRAIN, in_two_splits, normal_text, refuse_equal_text, rows_of_split, splits_of
 
 _COLUMNS: Final = ("ids", "queries", "row_splits", "tasks", "stem_keys", "quality", "extras")
@@ -79,17 +82,26 @@ class QualityTable:
     leaks_dropped: int = 0
 
     @classmethod
-    def read(cls, *paths: str | os.PathLike[str], skip_bad: bool = False, drop_leaks: bool = False) -> QualityTable:
-        """Read one or many JSON Lines (.jsonl, .jsonl.gz) or Parquet files as one table.
+    def read(
+        cls,
+        *paths: str | os.PathLike[str],
+        skip_bad: bool = False,
+        drop_leaks: bool = False,
+        scale: Scale | None = None,
+    ) -> QualityTable:
+        """Read one or many files as one table: JSON Lines, JSON arrays, CSV or Parquet, also packed by gzip.
 
-        Rows need ``id`` (once over all files), ``query`` and ``quality`` {model: [score, ...]} with scores in [0, 1];
-        a bare number is one score, null is none. When no row has a ``split``, 70 % become ``train``, 15 %
-        ``validation`` and 15 % ``test``, by a hash of the id (rows with equal text stay together).
+        Rows need ``query`` and ``quality`` {model: [score, ...]} with scores in [0, 1]; a bare number is one score,
+        true is 1, false 0, null none. A query may be a list of messages: the user's last text is read, and the list
+        kept. ``id`` may occur once over all files; a row without one gets a hash of its query. When no row has a
+        ``split``, 70 % become ``train``, 15 % ``validation`` and 15 % ``test``, by a hash of the id (rows with equal
+        text stay together). In CSV and Parquet the scores may stand in columns called ``quality.MODEL`` or ``MODEL``.
 
         Args:
             paths: The files.
             skip_bad: Leave bad rows out (see ``skipped``) instead of raising at the first one.
             drop_leaks: Drop the training rows whose text or ``stem_key`` also stands in another split.
+            scale: The lowest and the highest score that could be given, when that is not 0 and 1.
 
         Raises:
             TableError: A file cannot be read, a row is bad (the message names file, line and field), only some rows
@@ -97,9 +109,10 @@ class QualityTable:
             MissingExtraError: A file is Parquet and pyarrow is not installed.
         """
         if not paths:
-            raise TableError("No file was given; name at least one .jsonl, .jsonl.gz or .parquet file.")
+            raise TableError("No file was given; name at least one .jsonl, .json, .csv or .parquet file.")
+        scale = scale and check_scale(scale)
         found = (row for path in paths for row in rows_of_file(Path(path)))
-        return cls._of(*check_rows(found, skip_bad=skip_bad), drop_leaks=drop_leaks)
+        return cls._of(*check_rows(found, skip_bad=skip_bad, scale=scale), drop_leaks=drop_leaks)
 
     @classmethod
     def from_rows(
@@ -109,6 +122,7 @@ class QualityTable:
         source: str = "rows",
         skip_bad: bool = False,
         drop_leaks: bool = False,
+        scale: Scale | None = None,
     ) -> QualityTable:
         """Make a table of mappings with the fields that :meth:`read` expects.
 
@@ -117,16 +131,19 @@ class QualityTable:
             source: What error messages call them: ``rows[3]: field 'query' is missing``.
             skip_bad: As in :meth:`read`.
             drop_leaks: As in :meth:`read`.
+            scale: As in :meth:`read`.
 
         Raises:
             TableError: As in :meth:`read`.
         """
-        found: Iterable[tuple[str, Raw]] = ((f"{source}[{number}]", row) for number, row in enumerate(rows))
-        return cls._of(*check_rows(found, skip_bad=skip_bad), drop_leaks=drop_leaks)
+        scale = scale and check_scale(scale)
+        found = ((f"{source}[{number}]", row) for number, row in enumerate(rows))
+        return cls._of(*check_rows(found, skip_bad=skip_bad, scale=scale), drop_leaks=drop_leaks)
 
     @classmethod
     def _of(cls, rows: Sequence[Row], skipped: Sequence[str], *, drop_leaks: bool) -> QualityTable:
         """Make a table of checked rows."""
+        rows = with_ids(rows)
         table = cls(
             ids=tuple(row.id for row in rows),
             queries=tuple(row.query for row in rows),
@@ -227,7 +244,7 @@ class QualityTable:
             large=large,
             ids=take(self.ids, keep),
             queries=take(self.queries, keep),
-            splits=take(self.row_splits, keep),
+            row_splits=take(self.row_splits, keep),
             tasks=take(self.tasks, keep),
             stem_keys=take(self.stem_keys, keep),
             q_small=tuple(read_only(self.quality[row][small]) for row in keep),

@@ -1,47 +1,37 @@
-"""Training, from a quality table to a router: labels, features, choice, fit, thresholds."""
+"""From a quality table to a router: which rows do what, their labels, the recipe, the record, the thresholds."""
 
 from __future__ import annotations
 
 import datetime
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Final
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hybrid_llm.errors import ConfigError, EncoderError, LabelError, MissingExtraError, TableError
+from hybrid_llm.errors import HybridLLMWarning, LabelError, MissingExtraError, TableError
 from hybrid_llm.labels import make_labels
 from hybrid_llm.level import ALWAYS_SMALL
 from hybrid_llm.router import Router, SeenRows, TrainingRecord
-from hybrid_llm.scoring import EmbeddingScorer, Encoder, features_of
+from hybrid_llm.scoring import Encoder, Progress
 from hybrid_llm.table import PairTable, hash_fraction
+from hybrid_llm.training import full, head
 from hybrid_llm.training.config import TrainConfig
-from hybrid_llm.training.fitted import Fitted
-from hybrid_llm.training.head import Rows, choose, fit_head
-from hybrid_llm.training.recipe import recipe_of
+from hybrid_llm.training.fitted import BoolArray, FitRecipe, FloatArray
 
 if TYPE_CHECKING:
     from hybrid_llm.table import QualityTable
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-Progress = Callable[[str, int, int], None]
+RECIPES: Final[Mapping[str, FitRecipe]] = {"head": head.fit, "full": full.fit}
 
 LEAST_ROWS: Final = 30
 QUANTILES: Final = 1000
 """Points of the fixed sequence that a certificate tests."""
-CHUNK: Final = 256
-SMALL_PROBLEM: Final = 2000
-"""Rows below which one thread fits in a second or two."""
+TRIED_ROWS: Final = 8287
+"""Training rows up to which ``benchmarks/full.py`` compared both recipes; ``full`` was clearly better on none."""
 _LIBRARIES: Final = ("hybrid-llm", "numpy", "onnxruntime", "tokenizers", "scikit-learn")
-_RECOVERABLE: Final = (
-    "The landmarks of the head are features of up to {n} training queries. Whoever has the folder can check whether a "
-    "query that they guess is among them, and could approximately reconstruct texts from the embeddings: treat the "
-    "folder as you treat the training queries."
-)
 
 
 def train(
@@ -93,18 +83,9 @@ def train(
             "calibrate the shipped router instead (hybrid-llm calibrate)."
         )
     recipe = recipe_of(config, len(rows))
-    if recipe == "full" and encoder is not None:
-        raise ConfigError(
-            "encoder= is one to serve with; the recipe full fine-tunes a model: TrainConfig(encoder=...)."
-        )
     heldout = np.array([hash_fraction(f"held-out {i}") < config.heldout for i in rows.ids])
     labels, t = _labels(rows, heldout, config)
-    if recipe == "full":
-        from hybrid_llm.training.full import fit_network
-
-        fitted = fit_network(rows, labels, heldout, config, progress)
-    else:
-        fitted = _fit_head(rows, labels, heldout, config, encoder or Encoder.load(config.encoder), progress)
+    fitted = RECIPES[recipe](rows, labels, heldout, config, encoder=encoder, progress=progress)
     record = TrainingRecord(
         small=pair.small,
         large=pair.large,
@@ -127,44 +108,30 @@ def train(
     return router.calibrate(pair.split("validation")) if "validation" in pair.splits else router
 
 
-def _fit_head(
-    rows: PairTable,
-    labels: FloatArray,
-    heldout: BoolArray,
-    config: TrainConfig,
-    encoder: Encoder,
-    progress: Progress | None,
-) -> Fitted:
-    if encoder.dim == 1:
-        raise EncoderError(f"{encoder.id} is the fine-tuned network of a router; choose an exported encoder.")
-    features = _features(encoder, rows, progress)
-    material = Rows(features, labels, rows.mean_small - rows.mean_large, rows.mean_small, rows.mean_large)
-    with _calm_threads(len(rows)):
-        setting, figures = choose(material, heldout, config)
-        fitted = fit_head(material, setting, config)
-    return Fitted(
-        scorer=EmbeddingScorer(encoder, fitted.head),
-        scores=fitted.left_out_scores,
-        found_signal=fitted.found_signal,
-        chosen=setting.as_dict(),
-        heldout=figures,
-        n_fit=len(rows),
-        recoverable=_RECOVERABLE.format(n=f"{len(fitted.head.landmarks):,}"),
-        settings=config.as_dict(),
-    )
-
-
-def _calm_threads(rows: int) -> AbstractContextManager[object]:
-    """Keep small problems on one thread: on a busy machine BLAS threads wait for each other more than they work."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1, user_api="blas") if rows < SMALL_PROBLEM else nullcontext()
-
-
 def _named(small: str | None, large: str | None) -> tuple[str, str]:
     if small is None or large is None:
         raise TypeError("train() needs the names of both models in the table: small=..., large=...")
     return small, large
+
+
+def recipe_of(config: TrainConfig, rows: int) -> Literal["head", "full"]:
+    """Return the recipe to follow; ``auto`` is ``head``, since fine-tuning has not paid where it was measured.
+
+    Args:
+        config: The settings.
+        rows: Training rows.
+    """
+    if config.recipe != "full":
+        return "head"
+    if rows <= TRIED_ROWS:
+        warnings.warn(
+            f"With {rows:,} training rows the recipe full is likely no better than head: on no pair measured was it "
+            f"clearly better, with up to {TRIED_ROWS:,} rows and a small encoder (docs/training.md). Train both, and "
+            "compare: hybrid-llm evaluate",
+            HybridLLMWarning,
+            stacklevel=3,
+        )
+    return "full"
 
 
 def _labels(rows: PairTable, heldout: BoolArray, config: TrainConfig) -> tuple[FloatArray, float]:
@@ -181,16 +148,6 @@ def _labels(rows: PairTable, heldout: BoolArray, config: TrainConfig) -> tuple[F
             f"{'small' if labels[0] > 0 else 'large'}, or measure quality on a finer scale."
         )
     return labels, t
-
-
-def _features(encoder: Encoder, rows: PairTable, progress: Progress | None) -> NDArray[np.float32]:
-    parts = []
-    for start in range(0, len(rows), CHUNK):
-        queries = rows.queries[start : start + CHUNK]
-        parts.append(features_of(queries, encoder)[0])
-        if progress:
-            progress("Reading queries", start + len(queries), len(rows))
-    return np.concatenate(parts)
 
 
 def _quantiles(scores: FloatArray) -> tuple[float, ...]:

@@ -2,6 +2,6 @@
 
 from hybrid_llm.training.full.checkpoints import remove_checkpoints
 from hybrid_llm.training.full.devices import first_process
-from hybrid_llm.training.full.full import fit_network
+from hybrid_llm.training.full.recipe import fit
 
-__all__ = ["first_process", "fit_network", "remove_checkpoints"]
+__all__ = ["first_process", "fit", "remove_checkpoints"]

@@ -1,4 +1,4 @@
-"""Checkpoints: from where an interrupted run goes on to the same result.
+"""The checkpoints of a run, from which it goes on to the same result when it was interrupted.
 
 ::
 
@@ -40,7 +40,7 @@ _OURS: Final = re.compile(r"(\.new-.*|(step|best)-\d{8})")
 
 @dataclass(frozen=True, eq=False)
 class Saved:
-    """A checkpoint that was read.
+    """A checkpoint as it was read: the state of the run and the tensors.
 
     Args:
         state: What ``save`` was given, plain JSON values.

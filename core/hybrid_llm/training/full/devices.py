@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from hybrid_llm.errors import ConfigError
-from hybrid_llm.training.full_settings import FineTuneSettings
+from hybrid_llm.training.config import FineTuneSettings
 
 if TYPE_CHECKING:
     import torch

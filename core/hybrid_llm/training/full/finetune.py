@@ -7,7 +7,7 @@ would have ended without the interruption.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,24 +16,24 @@ from numpy.typing import NDArray
 
 from hybrid_llm.errors import ConfigError
 from hybrid_llm.metrics import tradeoff_curve
+from hybrid_llm.scoring import Progress
 from hybrid_llm.table import hash64
+from hybrid_llm.training.config import FineTuneSettings
 from hybrid_llm.training.full.batches import IntArray, length_grouped, padded, steps_of, steps_per_epoch
 from hybrid_llm.training.full.checkpoints import Checkpoints
 from hybrid_llm.training.full.devices import Devices
 from hybrid_llm.training.full.network import parameter_groups
 from hybrid_llm.training.full.run_state import Clock, Epoch, Run, rate_share
-from hybrid_llm.training.full_settings import FineTuneSettings
 
 if TYPE_CHECKING:
     import torch
 
 FloatArray = NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class TokenRows:
-    """Rows to fit or to judge by.
+    """Rows as token ids, with their labels and qualities: to fit, or to judge by.
 
     Args:
         ids: Token ids of n queries.
@@ -50,7 +50,7 @@ class TokenRows:
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What fine-tuning came to; the network holds the weights of the best epoch.
+    """The epochs of a fine-tuning, and which of them the network holds.
 
     Args:
         epochs: Each epoch that was run.
@@ -122,7 +122,7 @@ def fine_tune(
         run.end_step(loss)
         ended = run.step % per_epoch == 0
         if ended:
-            better = run.end_epoch(*(evaluate(network, held, settings, devices) if held else (None, None)))
+            better = run.end_epoch(*(loss_and_apgr(network, held, settings, devices) if held else (None, None)))
             if better and held:
                 best_weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
                 if checkpoints and devices.first:
@@ -142,7 +142,9 @@ def fine_tune(
     return FineTuned(tuple(run.epochs), best, run.step)
 
 
-def evaluate(network: Any, rows: TokenRows, settings: FineTuneSettings, devices: Devices) -> tuple[float, float | None]:
+def loss_and_apgr(
+    network: Any, rows: TokenRows, settings: FineTuneSettings, devices: Devices
+) -> tuple[float, float | None]:
     """Return the mean loss on rows, and the APGR of the logits (None where it is not defined)."""
     found = logits(network, rows.ids, settings, devices)
     loss = np.mean(np.maximum(found, 0) - found * rows.labels + np.log1p(np.exp(-np.abs(found))))

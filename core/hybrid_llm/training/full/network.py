@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from hybrid_llm.errors import ConfigError, EncoderError
-from hybrid_llm.training.full_settings import FineTuneSettings
+from hybrid_llm.training.config import FineTuneSettings
 from hybrid_llm.training.onnx.graph import pool
 from hybrid_llm.training.onnx.hub import load_model
 

@@ -1,5 +1,5 @@
 """The recipe ``head``: a kernel head on the frozen encoder, fitted in seconds without torch."""
 
-from hybrid_llm.training.head.head import LEAST_SLOPE, Rows, choose, fit_head, platt
+from hybrid_llm.training.head.recipe import fit
 
-__all__ = ["LEAST_SLOPE", "Rows", "choose", "fit_head", "platt"]
+__all__ = ["fit"]

@@ -25,7 +25,7 @@ LINEAR = 0.02
 
 
 class KernelRidge:
-    """Prepares a kernel problem once, then solves it for any target and strength.
+    """A kernel regression that is prepared once and then solved for any target and strength.
 
     Args:
         inputs: Shape (n, d), scaled so that the kernel is exp(-|a - b|^2).

@@ -149,3 +149,15 @@ def quantised(model: ModelProto, kind: Quantise, *, per_channel: bool = True, re
             weight_type=QuantType.QInt8 if kind == "int8" else QuantType.QUInt8,
         )
         return _stripped(onnx.load(path))
+
+
+def described(kind: Quantise | None, *, per_channel: bool = True, reduce_range: bool = True) -> str:
+    """Return in words what :func:`quantised` did, ``"none"`` where it was not asked.
+
+    Example:
+        >>> described("int8")
+        'int8 dynamic, per channel, 7 bits'
+    """
+    if kind is None:
+        return "none"
+    return f"{kind} dynamic, per {'channel' if per_channel else 'tensor'}, {7 if reduce_range else 8} bits"

@@ -1,4 +1,4 @@
-"""Where a model comes from: a folder, or the Hugging Face hub; weights in safetensors only, and no code."""
+"""The loading of a model from a folder or the Hugging Face hub: weights in safetensors only, and no code."""
 
 from __future__ import annotations
 

@@ -1,0 +1,121 @@
+"""The options of a pair, one frozen object that is checked when it is made; and those of one call."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from typing import Any, Final
+
+from hybrid_llm.dispatch.policy import Allowed
+from hybrid_llm.errors import ConfigError, LevelError
+from hybrid_llm.event import Observes
+from hybrid_llm.level import Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairOptions:
+    """How a pair decides and what it does when an arm breaks.
+
+    Args:
+        quality: Share of the large model's quality to keep, in (0, 1].
+        cost_advantage: Share of queries to send to small, in [0, 1].
+        threshold: The score from which on small answers, in [0, 2]. At most one of these three; without any, the
+            router's default level.
+        allowed: The least and the most that requests may choose, in the units of the level above (quality when there
+            is none); forced routes count as its two ends. ``None`` leaves them free.
+        fallback_to_large: Whether large answers when small is down.
+        fallback_to_small: Whether small answers when large is down.
+        small_timeout: Seconds that small has until its first token (its whole answer, when it is not streamed);
+            ``None`` waits as long as the arm does.
+        observers: Who is told of each request; see :class:`~hybrid_llm.event.Observer`.
+
+    Raises:
+        LevelError: Two levels, one out of range, or a range that is none.
+        ConfigError: ``small_timeout`` is not positive, or an observer is neither an ``Observer`` nor a function.
+
+    Example:
+        >>> PairOptions(quality=0.95).level
+        Level(kind='quality', value=0.95)
+    """
+
+    quality: float | None = None
+    cost_advantage: float | None = None
+    threshold: float | None = None
+    allowed: Sequence[float] | None = None
+    fallback_to_large: bool = True
+    fallback_to_small: bool = False
+    small_timeout: float | None = None
+    observers: Sequence[Observes] = ()
+    level: Level | None = field(init=False)
+    range: Allowed | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Check the values, and read the level once."""
+        level = Level.of(quality=self.quality, cost_advantage=self.cost_advantage, threshold=self.threshold)
+        object.__setattr__(self, "level", level)
+        object.__setattr__(self, "range", Allowed.of(self.allowed, level))
+        if self.small_timeout is not None and not self.small_timeout > 0:
+            raise ConfigError(f"small_timeout={self.small_timeout} must be a number of seconds > 0, or None.")
+        for observer in self.observers:
+            if not (callable(observer) or callable(getattr(observer, "finished", None))):
+                raise ConfigError(
+                    f"observers= takes functions of an event, or objects with finished(event); got {observer!r}."
+                )
+
+
+LEVELS: Final = ("quality", "cost_advantage", "threshold")
+"""The names of a level's kinds, of which a call chooses one."""
+OF_A_CALL: Final = (*LEVELS, "route")
+"""What a call may choose for itself."""
+OPTIONS: Final = tuple(option.name for option in fields(PairOptions) if option.init)
+"""The names of a pair's options, as every adapter takes them."""
+
+
+def split_options(kwargs: Mapping[str, Any], own: Container[str] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the keyword arguments of a call into those of the pair and those of the arm.
+
+    Args:
+        kwargs: The keyword arguments.
+        own: Names that are the arm's, whatever they look like.
+
+    Raises:
+        LevelError: A name looks like a misspelt option of the pair.
+
+    Example:
+        >>> split_options({"quality": 0.9, "temperature": 0})
+        ({'quality': 0.9}, {'temperature': 0})
+    """
+    options = {name: value for name, value in kwargs.items() if name in OF_A_CALL and name not in own}
+    rest = {name: value for name, value in kwargs.items() if name not in options}
+    if rest:
+        refuse_near_miss((name for name in rest if name not in own), OF_A_CALL)
+    return options, rest
+
+
+def refuse_near_miss(names: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse a name that is nearly one of ours: it would be handed on, and its level silently lost.
+
+    Raises:
+        LevelError: There is one; the message has the near name.
+    """
+    for name in names:
+        if near := _near(name, tuple(known)):
+            raise LevelError(f"There is no option {name!r}; did you mean {near!r}?")
+
+
+@lru_cache(maxsize=1024)
+def _near(name: str, known: tuple[str, ...]) -> str | None:
+    """Return the name that this one is a slip of; ``None`` for a name that is known, or unlike all."""
+    alike = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return alike[0] if alike and name not in known else None
+
+
+def level_of(options: Mapping[str, Any]) -> Level | None:
+    """Return the level that a mapping names, if any.
+
+    Raises:
+        LevelError: It names two, or one out of range.
+    """
+    return Level.of(**{name: options.get(name) for name in LEVELS})

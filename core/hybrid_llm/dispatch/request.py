@@ -1,0 +1,119 @@
+"""What a request asks of an arm, free of any framework, and what an arm can serve."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
+from typing import Final
+
+from hybrid_llm.decision import Decision, Reason, Route
+from hybrid_llm.level import Level
+
+FOLLOW_UP_WORDS: Final = 6
+"""A text of fewer words than this after an answer is a follow-up."""
+FUNCTION: Final = "function"
+"""The kind of tool that is a function of the user's program; others are built into a provider."""
+_LETTERS: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words; and Korean, where few words say much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to a pair of arms, free of any framework.
+
+    Args:
+        text: The query: the user's last words, or whatever the caller wants scored.
+        turns: The user's earlier texts that were answered, oldest first.
+        tokens: An estimate of the tokens of the whole prompt.
+        modalities: What it holds besides text: ``"image"``, ``"file"``, ``"audio"``, ``"video"``.
+        tools: The kinds of tools that come with it: ``"function"``, or the type of a provider's own.
+        forced_tool: Whether the model has to call a tool, or a certain one.
+        structured: Whether the answer has to follow a schema.
+        level: The level that the caller chose; ``None`` is the policy's.
+        route: The route that the caller forces, if any.
+        previous: The decision of the turn before, where it is known.
+        same_turn: Whether ``previous`` was taken for this very text, and this is a later step of a tool loop.
+        trusted: Whether ``previous`` was kept by the program itself, and did not come with the request: then it holds
+            whatever requests may choose.
+        without_text: Where the request goes when it has no text to score: the framework's own errands.
+        method: What the caller's program called, for observers: ``"invoke"``, ``"chat"``.
+
+    Example:
+        >>> Request("yes, do it", turns=("Book the flight to Lima.",)).is_follow_up
+        True
+    """
+
+    text: str
+    turns: Sequence[str] = ()
+    tokens: int = 0
+    modalities: frozenset[str] = frozenset()
+    tools: frozenset[str] = frozenset()
+    forced_tool: bool = False
+    structured: bool = False
+    level: Level | None = None
+    route: Route | None = None
+    previous: Decision | None = None
+    same_turn: bool = False
+    trusted: bool = False
+    without_text: Route = "large"
+    method: str = ""
+
+    @property
+    def is_follow_up(self) -> bool:
+        """Whether the text says too little to be scored alone, and there is a turn before."""
+        return (len(self.turns) > 0 or self.previous is not None) and is_short(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an arm can serve; the defaults are for one that nothing is known of.
+
+    Args:
+        model: Its name, for warnings and observers; empty when unknown.
+        context_window: Tokens that it reads; ``None`` when unknown.
+        modalities: What it reads besides text; ``None`` is anything.
+        tools: The kinds of tools that it calls; ``None`` is any.
+        forced_tool: Whether it can be made to call a tool.
+        structured: Whether it can be made to follow a schema.
+    """
+
+    model: str = field(default="", kw_only=True)
+    context_window: int | None = None
+    modalities: frozenset[str] | None = frozenset()
+    tools: frozenset[str] | None = frozenset({FUNCTION})
+    forced_tool: bool = False
+    structured: bool = True
+
+    @classmethod
+    def unlimited(cls, model: str = "") -> Capabilities:
+        """Return those of an arm to which no gate applies: a chain that does what it likes with its input."""
+        return cls(model=model, modalities=None, tools=None, forced_tool=True)
+
+    def missing(self, request: Request) -> Reason | None:
+        """Return what the arm lacks for a request, ``None`` when it can serve it."""
+        if self.modalities is not None and request.modalities - self.modalities:
+            return "modality"
+        if self.tools is not None and request.tools - self.tools:
+            return "tools"
+        if request.forced_tool and not self.forced_tool:
+            return "tools"
+        if request.structured and not self.structured:
+            return "structured_output"
+        if self.context_window is not None and request.tokens > self.context_window:
+            return "context"
+        return None
+
+
+def is_short(text: str) -> bool:
+    """Return whether a text says too little to be scored alone."""
+    words = islice(_word().finditer(text), FOLLOW_UP_WORDS)  # no more of them: a text may be a whole book
+    return bool(text.strip()) and sum(1 for _ in words) < FOLLOW_UP_WORDS
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    """Return the pattern of a word ("don't" is one), or of one letter of these scripts; milliseconds to compile."""
+    return re.compile(rf"[{_LETTERS}]|[^\W{_LETTERS}]+(?:['\u2019][^\W{_LETTERS}]+)*")

@@ -1,0 +1,67 @@
+"""The parts of a router: what a folder holds, a card describes and a :class:`Router` is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hybrid_llm.scoring import TrainedScorer
+
+if TYPE_CHECKING:
+    from hybrid_llm.calibration import Calibration
+    from hybrid_llm.certify import Menu
+    from hybrid_llm.router.record import TrainingRecord
+    from hybrid_llm.scoring import Scorer
+
+
+@dataclass(frozen=True, eq=False)
+class RouterParts:
+    """The parts of a router.
+
+    Args:
+        scorer: What scores.
+        calibration: Thresholds measured for one pair of models.
+        certificate: Thresholds with a proof, for the same pair.
+        record: What training did, for a trained router.
+        path: The folder that all this was read from.
+    """
+
+    scorer: Scorer
+    calibration: Calibration | None = None
+    certificate: Menu | None = None
+    record: TrainingRecord | None = None
+    path: Path | None = None
+
+    @property
+    def id(self) -> str:
+        """Content hash of all that the scores depend on."""
+        return self.scorer.id
+
+    @property
+    def features(self) -> int:
+        """Version of the text features that the scorer reads; 1 for one that reads none of them."""
+        return self.scorer.features if isinstance(self.scorer, TrainedScorer) else 1
+
+    @property
+    def proves(self) -> bool:
+        """Whether the certificate promises anything: it is not void, and some level is feasible."""
+        menu = self.certificate
+        return menu is not None and not menu.provenance.void and any(c.feasible for c in menu.certificates)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The pairs (small, large) of the calibration and of training, in this order."""
+        return tuple((origin.small, origin.large) for origin in (self.calibration, self.record) if origin is not None)
+
+    def before_calibrating(self, small: str, large: str) -> RouterParts:
+        """Return what stays when thresholds of a pair are measured: a certificate only if it is of this pair."""
+        proved = self.certificate.provenance if self.certificate else None
+        same = proved is not None and (proved.small, proved.large) == (small, large)
+        return replace(self, calibration=None, certificate=self.certificate if same else None, path=None)
+
+    def before_certifying(self, small: str, large: str) -> RouterParts:
+        """Return what stays when a pair gets a certificate: the measured thresholds only if they are of this pair."""
+        measured = self.calibration
+        same = measured is not None and (measured.small, measured.large) == (small, large)
+        return replace(self, calibration=measured if same else None, certificate=None, path=None)

@@ -1,0 +1,116 @@
+"""What the rows of a pair give a router: measured thresholds, or thresholds with a promise."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hybrid_llm.errors import CertificateError
+from hybrid_llm.router.judging import count_seen
+from hybrid_llm.table import normal_text
+
+if TYPE_CHECKING:
+    from hybrid_llm.certify import Menu
+    from hybrid_llm.router.parts import RouterParts
+    from hybrid_llm.table import PairTable
+
+FloatArray = NDArray[np.float64]
+
+
+def calibrated(parts: RouterParts, pair: PairTable, scores: FloatArray) -> RouterParts:
+    """Return the router with thresholds measured on these rows; a certificate stays if it is of this pair.
+
+    Args:
+        parts: The router.
+        pair: n rows.
+        scores: Shape (n,), their scores by this router.
+    """
+    from hybrid_llm.calibration import calibrate
+
+    measured = calibrate(
+        scores,
+        pair.mean_small,
+        pair.mean_large,
+        small=pair.small,
+        large=pair.large,
+        data_hash=pair.data_hash,
+        features=parts.features,
+    )
+    return replace(parts.before_calibrating(pair.small, pair.large), calibration=measured)
+
+
+def certified(parts: RouterParts, pair: PairTable, scores: FloatArray, menu: Menu) -> RouterParts:
+    """Return the router with a certificate, and with thresholds of its pair, so that no router speaks of two pairs."""
+    kept = parts.before_certifying(pair.small, pair.large)
+    return replace(kept if kept.calibration else calibrated(parts, pair, scores), certificate=menu)
+
+
+def why_void(parts: RouterParts, pair: PairTable, *, allow_leak: bool) -> str:
+    """Return why a certificate from these rows is void, or nothing when training saw none of them.
+
+    Raises:
+        CertificateError: Training saw some, and that is not allowed.
+    """
+    seen = count_seen(parts, pair)
+    if seen and not allow_leak:
+        raise CertificateError(
+            f"{seen:,} of {len(pair):,} rows were seen by fitting or choosing and prove nothing: take others (--split "
+            "validation), or have a certificate that is marked void (--allow-leak; in Python allow_leak=True)."
+        )
+    return f"Fitting or choosing saw {seen:,} of the {len(pair):,} rows that it rests on." if seen else ""
+
+
+def prove(
+    parts: RouterParts,
+    pair: PairTable,
+    scores: FloatArray,
+    *,
+    max_drop: float,
+    confidence: float,
+    data: str,
+    measured_by: str,
+    void_reason: str,
+) -> Menu:
+    """Certify the quality levels of a pair, as far as the rows allow.
+
+    The thresholds are those that training fixed (without training an even grid), never quantiles of these scores.
+    Rows with equal text count once.
+
+    Args:
+        parts: The router.
+        pair: n rows.
+        scores: Shape (n,), their scores by this router.
+        max_drop: The largest quality drop to promise, in (0, 1).
+        confidence: Probability that the promise holds, in (0, 1).
+        data: Where the rows come from, in words.
+        measured_by: What scored the responses, in words.
+        void_reason: Why the certificate is void; empty when it stands.
+
+    Raises:
+        CertificateError: A value is out of range, or large scores 0 everywhere.
+    """
+    from hybrid_llm.certify import Provenance, certify_menu
+
+    return certify_menu(
+        scores,
+        pair.mean_small,
+        pair.mean_large,
+        max_drop,
+        confidence,
+        thresholds=parts.record.thresholds if parts.record else None,
+        groups=[normal_text(query) for query in pair.queries],
+        provenance=Provenance(
+            small=pair.small,
+            large=pair.large,
+            measured_by=measured_by,
+            data=data,
+            data_hash=pair.data_hash,
+            router_id=parts.id,
+            created=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            void_reason=void_reason,
+        ),
+    )

@@ -1,0 +1,79 @@
+"""Parquet: columns that are texts, numbers, lists, structs or maps, one row a query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from hybrid_llm.errors import MissingExtraError, TableError
+from hybrid_llm.table.columns import canonical_names, may_be_scores, score_columns, with_quality
+from hybrid_llm.table.encodings import not_utf8
+
+
+def parquet_rows(source: str, file: BinaryIO) -> Iterator[tuple[str, Any]]:
+    """Yield the rows of a Parquet file; ``quality`` may be a struct, a map, or one column for each model.
+
+    Args:
+        source: What messages call the file.
+        file: The file; it has to be able to seek.
+
+    Yields:
+        A place ("rows.parquet row 17") and the fields of the row, or a TableError where it cannot be read.
+
+    Raises:
+        TableError: The file cannot be read.
+        MissingExtraError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError.of(f"Reading {source}", "parquet") from None
+    number = 0
+    try:
+        parquet = pq.ParquetFile(file)
+        names = canonical_names(source, parquet.schema_arrow.names)
+        said = score_columns(names)
+        scores = said if said is not None else _number_columns(pa, names, parquet.schema_arrow.types)
+        for batch in parquet.iter_batches():
+            for row in _rows_of_batch(pa, batch.rename_columns(names)):
+                number += 1
+                place = f"{source} row {number}"
+                if isinstance(row, str):
+                    yield place, TableError(f"{place}: {row}")
+                else:
+                    yield place, with_quality(row, scores, guessed=said is None)
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{source} cannot be read as Parquet after row {number}: {error}") from error
+
+
+def _number_columns(pa: Any, names: list[str], types: list[Any]) -> dict[str, str]:
+    """Return {column: model} of the columns of numbers, or of lists of them, that have no other meaning."""
+
+    def holds_numbers(kind: Any) -> bool:
+        kind = kind.value_type if pa.types.is_list(kind) or pa.types.is_large_list(kind) else kind
+        return any(test(kind) for test in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean))
+
+    pairs = zip(names, types, strict=True)
+    return {name: name for name, kind in pairs if may_be_scores(name) and holds_numbers(kind)}
+
+
+def _rows_of_batch(pa: Any, batch: Any) -> Iterator[dict[str, Any] | str]:
+    """Yield the rows of a batch; where one cannot be turned into Python values, say why and go on behind it."""
+    try:
+        yield from batch.to_pylist(maps_as_pydicts="strict")
+    except (UnicodeDecodeError, KeyError):
+        for number in range(len(batch)):
+            yield _row(batch.slice(number, 1))
+
+
+def _row(batch: Any) -> dict[str, Any] | str:
+    row: dict[str, Any] = {}
+    for name in batch.schema.names:
+        try:
+            row.update(batch.select([name]).to_pylist(maps_as_pydicts="strict")[0])
+        except UnicodeDecodeError as error:
+            return f"field '{name}' is {not_utf8(error.object)}"
+        except KeyError as error:
+            return f"field '{name}' names {error} twice; keep one"
+    return row

@@ -1,0 +1,119 @@
+"""How a trace shows where a request went: a tag and metadata at the start of the run, the message at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
+
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForChainRun,
+    BaseCallbackHandler,
+    BaseCallbackManager,
+    CallbackManagerForChainRun,
+    Callbacks,
+)
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import LLMResult
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import patch_config
+
+from hybrid_llm.decision import KEY, Decision
+
+Value = TypeVar("Value")
+Run = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
+
+
+def tags_and_metadata(decision: Decision) -> tuple[list[str], dict[str, Any]]:
+    """Return what the run of an arm is marked with: ``route:small`` or ``route:large``, and the whole decision."""
+    return [f"route:{decision.route}"], {KEY: decision.as_dict()}
+
+
+def traced(config: RunnableConfig, decision: Decision, callbacks: Callbacks = None) -> RunnableConfig:
+    """Return a config whose run, and the runs below it, are marked with a decision.
+
+    Args:
+        config: The config; not changed.
+        decision: Where the request goes.
+        callbacks: Take the place of the config's own.
+    """
+    tags, metadata = tags_and_metadata(decision)
+    return {
+        **config,
+        "callbacks": callbacks if callbacks is not None else config.get("callbacks"),
+        "tags": [*(config.get("tags") or []), *tags],
+        "metadata": {**(config.get("metadata") or {}), **metadata},
+    }
+
+
+def child_config(
+    config: RunnableConfig,
+    run: Run,
+    decision: Decision,
+    *,
+    inherit: bool = False,
+) -> RunnableConfig:
+    """Return the config of an arm's run, which is marked with the decision.
+
+    Args:
+        config: The config of the run above.
+        run: That run.
+        decision: Where the request goes.
+        inherit: Whether the runs below the arm's are marked too: those of a chain around one model.
+    """
+    tags, metadata = tags_and_metadata(decision)
+    callbacks = run.get_child()
+    callbacks.add_tags(tags, inherit=inherit)
+    callbacks.add_metadata(metadata, inherit=inherit)
+    if callbacks.handlers:
+        put_first(callbacks, [ShowsDecision(decision)], inherit=inherit)
+    return patch_config(config, callbacks=callbacks)
+
+
+def put_first(callbacks: BaseCallbackManager, handlers: Sequence[BaseCallbackHandler], *, inherit: bool) -> None:
+    """Put handlers before all others, so that these see what comes out of the first ones."""
+    callbacks.handlers[:0] = handlers
+    if inherit:
+        callbacks.inheritable_handlers[:0] = handlers
+
+
+class First(BaseCallbackHandler):
+    """A handler that is called before the others.
+
+    LangChain merges the handlers of two configs as sets; those hand out a hash of 0 first.
+    """
+
+    run_inline = True
+
+    def __hash__(self) -> int:
+        """Return 0."""
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether this is the same handler."""
+        return self is other
+
+
+class ShowsDecision(First):
+    """Puts the decision on the answer that the other handlers are shown at the end of an arm's run."""
+
+    def __init__(self, decision: Decision) -> None:
+        self._decision = decision
+
+    def on_llm_end(self, response: LLMResult, **_: Any) -> None:
+        # copies: the arm's own cache may hold these very messages
+        response.generations[:] = [
+            [
+                one.model_copy(update={"message": with_decision(one.message, self._decision)})
+                if hasattr(one, "message")
+                else one
+                for one in cast("list[Any]", generations)
+            ]
+            for generations in response.generations
+        ]
+
+
+def with_decision(output: Value, decision: Decision) -> Value:
+    """Return a copy of a chat message (or the first chunk of one) with the decision; any other output as it is."""
+    if not isinstance(output, AIMessage):
+        return output
+    return output.model_copy(update={"response_metadata": {**output.response_metadata, KEY: decision.as_dict()}})
