@@ -11,7 +11,8 @@ from safetensors.numpy import load_file
 
 from hybrid_llm import HybridLLMWarning, Router
 from hybrid_llm.errors import LevelError
-from hybrid_llm.scoring import UNFAMILIAR, squash, text_features
+from hybrid_llm.scoring import UNFAMILIAR, EmbeddingScorer, squash, text_features
+from hybrid_llm.scoring.cache import ScoreCache
 from hybrid_llm.testing import FixedScorer
 
 STORED = Path(__file__).parent / "stored" / "format_1"
@@ -107,3 +108,14 @@ def test_thresholds_of_other_features_are_refused_with_the_command_that_redoes_t
         stale.decide(USUAL, quality=0.9)
     assert stale.decide(USUAL, threshold=0.0).route == "small"
     assert stale.calibrate(table.pair("small", "large").split("validation")).threshold_for(quality=0.9) >= 0
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_a_text_is_read_once_also_when_the_memory_is_too_small_for_the_call(trained, monkeypatch):
+    read, reading = [], EmbeddingScorer._pass
+    monkeypatch.setattr(EmbeddingScorer, "_pass", lambda self, texts: read.extend(texts) or reading(self, texts))
+    known = trained.scorer
+    router = trained.made_of(replace(trained.parts, scorer=replace(known, cache=ScoreCache(entries=1))))
+    router.decide_many([USUAL, ODD], quality=0.9)
+    await router.adecide_many(["one", "two"], quality=0.9)
+    assert sorted(read) == sorted([USUAL, ODD, "one", "two"])

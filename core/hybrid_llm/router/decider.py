@@ -137,10 +137,9 @@ class Decider:
         plan = self._plan(queries, levels, require_certified)
         try:
             scored = self._scoring.score(plan.texts) if plan.texts else ()
-            familiar = self._scoring.familiarity(plan.texts)
         except Exception as error:  # noqa: BLE001 - whatever a scorer raises, the user still gets an answer
             return self._decide_unscored(plan, error)
-        return self._decide(plan, zip(*scored, familiar, strict=True) if plan.texts else ())
+        return self._decide(plan, zip(*scored, strict=True))
 
     async def adecide(self, query: str, **options: Unpack[LevelOptions]) -> Decision:
         """Do what :meth:`decide` does, with its options, without blocking the event loop."""
@@ -163,10 +162,9 @@ class Decider:
         plan = self._plan(queries, levels, require_certified)
         try:
             scored = await self._scoring.ascore(plan.texts) if plan.texts else ()
-            familiar = self._scoring.familiarity(plan.texts)
         except Exception as error:  # noqa: BLE001 - as in decide_each
             return self._decide_unscored(plan, error)
-        return self._decide(plan, zip(*scored, familiar, strict=True) if plan.texts else ())
+        return self._decide(plan, zip(*scored, strict=True))
 
     def threshold_for(
         self,

@@ -50,29 +50,14 @@ class RememberingScorer(ABC):
 
     def score(self, queries: Sequence[str]) -> FloatArray:
         """Return p(x), shape (n,), inside (0, 1)."""
-        return self.score_with_truncation(queries)[0]
+        return self.score_in_full(queries)[0]
 
-    def score_with_truncation(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray]:
-        """Return p(x) and whether each query was longer than the encoder reads, both of shape (n,)."""
-        scores, truncated, _ = self._columns(queries)
-        return scores, truncated
+    def score_in_full(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray, FloatArray]:
+        """Return p(x), whether each query was longer than the encoder reads, and how familiar it is.
 
-    def familiarity(self, queries: Sequence[str]) -> FloatArray:
-        """Return how like the training queries each query is, shape (n,); NaN where nobody measured it.
-
-        A text that was just scored is not read again.
+        All are of shape (n,). Familiarity is the share of training queries that were less like the others; NaN where
+        nobody measured it.
         """
-        return self._columns(queries)[2]
-
-    def recall(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray] | None:
-        """Return what :meth:`score_with_truncation` would, if it can be had at once from memory."""
-        if sum(map(len, queries)) > AT_ONCE:
-            return None
-        scored = self.cache.get(queries)
-        return None if None in scored else _columns(scored)[:2]
-
-    def _columns(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray, FloatArray]:
-        """Return scores, what was cut, and familiarity of each query."""
         scores, truncated, familiar = np.zeros(len(queries)), np.zeros(len(queries), dtype=bool), np.zeros(len(queries))
         for start in range(0, len(queries), CHUNK):
             some = queries[start : start + CHUNK]
@@ -85,6 +70,13 @@ class RememberingScorer(ABC):
             part = slice(start, start + len(some))
             scores[part], truncated[part], familiar[part] = _columns([known[text] for text in some])
         return scores, truncated, familiar
+
+    def recall(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray, FloatArray] | None:
+        """Return what :meth:`score_in_full` would, if it can be had at once from memory."""
+        if sum(map(len, queries)) > AT_ONCE:
+            return None
+        scored = self.cache.get(queries)
+        return None if None in scored else _columns(scored)
 
     @abstractmethod
     def _pass(self, texts: list[str]) -> list[Scored]:
