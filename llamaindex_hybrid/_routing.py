@@ -48,7 +48,7 @@ class Ask(Generic[T]):
                 f"{self.method}() needs a function-calling model, and {arm.side} ({arm.name}) is none. If it can call "
                 "functions, say so where it is made: is_function_calling_model=True."
             )
-        llm, settings = settings_for(pair, arm, self.settings, tools=self.tools)
+        llm, settings = settings_for(pair, arm.side, arm.llm, self.settings, tools=self.tools)
         args, kwargs = self.arguments(arm, settings)
         return getattr(llm, self.method)(*args, **kwargs)
 
