@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
 from hybrid_llm.dispatch import FUNCTION, Capabilities, PairState
+from langchain_hybrid._answers import ANSWERS, closes, model_in
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -22,7 +24,9 @@ def pair_of(
     """Return the core's pair of two arms, see :class:`hybrid_llm.Pair`."""
     from hybrid_llm.dispatch import Pair  # what calls is loaded when there is something to call
 
-    return Pair(router, small=capabilities_of(small), large=capabilities_of(large), state=state, **options)
+    return Pair(
+        router, small=capabilities_of(small), large=capabilities_of(large), answers=ANSWERS, state=state, **options
+    )
 
 
 def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
@@ -31,12 +35,13 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     A chat model without a profile is taken to call functions and to follow a schema, not to read images or files,
     and not to be made to call a tool (Ollama ignores ``tool_choice``): give it one, ``ChatOllama(profile={...})``,
     where it can do more. One whose class has no ``bind_tools`` calls none. To any other runnable no gate applies,
-    because what it does with its input is its own.
+    because what it does with its input is its own; but one that ends in a chat model has to answer something.
     """
     while isinstance(arm, RunnableBinding):
         arm = arm.bound
     if not isinstance(arm, BaseChatModel):
-        return Capabilities.unlimited()
+        model = model_in(arm)
+        return replace(Capabilities.unlimited(), speaks=model is not None, closes=closes(model))
     profile: dict[str, Any] = {**(arm.profile or {})}
     calls = type(arm).bind_tools is not BaseChatModel.bind_tools
     follows = calls or type(arm).with_structured_output is not BaseChatModel.with_structured_output
@@ -48,4 +53,6 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         tools=frozenset({FUNCTION} if calls and profile.get("tool_calling", True) else ()),
         forced_tool=bool(profile.get("tool_choice", False)),
         structured=follows and bool(profile.get("structured_output", True)),
+        speaks=True,
+        closes=closes(arm),
     )

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSequence
 from pydantic import PrivateAttr
 
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import Request
+from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._trace import Run, child_config, with_decision
@@ -47,7 +48,7 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         missing: list[NotImplementedError] = []
         for side, arm in (("small", pair.small), ("large", pair.large)):
             try:
-                chains[side] = arm.with_structured_output(schema, **options)
+                chains[side] = _checked(arm.with_structured_output(schema, **options), shows_nothing=side == "large")
             except NotImplementedError as error:
                 missing.append(error)
                 chains[side] = RunnableLambda(_raising(error))
@@ -120,6 +121,55 @@ class _Answering(Runnable[Any, Any]):
         if isinstance(output, Mapping) and isinstance(output.get("raw"), BaseMessage):
             return type(output)({**output, "raw": with_decision(output["raw"], self._decision)})  # type: ignore[call-arg]
         return output
+
+
+class _Check(Runnable[Any, Any]):
+    """Stands between a model and what parses its answer, which would make something of half an answer.
+
+    It has no run of its own in the trace.
+
+    Args:
+        closes: Whether the model's answers are known to say why they end.
+        shows_nothing: Whether to hand on an answer with nothing in it: nobody else answers for large.
+    """
+
+    def __init__(self, *, closes: bool, shows_nothing: bool) -> None:
+        self._closes, self._shows_nothing = closes, shows_nothing
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        self._check(input, ANSWERS.shows(input), ANSWERS.ended(input) is not None)
+        return input
+
+    def transform(self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        chunk, shown, ended = None, False, False
+        for chunk in input:
+            shown, ended = shown or ANSWERS.shows(chunk), ended or ANSWERS.ended(chunk) is not None
+            yield chunk
+        self._check(chunk, shown, ended)
+
+    async def atransform(
+        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        chunk, shown, ended = None, False, False
+        async for chunk in input:
+            shown, ended = shown or ANSWERS.shows(chunk), ended or ANSWERS.ended(chunk) is not None
+            yield chunk
+        self._check(chunk, shown, ended)
+
+    def _check(self, last: Any, shown: bool, ended: bool) -> None:
+        if not shown and not self._shows_nothing:
+            raise ANSWERS.nothing(last)
+        if shown and not ended and self._closes:
+            raise ANSWERS.cut()
+
+
+def _checked(chain: Runnable[Any, Any], *, shows_nothing: bool) -> Runnable[Any, Any]:
+    """Return a chain of a model and a parser with a check between them; one with the raw message is checked later."""
+    model = model_in(chain.first) if isinstance(chain, RunnableSequence) else None
+    if model is None or not isinstance(chain, RunnableSequence):
+        return chain
+    check = _Check(closes=closes(model), shows_nothing=shows_nothing)
+    return RunnableSequence(chain.first, check, *chain.steps[1:], name=chain.name)
 
 
 def _raising(error: NotImplementedError) -> Callable[[Any], Any]:

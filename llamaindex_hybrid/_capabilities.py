@@ -11,6 +11,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, is_outage
+from llamaindex_hybrid._answers import closes
 
 ContextPolicy = Literal["min", "large"]
 _PATIENCE: Final = 2.0
@@ -68,6 +69,8 @@ class Arm:
             tools=kinds if calls_functions else frozenset(),
             forced_tool=self.side == "large" and calls_functions,
             structured=calls_functions or _has_its_own(self.llm, "structured_predict"),
+            speaks=True,
+            closes=closes(self.llm),
         )
 
     def metadata(self) -> LLMMetadata:

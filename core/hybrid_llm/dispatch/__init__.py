@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from hybrid_llm.dispatch.answers import Answers, has_text
     from hybrid_llm.dispatch.breaker import Breaker
     from hybrid_llm.dispatch.failover import Failover
     from hybrid_llm.dispatch.options import (
@@ -26,6 +27,7 @@ __all__ = [
     "LEVELS",
     "OF_A_CALL",
     "OPTIONS",
+    "Answers",
     "Breaker",
     "Capabilities",
     "Decided",
@@ -34,6 +36,7 @@ __all__ = [
     "PairOptions",
     "PairState",
     "Request",
+    "has_text",
     "is_outage",
     "level_of",
     "refuse_near_miss",
@@ -47,6 +50,7 @@ _HOMES = {
         ("LEVELS", "OF_A_CALL", "OPTIONS", "PairOptions", "level_of", "refuse_near_miss", "split_options"),
         "hybrid_llm.dispatch.options",
     ),
+    **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
     "Pair": "hybrid_llm.dispatch.pair",

@@ -78,9 +78,14 @@ class Capabilities:
         tools: The kinds of tools that it calls; ``None`` is any.
         forced_tool: Whether it can be made to call a tool.
         structured: Whether it can be made to follow a schema.
+        speaks: Whether an answer of it with nothing to show is a failure: that of a chat model is.
+        closes: Whether its answers are known to end with a word on why, so that one without was cut off. Of an arm
+            that has given one in a stream it is known from then on.
     """
 
     model: str = field(default="", kw_only=True)
+    speaks: bool = field(default=False, kw_only=True)
+    closes: bool = field(default=False, kw_only=True)
     context_window: int | None = None
     modalities: frozenset[str] | None = frozenset()
     tools: frozenset[str] | None = frozenset({FUNCTION})
