@@ -55,7 +55,7 @@ def shows(value: Any) -> bool:
     if not isinstance(message, AIMessage):
         return has_text(message)
     is_chunk = isinstance(message, AIMessageChunk)
-    if message.tool_calls or message.invalid_tool_calls or getattr(message, "tool_call_chunks", ()):
+    if message.tool_calls or message.invalid_tool_calls or getattr(message, "tool_call_chunks", None):
         return True
     if isinstance(message.content, str) and has_text(message.content):
         return True

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from hybrid_llm.dispatch import FUNCTION, Capabilities, PairState
+from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, PairState, Window
 from langchain_hybrid._answers import ANSWERS, closes, model_in
+from langchain_hybrid._messages import tokens_of_tools
+from langchain_hybrid._ollama import ollama_of
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -37,7 +40,9 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     where it can do more. One whose class has no ``bind_tools`` calls none. To any other runnable no gate applies,
     because what it does with its input is its own; but one that ends in a chat model has to answer something.
     """
+    tools: Sequence[Any] = ()
     while isinstance(arm, RunnableBinding):
+        tools = tools or arm.kwargs.get("tools") or ()
         arm = arm.bound
     if not isinstance(arm, BaseChatModel):
         model = model_in(arm)
@@ -45,10 +50,9 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     profile: dict[str, Any] = {**(arm.profile or {})}
     calls = type(arm).bind_tools is not BaseChatModel.bind_tools
     follows = calls or type(arm).with_structured_output is not BaseChatModel.with_structured_output
-    windows = [n for n in (profile.get("max_input_tokens"), getattr(arm, "num_ctx", None)) if isinstance(n, int)]
     return Capabilities(
         model=arm._get_ls_params().get("ls_model_name") or "",
-        context_window=min(windows, default=None),
+        context_window=_window_of(arm, profile.get("max_input_tokens"), tokens_of_tools(tools)),
         modalities=frozenset(kind for kind, key in _MODALITIES.items() if profile.get(key)),
         tools=frozenset({FUNCTION} if calls and profile.get("tool_calling", True) else ()),
         forced_tool=bool(profile.get("tool_choice", False)),
@@ -56,3 +60,21 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         speaks=True,
         closes=closes(arm),
     )
+
+
+def _window_of(arm: BaseChatModel, longest: Any, taken: int) -> int | Window | None:
+    """Return the tokens that are left for a prompt; of an Ollama what its server reads, which it is asked for.
+
+    Args:
+        arm: The chat model.
+        longest: What its profile says, if anything.
+        taken: Tokens of the tools that are bound to it.
+    """
+    asked = getattr(arm, "num_ctx", None)
+    least = min((n for n in (longest, asked) if isinstance(n, int)), default=None)
+    server = ollama_of(arm)
+    if server is not None:
+        return Window(
+            lambda: min(server.window(asked), least or sys.maxsize) - taken, assumed=(least or ASSUMED) - taken
+        )
+    return least - taken if least is not None else None

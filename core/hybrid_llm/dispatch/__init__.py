@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.answers import Answers, has_text
     from hybrid_llm.dispatch.breaker import Breaker
     from hybrid_llm.dispatch.failover import Failover
+    from hybrid_llm.dispatch.ollama import OllamaServer
     from hybrid_llm.dispatch.options import (
         LEVELS,
         OF_A_CALL,
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.pair import Pair
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
     from hybrid_llm.dispatch.state import Decided, PairState
+    from hybrid_llm.dispatch.window import ASSUMED, MEDIA_TOKENS, MESSAGE_TOKENS, Window, tokens_in
 
 __all__ = [
+    "ASSUMED",
     "FUNCTION",
     "LEVELS",
+    "MEDIA_TOKENS",
+    "MESSAGE_TOKENS",
     "OF_A_CALL",
     "OPTIONS",
     "Answers",
@@ -32,15 +37,18 @@ __all__ = [
     "Capabilities",
     "Decided",
     "Failover",
+    "OllamaServer",
     "Pair",
     "PairOptions",
     "PairState",
     "Request",
+    "Window",
     "has_text",
     "is_outage",
     "level_of",
     "refuse_near_miss",
     "split_options",
+    "tokens_in",
 ]
 
 _HOMES = {
@@ -51,6 +59,8 @@ _HOMES = {
         "hybrid_llm.dispatch.options",
     ),
     **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
+    "OllamaServer": "hybrid_llm.dispatch.ollama",
+    **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
     "Pair": "hybrid_llm.dispatch.pair",

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final
 
 from hybrid_llm.decision import Decision, Reason, Route
+from hybrid_llm.dispatch.window import Window
 from hybrid_llm.level import Level
 
 FOLLOW_UP_WORDS: Final = 6
@@ -73,7 +74,7 @@ class Capabilities:
 
     Args:
         model: Its name, for warnings and observers; empty when unknown.
-        context_window: Tokens that it reads; ``None`` when unknown.
+        context_window: Tokens that it reads; ``None`` when unknown, a window where its server has to be asked.
         modalities: What it reads besides text; ``None`` is anything.
         tools: The kinds of tools that it calls; ``None`` is any.
         forced_tool: Whether it can be made to call a tool.
@@ -86,7 +87,7 @@ class Capabilities:
     model: str = field(default="", kw_only=True)
     speaks: bool = field(default=False, kw_only=True)
     closes: bool = field(default=False, kw_only=True)
-    context_window: int | None = None
+    context_window: int | Window | None = None
     modalities: frozenset[str] | None = frozenset()
     tools: frozenset[str] | None = frozenset({FUNCTION})
     forced_tool: bool = False
@@ -107,9 +108,12 @@ class Capabilities:
             return "tools"
         if request.structured and not self.structured:
             return "structured_output"
-        if self.context_window is not None and request.tokens > self.context_window:
-            return "context"
-        return None
+        window = self.context_window(request.tokens) if callable(self.context_window) else self.context_window
+        return "context" if window is not None and request.tokens > window else None
+
+    def waits(self, tokens: int) -> bool:
+        """Return whether :meth:`missing` has to wait for a server, for a prompt of this many tokens."""
+        return callable(self.context_window) and self.context_window.waits(tokens)
 
 
 def is_short(text: str) -> bool:
