@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.output_parsers import StrOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 
@@ -30,15 +29,19 @@ def model_in(arm: Runnable[Any, Any]) -> BaseChatModel | None:
     while isinstance(arm, RunnableBinding):
         arm = arm.bound
     if isinstance(arm, RunnableSequence):
-        steps = [step for step in arm.steps if not isinstance(step, StrOutputParser)]
+        steps = [step for step in arm.steps if type(step).__name__ != "StrOutputParser"]
         return model_in(steps[-1]) if steps else None
     return arm if isinstance(arm, BaseChatModel) else None
 
 
+def classes_of(model: object) -> set[tuple[str, str]]:
+    """Return (package, class) of everything that a model is."""
+    return {(base.__module__.partition(".")[0], base.__name__) for base in type(model).__mro__}
+
+
 def closes(model: BaseChatModel | None) -> bool:
     """Return whether all answers of a chat model are known to say why they end."""
-    names = {(base.__module__.partition(".")[0], base.__name__) for base in type(model).__mro__}
-    return not _CLOSES.isdisjoint(names)
+    return not _CLOSES.isdisjoint(classes_of(model))
 
 
 def shows(value: Any) -> bool:

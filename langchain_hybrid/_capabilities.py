@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, PairState, Window
+from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, PairState, Window
 from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._messages import tokens_of_tools
 from langchain_hybrid._ollama import ollama_of
@@ -46,33 +46,41 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         arm = arm.bound
     if not isinstance(arm, BaseChatModel):
         model = model_in(arm)
-        return replace(Capabilities.unlimited(), speaks=model is not None, closes=closes(model))
+        server = ollama_of(model)
+        return replace(
+            Capabilities.unlimited(),
+            speaks=model is not None,
+            closes=closes(model),
+            wake=server.wake if server else None,
+        )
     profile: dict[str, Any] = {**(arm.profile or {})}
     calls = type(arm).bind_tools is not BaseChatModel.bind_tools
     follows = calls or type(arm).with_structured_output is not BaseChatModel.with_structured_output
+    server = ollama_of(arm)
     return Capabilities(
         model=arm._get_ls_params().get("ls_model_name") or "",
-        context_window=_window_of(arm, profile.get("max_input_tokens"), tokens_of_tools(tools)),
+        context_window=_window_of(arm, server, profile.get("max_input_tokens"), tokens_of_tools(tools)),
         modalities=frozenset(kind for kind, key in _MODALITIES.items() if profile.get(key)),
         tools=frozenset({FUNCTION} if calls and profile.get("tool_calling", True) else ()),
         forced_tool=bool(profile.get("tool_choice", False)),
         structured=follows and bool(profile.get("structured_output", True)),
         speaks=True,
         closes=closes(arm),
+        wake=server.wake if server else None,
     )
 
 
-def _window_of(arm: BaseChatModel, longest: Any, taken: int) -> int | Window | None:
+def _window_of(arm: BaseChatModel, server: OllamaServer | None, longest: Any, taken: int) -> int | Window | None:
     """Return the tokens that are left for a prompt; of an Ollama what its server reads, which it is asked for.
 
     Args:
         arm: The chat model.
+        server: Its server, where it is an Ollama.
         longest: What its profile says, if anything.
         taken: Tokens of the tools that are bound to it.
     """
     asked = getattr(arm, "num_ctx", None)
     least = min((n for n in (longest, asked) if isinstance(n, int)), default=None)
-    server = ollama_of(arm)
     if server is not None:
         return Window(
             lambda: min(server.window(asked), least or sys.maxsize) - taken, assumed=(least or ASSUMED) - taken

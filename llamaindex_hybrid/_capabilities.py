@@ -73,6 +73,7 @@ class Arm:
             structured=calls_functions or _has_its_own(self.llm, "structured_predict"),
             speaks=True,
             closes=closes(self.llm),
+            wake=self._server.wake if self._server else None,
         )
 
     def metadata(self) -> LLMMetadata:
@@ -145,8 +146,13 @@ def merged_metadata(small: Arm, large: Arm, policy: ContextPolicy) -> LLMMetadat
 
 def ollama_of(llm: LLM) -> OllamaServer | None:
     """Return the server of an ``Ollama``, by its name, to import no integration; ``None`` for any other model."""
-    if not any(
-        (base.__module__, base.__name__) == ("llama_index.llms.ollama.base", "Ollama") for base in type(llm).__mro__
-    ):
+    names = {(base.__module__, base.__name__) for base in type(llm).__mro__}
+    if ("llama_index.llms.ollama.base", "Ollama") not in names:
         return None
-    return OllamaServer(lambda: llm.client._client, llm.model)  # type: ignore[attr-defined]
+    model: Any = llm
+
+    def settings() -> dict[str, Any]:
+        options = {name: value for name, value in model._model_kwargs.items() if value is not None}
+        return {"options": options, **({} if model.keep_alive is None else {"keep_alive": model.keep_alive})}
+
+    return OllamaServer(lambda: model.client._client, model.model, settings)

@@ -19,8 +19,8 @@ from hybrid_llm.dispatch.answers import Answers
 from hybrid_llm.dispatch.attempts import Attempts
 from hybrid_llm.dispatch.breaker import Breaker
 from hybrid_llm.dispatch.first_token import OneContext, aclose, aopened, awithin, close, forget, opened, within
-from hybrid_llm.dispatch.outage import is_outage, reason_of, status_of
-from hybrid_llm.dispatch.request import Capabilities
+from hybrid_llm.dispatch.outage import is_outage, reason_of, status_of, timed_out
+from hybrid_llm.dispatch.request import Capabilities, Wakes
 from hybrid_llm.errors import ConfigError, HybridLLMWarning
 
 T = TypeVar("T")
@@ -280,7 +280,8 @@ class Failover:
 
     def _after(self, decision: Decision, error: BaseException, attempts: Attempts) -> Decision | None:
         """Note a failure before the first token; return the decision to go on with, ``None`` to raise the error."""
-        self._note(decision, error, attempts)
+        wake = self._serves(decision.route).wake if timed_out(error) else None
+        self._note(decision, error, attempts, wake)
         if not is_outage(error) or not self._may_leave(decision):
             return None
         if self.breakers[decision.route].announce():
@@ -295,10 +296,13 @@ class Failover:
                 warn_user(message)
         return decision.override(route=_other(decision.route), reason="fallback")
 
-    def _note(self, decision: Decision, error: BaseException, attempts: Attempts) -> None:
+    def _note(self, decision: Decision, error: BaseException, attempts: Attempts, wake: Wakes | None = None) -> None:
         attempts.end(error)
         breaker = self.breakers[decision.route]
-        if is_outage(error):
+        if wake is not None:  # it may only be loading its model: whether it failed is found out while large answers
+            breaker.release()
+            wake(breaker.fail)
+        elif is_outage(error):
             breaker.fail()
         elif isinstance(error, Exception) and status_of(error) is not None:
             self._found_alive(decision.route)  # it refused the request, so it is there

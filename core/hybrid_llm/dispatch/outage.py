@@ -74,10 +74,13 @@ def is_outage(error: BaseException) -> bool:
 
 
 def timed_out(error: BaseException) -> bool:
-    """Return whether an outage means that a server was reached, and gave no answer in time."""
-    names = [type(cause).__name__ for cause in _causes(error)]
-    late = any(isinstance(cause, TimeoutError) for cause in _causes(error)) or any("Timeout" in name for name in names)
-    return late and not any(name in _UNREACHED for name in names)
+    """Return whether a server was reached, as far as is known, and gave no answer in time."""
+    return any(
+        (isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__)
+        and type(cause).__name__ not in _UNREACHED
+        and status_of(cause) is None
+        for cause in _causes(error)
+    ) and is_outage(error)
 
 
 def reason_of(error: BaseException, model: str) -> str:

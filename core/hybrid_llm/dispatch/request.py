@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
@@ -19,6 +19,8 @@ FUNCTION: Final = "function"
 """The kind of tool that is a function of the user's program; others are built into a provider."""
 _LETTERS: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words; and Korean, where few words say much."""
+Wakes = Callable[[Callable[[], object]], object]
+"""Has a model loaded; calls the function that it is given when there is no use in waiting for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,14 @@ class Capabilities:
         speaks: Whether an answer of it with nothing to show is a failure: that of a chat model is.
         closes: Whether its answers are known to end with a word on why, so that one without was cut off. Of an arm
             that has given one in a stream it is known from then on.
+        wake: Has its model loaded in the background, after a call that gave up on it; calls the function it is given
+            when that was a failure all the same. ``None`` where that makes no sense.
     """
 
     model: str = field(default="", kw_only=True)
     speaks: bool = field(default=False, kw_only=True)
     closes: bool = field(default=False, kw_only=True)
+    wake: Wakes | None = field(default=None, kw_only=True)
     context_window: int | Window | None = None
     modalities: frozenset[str] | None = frozenset()
     tools: frozenset[str] | None = frozenset({FUNCTION})
