@@ -24,9 +24,6 @@ pytestmark = [
     pytest.mark.live,
     pytest.mark.allow_hosts(["127.0.0.1"]),
     pytest.mark.filterwarnings("ignore::hybrid_llm.errors.HybridLLMWarning"),
-    # a call that is given up on leaves its connection to the collector
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
 ]
 EASY = FixedScorer(0.9)
 SOON = 0.1
@@ -34,8 +31,30 @@ SOON = 0.1
 Ask = Callable[[], Any]
 
 
+LOOP = asyncio.new_event_loop()
+_opened: list[Any] = []
+
+
+def opened(small: Any) -> Any:
+    """Return a model whose clients are closed after the test."""
+    _opened.append(small)
+    return small
+
+
+@pytest.fixture(autouse=True)
+def closing() -> Iterator[None]:
+    """Close what a test opened."""
+    yield
+    time.sleep(0.5)  # what was left in the background
+    while _opened:
+        small = _opened.pop()
+        small._client.close()
+        if small._async_client is not None:
+            LOOP.run_until_complete(small._async_client.close())
+
+
 def chat(url: str, **options: Any) -> ChatHybrid:
-    small = ChatOllama(model="tiny-small", base_url=url)
+    small = opened(ChatOllama(model="tiny-small", base_url=url))
     return ChatHybrid(small, FakeListChatModel(responses=["large"]), EASY, threshold=0.5, **options)
 
 
@@ -45,18 +64,18 @@ def by_chat(url: str) -> Ask:
 
 
 def by_achat(url: str) -> Ask:
-    model, loop = chat(url, small_timeout=SOON), asyncio.new_event_loop()
-    return lambda: loop.run_until_complete(model.ainvoke("hi")).response_metadata
+    model = chat(url, small_timeout=SOON)
+    return lambda: LOOP.run_until_complete(model.ainvoke("hi")).response_metadata
 
 
 def by_chain(url: str) -> Ask:
-    small = ChatOllama(model="tiny-small", base_url=url, client_kwargs={"timeout": SOON})
+    small = opened(ChatOllama(model="tiny-small", base_url=url, client_kwargs={"timeout": SOON}))
     hybrid = RunnableHybrid(small, FakeListChatModel(responses=["large"]), EASY, threshold=0.5)
     return lambda: hybrid.invoke("hi").response_metadata
 
 
 def by_llm(url: str) -> Ask:
-    small = Ollama(model="tiny-small", base_url=url, context_window=2048, request_timeout=SOON)
+    small = opened(Ollama(model="tiny-small", base_url=url, context_window=2048, request_timeout=SOON))
     llm = HybridLLM(small, MockLLM(), EASY, threshold=0.5)
     return lambda: llm.complete("hi").additional_kwargs
 
@@ -95,7 +114,7 @@ def test_a_server_that_hangs_is_still_left_alone(chaos: ChaosServers) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"num_ctx": 2048}], ids=["nothing said", "num_ctx"])
 def test_a_prompt_that_the_server_would_cut_goes_to_large(settings: dict[str, Any], chaos: ChaosServers) -> None:
-    small = ChatOllama(model="tiny-small", base_url=chaos.ollama, **settings)
+    small = opened(ChatOllama(model="tiny-small", base_url=chaos.ollama, **settings))
     hybrid = ChatHybrid(small, FakeListChatModel(responses=["large"]), EASY, threshold=0.5)
     long = [SystemMessage("Answer in French."), HumanMessage("alpha beta gamma delta " * 3000)]
     assert hybrid.invoke(long).response_metadata["hybrid"]["reason"] == "context"
