@@ -46,7 +46,7 @@ async def test_a_time_out_wakes_the_model_and_counts_for_nothing_while_it_loads(
     reasons = [(await way(pair, SMALL, arms))[0][1].reason for _ in range(5)]
     assert reasons == ["fallback"] * 5
     assert wake.woken == 5
-    arms.chunks["small"] = ["warm"]
+    arms.small = ["warm"]
     assert text_of(await way(pair, SMALL, arms)) == "warm"
 
 
