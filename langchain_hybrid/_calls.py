@@ -20,7 +20,6 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from hybrid_llm.decision import Decision
-from langchain_hybrid._runs import shows_something
 from langchain_hybrid._trace import with_decision
 
 TRACED_ONLY: Final = ("ls_structured_output_format", "structured_output_format")
@@ -153,11 +152,6 @@ def marked(result: ChatResult, decision: Decision) -> ChatResult:
 def marked_chunk(chunk: ChatGenerationChunk, decision: Decision) -> ChatGenerationChunk:
     """Return a copy of the first chunk of a stream with the decision."""
     return chunk.model_copy(update={"message": with_decision(chunk.message, decision)})
-
-
-def shows(chunk: ChatGenerationChunk) -> bool:
-    """Return whether a chunk has anything of the answer in it."""
-    return shows_something(chunk.message)
 
 
 @lru_cache(maxsize=256)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from hybrid_llm.dispatch import FUNCTION, Capabilities, PairState
+from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, PairState, Window
+from langchain_hybrid._answers import ANSWERS, closes, model_in
+from langchain_hybrid._messages import tokens_of_tools
+from langchain_hybrid._ollama import ollama_of
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -22,7 +27,9 @@ def pair_of(
     """Return the core's pair of two arms, see :class:`hybrid_llm.Pair`."""
     from hybrid_llm.dispatch import Pair  # what calls is loaded when there is something to call
 
-    return Pair(router, small=capabilities_of(small), large=capabilities_of(large), state=state, **options)
+    return Pair(
+        router, small=capabilities_of(small), large=capabilities_of(large), answers=ANSWERS, state=state, **options
+    )
 
 
 def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
@@ -31,21 +38,51 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     A chat model without a profile is taken to call functions and to follow a schema, not to read images or files,
     and not to be made to call a tool (Ollama ignores ``tool_choice``): give it one, ``ChatOllama(profile={...})``,
     where it can do more. One whose class has no ``bind_tools`` calls none. To any other runnable no gate applies,
-    because what it does with its input is its own.
+    because what it does with its input is its own; but one that ends in a chat model has to answer something.
     """
+    tools: Sequence[Any] = ()
     while isinstance(arm, RunnableBinding):
+        tools = tools or arm.kwargs.get("tools") or ()
         arm = arm.bound
     if not isinstance(arm, BaseChatModel):
-        return Capabilities.unlimited()
+        model = model_in(arm)
+        server = ollama_of(model)
+        return replace(
+            Capabilities.unlimited(),
+            speaks=model is not None,
+            closes=closes(model),
+            wake=server.wake if server else None,
+        )
     profile: dict[str, Any] = {**(arm.profile or {})}
     calls = type(arm).bind_tools is not BaseChatModel.bind_tools
     follows = calls or type(arm).with_structured_output is not BaseChatModel.with_structured_output
-    windows = [n for n in (profile.get("max_input_tokens"), getattr(arm, "num_ctx", None)) if isinstance(n, int)]
+    server = ollama_of(arm)
     return Capabilities(
         model=arm._get_ls_params().get("ls_model_name") or "",
-        context_window=min(windows, default=None),
+        context_window=_window_of(arm, server, profile.get("max_input_tokens"), tokens_of_tools(tools)),
         modalities=frozenset(kind for kind, key in _MODALITIES.items() if profile.get(key)),
         tools=frozenset({FUNCTION} if calls and profile.get("tool_calling", True) else ()),
         forced_tool=bool(profile.get("tool_choice", False)),
         structured=follows and bool(profile.get("structured_output", True)),
+        speaks=True,
+        closes=closes(arm),
+        wake=server.wake if server else None,
     )
+
+
+def _window_of(arm: BaseChatModel, server: OllamaServer | None, longest: Any, taken: int) -> int | Window | None:
+    """Return the tokens that are left for a prompt; of an Ollama what its server reads, which it is asked for.
+
+    Args:
+        arm: The chat model.
+        server: Its server, where it is an Ollama.
+        longest: What its profile says, if anything.
+        taken: Tokens of the tools that are bound to it.
+    """
+    asked = getattr(arm, "num_ctx", None)
+    least = min((n for n in (longest, asked) if isinstance(n, int)), default=None)
+    if server is not None:
+        return Window(
+            lambda: min(server.window(asked), least or sys.maxsize) - taken, assumed=(least or ASSUMED) - taken
+        )
+    return least - taken if least is not None else None

@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, BaseCallbackManager
+from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, var_child_runnable_config
 from langchain_core.tracers.base import BaseTracer
 
 from hybrid_llm.decision import Decision
+from hybrid_llm.dispatch import has_text
+from langchain_hybrid._answers import shows
 from langchain_hybrid._trace import First, ShowsDecision, put_first, traced
 
 _UNREAD: Final = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
@@ -80,8 +83,10 @@ class _Watch(First):
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, **_: Any) -> None:
         message = getattr(chunk, "message", None)
-        parts = (getattr(message, name, None) for name in ("content", "tool_call_chunks", "additional_kwargs"))
-        self._note(bool(token) or any(parts))
+        if isinstance(message, AIMessageChunk):
+            self._note(shows(message))
+        else:
+            self._note(bool(token) and has_text(token))
 
     def on_stream_event(self, event: Mapping[str, Any], **_: Any) -> None:
         self._note(str(event.get("event", "")).startswith("content-block"))

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
-from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.prompt_values import PromptValue
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import FUNCTION, Request
+from hybrid_llm.dispatch import FUNCTION, MEDIA_TOKENS, MESSAGE_TOKENS, Request, tokens_in
 from langchain_hybrid._options import Options
 
 LAST_HUMAN: Final = "last_human"
@@ -63,7 +62,7 @@ def request_of(
     return Request(
         text,
         turns=turns,
-        tokens=(count_tokens_approximately(messages) if messages else len(text) // 4) + _tool_tokens(tools),
+        tokens=(sum(map(_tokens_of, messages)) or tokens_in(text)) + tokens_of_tools(tools),
         modalities=_modalities(messages),
         tools=frozenset(_kind(tool) for tool in tools),
         forced_tool=tool_choice not in (None, False, "auto", "none"),
@@ -179,9 +178,26 @@ def _modalities(messages: Sequence[BaseMessage]) -> frozenset[str]:
     return frozenset(kind for kind in kinds if kind)
 
 
-def _tool_tokens(tools: Sequence[Any]) -> int:
-    """Estimate the tokens of tool descriptions that come as dicts, at four letters each."""
-    return sum(len(str(tool)) for tool in tools if isinstance(tool, Mapping)) // 4
+def _tokens_of(message: BaseMessage) -> int:
+    """Estimate the tokens of a message: its text, its tool calls, and what it shows."""
+    if not isinstance(message.content, str):  # has the tool calls in it, in some provider's form
+        return MESSAGE_TOKENS + sum(map(_tokens_of_block, message.content))
+    calls = message.tool_calls if isinstance(message, AIMessage) else ()
+    return MESSAGE_TOKENS + tokens_in(message.content) + (tokens_in(str(calls)) if calls else 0)
+
+
+def _tokens_of_block(block: str | dict[Any, Any]) -> int:
+    if isinstance(block, str):
+        return tokens_in(block)
+    kind = str(block.get("type"))
+    if kind in _MEDIA_TYPES:
+        return MEDIA_TOKENS
+    return tokens_in(str(block.get("text", "") if kind == "text" else block))
+
+
+def tokens_of_tools(tools: Sequence[Any]) -> int:
+    """Estimate the tokens of tool descriptions that come as dicts."""
+    return sum(tokens_in(str(tool)) for tool in tools if isinstance(tool, Mapping))
 
 
 def _kind(tool: Any) -> str:

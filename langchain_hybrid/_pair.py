@@ -194,7 +194,6 @@ class ChatPair(BaseChatModel):
         chunks = self._pair.stream(
             decided,
             lambda d: _calls.stream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
-            _calls.shows,
         )
         with closing(chunks):
             for first, decision in chunks:
@@ -212,7 +211,6 @@ class ChatPair(BaseChatModel):
         chunks = self._pair.astream(
             decided,
             lambda d: _calls.astream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
-            _calls.shows,
         )
         async with closing_stream(chunks):
             async for first, decision in chunks:

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import RunnableLike, coerce_to_runnable
 from langchain_core.runnables.config import ensure_config, get_config_list
@@ -32,13 +31,6 @@ def as_arm(side: str, arm: RunnableLike[Input, Output]) -> Runnable[Input, Outpu
         raise TypeError(
             f"{side}= takes a runnable (a chat model, a chain), a function or a dict; got {type(arm).__name__}."
         ) from None
-
-
-def shows_something(chunk: Any) -> bool:
-    """Return whether a chunk of a stream shows its reader anything; before that, the other arm may still answer."""
-    if isinstance(chunk, AIMessageChunk):
-        return bool(chunk.content or chunk.tool_call_chunks or chunk.additional_kwargs)
-    return bool(chunk) if isinstance(chunk, str) else True
 
 
 def configs_of(config: RunnableConfig | list[RunnableConfig] | None, inputs: Sequence[Any]) -> list[RunnableConfig]:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSequence
 from pydantic import PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import Request
+from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._settings import settings_for, with_settings
@@ -53,7 +54,8 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         for side, arm in arms:
             try:
                 models[side], rest = with_settings(pair._pair, side, arm, options)
-                chains[side] = models[side].with_structured_output(schema, **rest)
+                structured = models[side].with_structured_output(schema, **rest)
+                chains[side] = _checked(structured, shows_nothing=side == "large")
             except NotImplementedError as error:
                 missing.append(error)
                 chains[side] = RunnableLambda(_raising(error))
@@ -131,6 +133,55 @@ class _Answering(Runnable[Any, Any]):
         if isinstance(output, Mapping) and isinstance(output.get("raw"), BaseMessage):
             return type(output)({**output, "raw": with_decision(output["raw"], self._decision)})  # type: ignore[call-arg]
         return output
+
+
+class _Check(Runnable[Any, Any]):
+    """Stands between a model and what parses its answer, which would make something of half an answer.
+
+    It has no run of its own in the trace.
+
+    Args:
+        closes: Whether the model's answers are known to say why they end.
+        shows_nothing: Whether to hand on an answer with nothing in it: nobody else answers for large.
+    """
+
+    def __init__(self, *, closes: bool, shows_nothing: bool) -> None:
+        self._closes, self._shows_nothing = closes, shows_nothing
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        self._check(input, ANSWERS.shows(input), ANSWERS.ended(input) is not None)
+        return input
+
+    def transform(self, input: Iterator[Any], config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        chunk, shown, ended = None, False, False
+        for chunk in input:
+            shown, ended = shown or ANSWERS.shows(chunk), ended or ANSWERS.ended(chunk) is not None
+            yield chunk
+        self._check(chunk, shown, ended)
+
+    async def atransform(
+        self, input: AsyncIterator[Any], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        chunk, shown, ended = None, False, False
+        async for chunk in input:
+            shown, ended = shown or ANSWERS.shows(chunk), ended or ANSWERS.ended(chunk) is not None
+            yield chunk
+        self._check(chunk, shown, ended)
+
+    def _check(self, last: Any, shown: bool, ended: bool) -> None:
+        if not shown and not self._shows_nothing:
+            raise ANSWERS.nothing(last)
+        if shown and not ended and self._closes:
+            raise ANSWERS.cut()
+
+
+def _checked(chain: Runnable[Any, Any], *, shows_nothing: bool) -> Runnable[Any, Any]:
+    """Return a chain of a model and a parser with a check between them; one with the raw message is checked later."""
+    model = model_in(chain.first) if isinstance(chain, RunnableSequence) else None
+    if model is None or not isinstance(chain, RunnableSequence):
+        return chain
+    check = _Check(closes=closes(model), shows_nothing=shows_nothing)
+    return RunnableSequence(chain.first, check, *chain.steps[1:], name=chain.name)
 
 
 def _raising(error: NotImplementedError) -> Callable[[Any], Any]:

@@ -19,7 +19,7 @@ from hybrid_llm.dispatch import Decided, PairState, Request, split_options
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import CONFIG_SPECS, read_options
-from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each, shows_something
+from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each
 from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import Run, child_config, with_decision
 
@@ -180,7 +180,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
                     value, self._child(config, run_manager, decision), **self._said(decision, rest)
                 )
 
-            chunks = self._pair.stream(self._request(value, config, options), ask, shows_something)
+            chunks = self._pair.stream(self._request(value, config, options), ask)
             with closing(chunks):
                 for first, decision in chunks:
                     yield with_decision(first, decision)
@@ -210,7 +210,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
                     value, self._child(config, run_manager, decision), **self._said(decision, rest)
                 )
 
-            chunks = self._pair.astream(self._request(value, config, options), ask, shows_something)
+            chunks = self._pair.astream(self._request(value, config, options), ask)
             async with closing_stream(chunks):
                 async for first, decision in chunks:
                     yield with_decision(first, decision)

@@ -13,7 +13,7 @@ from hybrid_llm.decision import Route
 from hybrid_llm.dispatch import Request, level_of, split_options
 from hybrid_llm.level import Level
 from llamaindex_hybrid._history import safe_messages
-from llamaindex_hybrid._requests import chat_request, prompt_request, template_request
+from llamaindex_hybrid._requests import chat_request, prompt_request, template_request, tokens_of_tools
 from llamaindex_hybrid._routing import Ask
 from llamaindex_hybrid.levels import LEVEL_HERE
 
@@ -91,6 +91,7 @@ class Asks:
         options, rest = split_options(kwargs)
         messages = joined(user_msg, chat_history)
         request = chat_request(messages, rest, tools=True, forced_tool=tool_required)
+        request = replace(request, tokens=request.tokens + tokens_of_tools(tools))
         own = {
             "verbose": verbose,
             "allow_parallel_tool_calls": allow_parallel_tool_calls,

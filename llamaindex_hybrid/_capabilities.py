@@ -10,7 +10,8 @@ from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, is_outage
+from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, OllamaServer, Window, is_outage
+from llamaindex_hybrid._answers import closes
 from llamaindex_hybrid._settings import dialect_of_llm
 
 ContextPolicy = Literal["min", "large"]
@@ -36,6 +37,8 @@ class Arm:
             raise TypeError(f"{side}= takes a LlamaIndex LLM, such as Ollama or OpenAILike; got {type(llm).__name__}.")
         self.side: Route = side
         self.llm = llm
+        self._server = ollama_of(llm)
+        self._asked_window = Window(self._ask_window) if self._server else None
         # an answer within the time, and after none a pause: that is what a failover with a breaker does
         self._asking = Failover(to_large=False, small_timeout=_PATIENCE, small=Breaker(failures=1))
 
@@ -64,11 +67,14 @@ class Arm:
         calls_functions = self.calls_functions
         return Capabilities(
             model=self.name,
-            context_window=known.context_window - max(known.num_output, 0) if known else None,
+            context_window=self._window(known),
             modalities=frozenset() if self.side == "small" else None,
             tools=kinds if calls_functions else frozenset(),
             forced_tool=self.side == "large" and calls_functions,
             structured=(calls_functions or _has_its_own(self.llm, "structured_predict")) and not self._completes_only,
+            speaks=True,
+            closes=closes(self.llm),
+            wake=self._server.wake if self._server else None,
         )
 
     @property
@@ -85,6 +91,18 @@ class Arm:
             is_function_calling_model=self._guess("is_function_calling_model", False),
             model_name=self.name,
         )
+
+    def _window(self, known: LLMMetadata | None) -> int | Window | None:
+        """Return the tokens that a prompt may have; of an Ollama that has not said so what it is asked for."""
+        own = getattr(self.llm, "additional_kwargs", {}).get("num_ctx") if self._server else None
+        if known is None:
+            return own or self._asked_window
+        return min(known.context_window, own or known.context_window) - max(known.num_output, 0)
+
+    def _ask_window(self) -> int:
+        """Ask an Ollama for what its class asks for at its first call, in less time."""
+        assert self._server is not None
+        return self._server.length() or DEFAULT_CONTEXT_WINDOW
 
     def _known(self) -> LLMMetadata | None:
         if getattr(self.llm, "context_window", None) == -1:  # Ollama's word for: ask the server
@@ -130,3 +148,17 @@ def merged_metadata(small: Arm, large: Arm, policy: ContextPolicy) -> LLMMetadat
         model_name=f"hybrid({small.name}, {large.name})",
         system_role=other.system_role,
     )
+
+
+def ollama_of(llm: LLM) -> OllamaServer | None:
+    """Return the server of an ``Ollama``, by its name, to import no integration; ``None`` for any other model."""
+    names = {(base.__module__, base.__name__) for base in type(llm).__mro__}
+    if ("llama_index.llms.ollama.base", "Ollama") not in names:
+        return None
+    model: Any = llm
+
+    def settings() -> dict[str, Any]:
+        options = {name: value for name, value in model._model_kwargs.items() if value is not None}
+        return {"options": options, **({} if model.keep_alive is None else {"keep_alive": model.keep_alive})}
+
+    return OllamaServer(lambda: model.client._client, model.model, settings)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.base.llms.types import (
     AudioBlock,
@@ -22,8 +23,12 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 from llama_index.core.prompts.prompt_type import PromptType
 
-from hybrid_llm.dispatch import FUNCTION, Request
+from hybrid_llm.dispatch import FUNCTION, MEDIA_TOKENS, MESSAGE_TOKENS, Request, tokens_in
 from llamaindex_hybrid._history import record_of
+
+if TYPE_CHECKING:
+    from llama_index.core.bridge.pydantic import BaseModel
+    from llama_index.core.tools.types import ToolMetadata
 
 LONGEST_QUESTION: Final = 2000
 """Characters from which on the prompt of ``complete`` is taken for a step of the framework, not for a question."""
@@ -87,7 +92,7 @@ def chat_request(
     return Request(
         text="" if text.startswith(_TRANSCRIPT) else text,
         turns=tuple(_text(messages[place]) for place in asked[:-1] if _answered(messages, place, last)),
-        tokens=sum(_tokens(message) for message in messages),
+        tokens=sum(map(_tokens, messages)) + tokens_of_tools(_tools(kwargs)),
         modalities=modalities_of(messages),
         tools=frozenset(kinds | {FUNCTION} if tools else kinds),
         forced_tool=forced_tool or kwargs.get("tool_choice") not in (None, "auto", "none"),
@@ -140,15 +145,25 @@ def modalities_of(messages: Sequence[ChatMessage]) -> frozenset[str]:
     return frozenset(name for name in found if name)
 
 
-def tokens_in(text: str) -> int:
-    """Estimate the tokens of a text: one for four bytes, about what tokenizers make of English."""
-    return len(text.encode("utf-8", "replace")) // 4 + 1
+def tokens_of_tools(tools: Sequence[Any]) -> int:
+    """Estimate the tokens of the descriptions of tools, as they are or as dicts."""
+    return sum(tokens_in(str(tool)) if isinstance(tool, Mapping) else _tokens_of_tool(tool.metadata) for tool in tools)
+
+
+def _tokens_of_tool(about: ToolMetadata) -> int:
+    return tokens_in(about.description) + (_tokens_of_schema(about.fn_schema) if about.fn_schema else 0)
+
+
+@lru_cache(maxsize=256)
+def _tokens_of_schema(schema: type[BaseModel]) -> int:
+    return tokens_in(str(schema.model_json_schema()))
 
 
 def _tokens(message: ChatMessage) -> int:
     texts = [block.text for block in message.blocks if isinstance(block, TextBlock)]
     texts += [str(block.tool_kwargs) for block in message.blocks if isinstance(block, ToolCallBlock)]
-    return 4 + sum(map(tokens_in, texts))
+    media = sum(type(block) in _MODALITIES for block in message.blocks)
+    return MESSAGE_TOKENS + sum(map(tokens_in, texts)) + MEDIA_TOKENS * media
 
 
 def _tools(kwargs: Mapping[str, Any]) -> Sequence[Any]:

@@ -7,8 +7,7 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
-from llama_index.core.base.llms.types import ChatResponse, CompletionResponse, ThinkingBlock, ToolCallBlock
-from llama_index.core.bridge.pydantic import BaseModel
+from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 
 from hybrid_llm.decision import KEY, Decision, Route
 from hybrid_llm.dispatch import Pair, Request
@@ -48,7 +47,7 @@ class Ask(Generic[T]):
                 f"{self.method}() needs a function-calling model, and {arm.side} ({arm.name}) is none. If it can call "
                 "functions, say so where it is made: is_function_calling_model=True."
             )
-        llm, settings = settings_for(pair, arm, self.settings, tools=self.tools)
+        llm, settings = settings_for(pair, arm.side, arm.llm, self.settings, tools=self.tools)
         args, kwargs = self.arguments(arm, settings)
         return getattr(llm, self.method)(*args, **kwargs)
 
@@ -81,7 +80,7 @@ class Routing:
 
         def chunks() -> Generator[T, None, None]:
             record: dict[str, Any] | None = None
-            answer = self.pair.stream(decided, lambda decision: ask.put(self.arms[decision.route], self.pair), _shows)
+            answer = self.pair.stream(decided, lambda decision: ask.put(self.arms[decision.route], self.pair))
             with closing(answer):
                 for chunk, came in answer:
                     record = record or came.as_dict()
@@ -101,7 +100,7 @@ class Routing:
 
         async def chunks() -> AsyncGenerator[T, None]:
             record: dict[str, Any] | None = None
-            async with aclosing(self.pair.astream(decided, answer, _shows)) as items:
+            async with aclosing(self.pair.astream(decided, answer)) as items:
                 async for chunk, came in items:
                     record = record or came.as_dict()
                     yield _marked(chunk, record)
@@ -120,21 +119,3 @@ def _marked(value: T, record: dict[str, Any]) -> T:
     return value.model_copy(
         update={"message": message, "additional_kwargs": {**value.additional_kwargs, KEY: dict(record)}}
     )
-
-
-def _shows(chunk: Any) -> bool:
-    """Return whether a chunk shows its reader anything; before that, the other arm may still answer."""
-    if isinstance(chunk, CompletionResponse):
-        return bool(chunk.delta or chunk.text)
-    if isinstance(chunk, ChatResponse):
-        message = chunk.message
-        return bool(
-            chunk.delta
-            or message.content
-            or chunk.additional_kwargs.get("thinking_delta")
-            or message.additional_kwargs.get("tool_calls")
-            or any(isinstance(block, (ToolCallBlock, ThinkingBlock)) for block in message.blocks)
-        )
-    if isinstance(chunk, BaseModel):  # a partial object of stream_structured_predict
-        return any(value is not None for _, value in chunk)
-    return bool(chunk)

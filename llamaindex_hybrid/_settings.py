@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from llama_index.core.llms import LLM
 
 if TYPE_CHECKING:
+    from hybrid_llm.decision import Route
     from hybrid_llm.dispatch import Dialect, Pair
-    from llamaindex_hybrid._capabilities import Arm
 
 _OF_OLLAMA: Final = {"think": "thinking", "keep_alive": "keep_alive"}
 """Settings that are fields of Ollama's class."""
@@ -39,16 +39,18 @@ def dialect_of_llm(llm: LLM) -> Dialect | None:
     return "completions" if dialect == "chat" and not llm.metadata.is_chat_model else dialect
 
 
-def settings_for(pair: Pair, arm: Arm, settings: Mapping[str, Any], *, tools: bool) -> tuple[LLM, dict[str, Any]]:
+def settings_for(
+    pair: Pair, side: Route, llm: LLM, settings: Mapping[str, Any], *, tools: bool
+) -> tuple[LLM, dict[str, Any]]:
     """Return the LLM to call and the settings of a call in its words; warn once of each that has none there.
 
     Args:
         pair: Whose arm it is.
-        arm: The arm; an LLM of neither family gets the settings as they are.
+        side: Which of its arms.
+        llm: That arm; one of neither family gets the settings as they are.
         settings: The keyword arguments of the call.
         tools: Whether functions of the user's program come with the call.
     """
-    llm = arm.llm
     dialect = dialect_of_llm(llm) if settings else None
     if dialect is None:
         return llm, {**settings}
@@ -70,7 +72,7 @@ def settings_for(pair: Pair, arm: Arm, settings: Mapping[str, Any], *, tools: bo
             fields["additional_kwargs"] = {**getattr(llm, "additional_kwargs", {}), **options}
     elif getattr(llm, "max_tokens", None) is not None and {"max_tokens", "max_completion_tokens"} & said.keys():
         fields["max_tokens"] = said.pop("max_tokens", None)
-    pair.leave_out(arm.side, left_out)
+    pair.leave_out(side, left_out)
     return (_with_fields(llm, fields) if fields else llm), said
 
 

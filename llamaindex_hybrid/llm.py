@@ -22,6 +22,7 @@ from hybrid_llm.decision import Route
 from hybrid_llm.dispatch import Pair, PairState, Request
 from hybrid_llm.event import Observes
 from hybrid_llm.level import Level
+from llamaindex_hybrid._answers import ANSWERS
 from llamaindex_hybrid._asks import Asks, Background
 from llamaindex_hybrid._capabilities import Arm, ContextPolicy, merged_metadata
 from llamaindex_hybrid._methods import RoutedLLM
@@ -138,6 +139,7 @@ class HybridLLM(RoutedLLM):
             router,
             small=lambda: arms["small"].capabilities,
             large=lambda: arms["large"].capabilities,
+            answers=ANSWERS,
             observers=(DISPATCHES, *observers),
             state=state,
             **options,

@@ -31,11 +31,11 @@ async def by_acall(failover: Failover, decision: Decision, work: Work) -> list[I
 
 
 async def by_stream(failover: Failover, decision: Decision, work: Work) -> list[Item]:
-    return list(failover.stream(decision, work, bool))
+    return list(failover.stream(decision, work))
 
 
 async def by_astream(failover: Failover, decision: Decision, work: Work) -> list[Item]:
-    return [item async for item in failover.astream(decision, awaited(work), bool)]
+    return [item async for item in failover.astream(decision, awaited(work))]
 
 
 def awaited(work: Work) -> Callable[[Decision], AsyncIterator[str]]:

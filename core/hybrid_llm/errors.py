@@ -13,6 +13,8 @@ The tree::
     ├── RouterFolderError     a router folder that cannot be loaded or written
     │   ├── DamagedFolderError    a file is missing or its hash differs
     │   └── NewerFormatError      written by a later version of the library
+    ├── NoAnswerError         a model answered, with nothing to show
+    ├── CutAnswerError        a model's answer broke off without its end
     └── MissingExtraError     an optional dependency is not installed       (also ImportError)
 
 Each message says what is wrong and what to do next; the command line prints it as it is.
@@ -83,6 +85,22 @@ class DamagedFolderError(RouterFolderError):
 
 class NewerFormatError(RouterFolderError):
     """A router folder written by a later version of the library."""
+
+
+class NoAnswerError(HybridLLMError):
+    """A model answered, but there is nothing in it to show.
+
+    Args:
+        said: What is known of why.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"The model answered with nothing to show ({said}).")
+        self.said = said
+
+
+class CutAnswerError(HybridLLMError):
+    """A model's answer broke off: the stream ended without the chunk that says why."""
 
 
 class MissingExtraError(HybridLLMError, ImportError):

@@ -35,11 +35,11 @@ async def by_acall(pair: Pair, request: Request, arms: FakeArms) -> tuple[str, D
 
 
 async def by_stream(pair: Pair, request: Request, arms: FakeArms) -> tuple[str, Decision]:
-    return one_answer(list(pair.stream(request, arms.stream, bool)))
+    return one_answer(list(pair.stream(request, arms.stream)))
 
 
 async def by_astream(pair: Pair, request: Request, arms: FakeArms) -> tuple[str, Decision]:
-    return one_answer([item async for item in pair.astream(request, arms.astream, bool)])
+    return one_answer([item async for item in pair.astream(request, arms.astream)])
 
 
 async def by_batch(pair: Pair, request: Request, arms: FakeArms) -> tuple[str, Decision]:

@@ -72,11 +72,11 @@ async def test_an_arm_that_says_nothing_at_all_has_answered(way, chunks):
 @pytest.mark.parametrize("error", [DOWN, REFUSED])
 async def test_after_the_first_token_every_error_is_raised_and_no_answers_are_glued(error):
     arms = Arms(["a", error])
-    chunks = Failover().stream(SMALL, arms, bool)
+    chunks = Failover().stream(SMALL, arms)
     assert next(chunks) == ("a", SMALL)
     with pytest.raises(type(error)):
         next(chunks)
-    items = Failover().astream(SMALL, awaited(arms), bool)
+    items = Failover().astream(SMALL, awaited(arms))
     assert await anext(items) == ("a", SMALL)
     with pytest.raises(type(error)):
         await anext(items)

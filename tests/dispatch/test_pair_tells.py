@@ -67,12 +67,12 @@ async def test_a_stream_ends_for_its_observers_when_its_reader_has_enough(way: s
     notes = Notes()
     pair = pair_of(observers=[notes])
     if way == "stream":
-        chunks = pair.stream(Request(EASY), arms_of().stream, bool)
+        chunks = pair.stream(Request(EASY), arms_of().stream)
         next(chunks)
         assert notes.events == []
         chunks.close()
     else:
-        achunks = pair.astream(Request(EASY), arms_of().astream, bool)
+        achunks = pair.astream(Request(EASY), arms_of().astream)
         await anext(achunks)
         await achunks.aclose()
     assert [(event.error, event.attempts[0].kept) for event in notes.events] == [(None, True)]

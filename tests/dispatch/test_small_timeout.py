@@ -87,7 +87,7 @@ async def test_an_async_small_arm_that_hangs_is_cancelled(verb):
     if verb == "acall":
         items = [await failover.acall(SMALL, hang)]
     else:
-        items = [item async for item in failover.astream(SMALL, hanging_stream, bool)]
+        items = [item async for item in failover.astream(SMALL, hanging_stream)]
     assert (text_of(items), items[0][1].reason) == ("from large", "fallback")
     assert ended == ["cancelled"]
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from hybrid_llm.dispatch.answers import Answers, has_text
     from hybrid_llm.dispatch.breaker import Breaker
     from hybrid_llm.dispatch.failover import Failover
+    from hybrid_llm.dispatch.ollama import OllamaServer
     from hybrid_llm.dispatch.options import (
         LEVELS,
         OF_A_CALL,
@@ -21,28 +23,37 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
+    from hybrid_llm.dispatch.window import ASSUMED, MEDIA_TOKENS, MESSAGE_TOKENS, Window, tokens_in
 
 __all__ = [
+    "ASSUMED",
     "FUNCTION",
     "LEVELS",
+    "MEDIA_TOKENS",
+    "MESSAGE_TOKENS",
     "OF_A_CALL",
     "OPTIONS",
+    "Answers",
     "Breaker",
     "Capabilities",
     "Decided",
     "Dialect",
     "Failover",
+    "OllamaServer",
     "Pair",
     "PairOptions",
     "PairState",
     "Request",
+    "Window",
     "dialect_of",
+    "has_text",
     "is_outage",
     "is_setting",
     "json_schema_of",
     "level_of",
     "refuse_near_miss",
     "split_options",
+    "tokens_in",
     "translated",
 ]
 
@@ -56,6 +67,9 @@ _HOMES = {
     **dict.fromkeys(
         ("Dialect", "dialect_of", "is_setting", "json_schema_of", "translated"), "hybrid_llm.dispatch.settings"
     ),
+    **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
+    "OllamaServer": "hybrid_llm.dispatch.ollama",
+    **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
     "Pair": "hybrid_llm.dispatch.pair",

@@ -1,8 +1,9 @@
 """What happens when an arm breaks: the other one answers, before the first token or not at all.
 
-An outage (no connection, a timeout, a 5xx, a model that is not there) is answered by the other arm. Everything else
-(a 400, a refused key, a cancelled call, a bug) is raised: going on would hide it. After the first token every error
-is raised, so that two half answers are never glued together. The user is told once when an outage begins, by a warning
+An outage (no connection, a timeout, a 5xx, a model that is not there, an answer with nothing to show) is answered by
+the other arm. Everything else (a 400, a refused key, a cancelled call, a bug) is raised: going on would hide it. After
+the first token every error is raised, so that two half answers are never glued together; a stream that ends without
+the chunk that says why is such an error. The user is told once when an outage begins, by a warning
 and a line in the log ``hybrid_llm``, and by another line when it ends.
 """
 
@@ -11,13 +12,15 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing, suppress
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from hybrid_llm.decision import Decision, Reason, Route
+from hybrid_llm.dispatch.answers import Answers
 from hybrid_llm.dispatch.attempts import Attempts
 from hybrid_llm.dispatch.breaker import Breaker
 from hybrid_llm.dispatch.first_token import OneContext, aclose, aopened, awithin, close, forget, opened, within
-from hybrid_llm.dispatch.outage import is_outage, reason_of, status_of
+from hybrid_llm.dispatch.outage import is_outage, reason_of, status_of, timed_out
+from hybrid_llm.dispatch.request import Capabilities, Wakes
 from hybrid_llm.errors import ConfigError, HybridLLMWarning
 
 T = TypeVar("T")
@@ -44,7 +47,8 @@ class Failover:
             ``None`` waits as long as the arm itself does. A call that is given up on is left behind in its thread.
         small: Breaker of the small arm; by default 3 failures, 30 s.
         large: Breaker of the large arm, asked only with ``to_small``.
-        name: What to call an arm when it is down; its model's name, where that is known.
+        serves: Returns what is known of an arm: what to call it when it is down, and what its answers hold.
+        answers: Reads the answers of the arms.
 
     Raises:
         ConfigError: ``small_timeout`` is not positive.
@@ -67,14 +71,17 @@ class Failover:
         small_timeout: float | None = None,
         small: Breaker | None = None,
         large: Breaker | None = None,
-        name: Callable[[Route], str] = str,
+        serves: Callable[[Route], Capabilities] = lambda _: Capabilities(),
+        answers: Answers | None = None,
     ) -> None:
         if small_timeout is not None and not small_timeout > 0:
             raise ConfigError(f"small_timeout={small_timeout} must be a number of seconds > 0, or None.")
         self._leaves: dict[Route, bool] = {"small": to_large, "large": to_small}
         self._timeout: dict[Route, float | None] = {"small": small_timeout, "large": None}
         self.breakers: dict[Route, Breaker] = {"small": small or Breaker(), "large": large or Breaker()}
-        self._name = name
+        self._serves = serves
+        self._answers = answers or Answers()
+        self._closing: set[Route] = set()  # arms whose streams were seen to end with a word on why
 
     def admitted(self, decision: Decision) -> Decision:
         """Return the decision, or the one for the other arm when the chosen one is in its cooldown.
@@ -104,6 +111,7 @@ class Failover:
         decision, attempts = self._begun(decision, attempts, admitted)
         try:
             value = within(self._timeout[decision.route], lambda: answer(decision), forget)
+            self._check_whole(value, decision)
         except BaseException as error:
             second = self._after(decision, error, attempts)
             if second is None:
@@ -125,6 +133,7 @@ class Failover:
         try:
             async with awithin(self._timeout[decision.route]):
                 value = await answer(decision)
+            self._check_whole(value, decision)
         except BaseException as error:
             second = self._after(decision, error, attempts)
             if second is None:
@@ -137,7 +146,6 @@ class Failover:
         self,
         decision: Decision,
         answer: Callable[[Decision], Iterator[T]],
-        shows: Callable[[T], bool] = lambda chunk: True,
         attempts: Attempts | None = None,
         *,
         admitted: bool = False,
@@ -147,8 +155,6 @@ class Failover:
         Args:
             decision: Where the call is to go.
             answer: Opens the stream of the arm of the decision it is given.
-            shows: Whether a chunk shows the user anything; chunks before the first that does are held back, so that
-                the other arm can still answer.
             attempts: Where each call of an arm is noted.
             admitted: Whether the decision comes from :meth:`admitted`.
         """
@@ -156,21 +162,25 @@ class Failover:
         seconds = self._timeout[decision.route]
 
         def first() -> tuple[list[T], Iterator[T]]:
-            return opened(answer(decision) if seconds is None else OneContext(answer(decision)), shows)
+            chunks = answer(decision) if seconds is None else OneContext(answer(decision))
+            return opened(chunks, self._answers.shows)
 
         try:
             head, chunks = within(seconds, first, close)
+            ended = self._check_head(head, decision)
         except BaseException as error:
             second = self._after(decision, error, attempts)
             if second is None:
                 raise
-            yield from self.stream(second, answer, shows, attempts, admitted=True)
+            yield from self.stream(second, answer, attempts, admitted=True)
             return
         try:
             for chunk in head:
                 yield chunk, decision
             for chunk in chunks:
+                ended = self._ended(chunk, decision) or ended
                 yield chunk, decision
+            self._check_end(ended, decision)
         except GeneratorExit:  # the reader has enough
             self._succeed(decision, attempts)
             raise
@@ -186,7 +196,6 @@ class Failover:
         self,
         decision: Decision,
         answer: Callable[[Decision], AsyncIterator[T]],
-        shows: Callable[[T], bool] = lambda chunk: True,
         attempts: Attempts | None = None,
         *,
         admitted: bool = False,
@@ -197,13 +206,14 @@ class Failover:
         try:
             async with awithin(self._timeout[decision.route]):
                 chunks = answer(decision)
-                head = await aopened(chunks, shows)
+                head = await aopened(chunks, self._answers.shows)
+            ended = self._check_head(head, decision)
         except BaseException as error:
             await aclose(chunks)
             second = self._after(decision, error, attempts)
             if second is None:
                 raise
-            async with aclosing(self.astream(second, answer, shows, attempts, admitted=True)) as items:
+            async with aclosing(self.astream(second, answer, attempts, admitted=True)) as items:
                 async for item in items:
                     yield item
             return
@@ -211,7 +221,9 @@ class Failover:
             for chunk in head:
                 yield chunk, decision
             async for chunk in chunks:
+                ended = self._ended(chunk, decision) or ended
                 yield chunk, decision
+            self._check_end(ended, decision)
         except GeneratorExit:
             self._succeed(decision, attempts)
             raise
@@ -229,12 +241,47 @@ class Failover:
         attempts.begin(decision, self._name(decision.route))
         return decision, attempts
 
+    def _check_whole(self, value: object, decision: Decision) -> None:
+        """Refuse an answer that was given in one piece, and holds nothing or only a part."""
+        if not self._answers.shows(value):
+            self._check_nothing(value, decision)
+        elif self._answers.ended(value) is None and self._serves(decision.route).closes:
+            raise self._answers.cut()
+
+    def _check_head(self, head: list[Any], decision: Decision) -> bool:
+        """Refuse a stream that showed nothing; return whether it is known to be at its end."""
+        if head and self._answers.shows(head[-1]):
+            return any(self._ended(chunk, decision) for chunk in head)
+        self._check_nothing(head[-1] if head else None, decision)
+        return True
+
+    def _check_nothing(self, last: object, decision: Decision) -> None:
+        # what large gives is passed on, and so is what nobody else may answer
+        if decision.route == "small" and self._may_leave(decision) and self._serves("small").speaks:
+            raise self._answers.nothing(last)
+
+    def _check_end(self, ended: bool, decision: Decision) -> None:
+        """Refuse a stream that is over and did not say why, where the arm always says so."""
+        if not ended and (decision.route in self._closing or self._serves(decision.route).closes):
+            raise self._answers.cut()
+
+    def _ended(self, chunk: object, decision: Decision) -> bool:
+        """Return whether a chunk is at the end of its stream; an arm that says why is one that always does."""
+        why = self._answers.ended(chunk)
+        if why:
+            self._closing.add(decision.route)
+        return why is not None
+
+    def _name(self, route: Route) -> str:
+        return self._serves(route).model or route
+
     def _may_leave(self, decision: Decision) -> bool:
         return self._leaves[decision.route] and decision.reason not in _FINAL
 
     def _after(self, decision: Decision, error: BaseException, attempts: Attempts) -> Decision | None:
         """Note a failure before the first token; return the decision to go on with, ``None`` to raise the error."""
-        self._note(decision, error, attempts)
+        wake = self._serves(decision.route).wake if timed_out(error) else None
+        self._note(decision, error, attempts, wake)
         if not is_outage(error) or not self._may_leave(decision):
             return None
         if self.breakers[decision.route].announce():
@@ -249,10 +296,13 @@ class Failover:
                 warn_user(message)
         return decision.override(route=_other(decision.route), reason="fallback")
 
-    def _note(self, decision: Decision, error: BaseException, attempts: Attempts) -> None:
+    def _note(self, decision: Decision, error: BaseException, attempts: Attempts, wake: Wakes | None = None) -> None:
         attempts.end(error)
         breaker = self.breakers[decision.route]
-        if is_outage(error):
+        if wake is not None:  # it may only be loading its model: whether it failed is found out while large answers
+            breaker.release()
+            wake(breaker.fail)
+        elif is_outage(error):
             breaker.fail()
         elif isinstance(error, Exception) and status_of(error) is not None:
             self._found_alive(decision.route)  # it refused the request, so it is there

@@ -8,6 +8,9 @@ from http import HTTPStatus
 from socket import gaierror
 from typing import Final
 
+from hybrid_llm.dispatch.rubbish import is_rubbish, said_of
+from hybrid_llm.errors import CutAnswerError, NoAnswerError
+
 _UNREACHABLE: Final = frozenset(
     {
         ("httpx", "TransportError"),
@@ -35,6 +38,8 @@ _UNREACHABLE: Final = frozenset(
 
 _MISTAKEN: Final = frozenset({"UnsupportedProtocol", "LocalProtocolError", "InvalidURL"})
 """What HTTP clients raise for an address that cannot be one, or a request they would not send."""
+_UNREACHED: Final = frozenset({"ConnectTimeout", "PoolTimeout"})
+"""Timeouts before a server was reached."""
 _NO_ROUTE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
@@ -42,8 +47,9 @@ def is_outage(error: BaseException) -> bool:
     """Return whether an arm's error means that it is down, so that the other arm should answer.
 
     True for a lost or refused connection, a timeout, an HTTP status of 5xx, 404 (the model is not there), 408 or 429,
-    and for an error that a server reports in the middle of its stream; false for any other status and error. An
-    error that was raised ``from`` another one is judged by that one when it says nothing itself.
+    for an error that a server reports in the middle of its stream, and for an answer that is none: empty, broken off,
+    or no JSON. False for any other status and error. An error that was raised ``from`` another one is judged by that
+    one when it says nothing itself.
 
     Example:
         >>> is_outage(ConnectionRefusedError()), is_outage(ValueError())
@@ -56,13 +62,25 @@ def is_outage(error: BaseException) -> bool:
         status = status_of(cause)
         if status is not None:
             return status in (404, 408, 429) or status >= 500 or status < 0
-        if isinstance(cause, (ConnectionError, TimeoutError, gaierror)):
+        if isinstance(cause, (ConnectionError, TimeoutError, gaierror, NoAnswerError, CutAnswerError)):
             return True
         if isinstance(cause, OSError) and cause.errno in _NO_ROUTE:
             return True
         if any((base.__module__.partition(".")[0], base.__name__) in _UNREACHABLE for base in type(cause).__mro__):
             return True
+        if is_rubbish(cause):
+            return True
     return False
+
+
+def timed_out(error: BaseException) -> bool:
+    """Return whether a server was reached, as far as is known, and gave no answer in time."""
+    return any(
+        (isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__)
+        and type(cause).__name__ not in _UNREACHED
+        and status_of(cause) is None
+        for cause in _causes(error)
+    ) and is_outage(error)
 
 
 def reason_of(error: BaseException, model: str) -> str:
@@ -87,6 +105,14 @@ def reason_of(error: BaseException, model: str) -> str:
         return f"the server of model {model!r} failed (HTTP status {status})"
     if status is not None:
         return f"the server of model {model!r} reported an error in its answer"
+    said = next((cause.said for cause in _causes(error) if isinstance(cause, NoAnswerError)), None)
+    if said is not None:
+        return f"model {model!r} answered with nothing to show ({said})"
+    if any(isinstance(cause, CutAnswerError) for cause in _causes(error)):
+        return f"the answer of model {model!r} broke off ({kind})"
+    rubbish = next(filter(is_rubbish, _causes(error)), None)
+    if rubbish is not None:
+        return f"model {model!r} answered with nothing that can be read ({said_of(rubbish)})"
     if any(isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__ for cause in _causes(error)):
         return f"model {model!r} gave no answer in time ({kind})"
     return f"model {model!r} cannot be reached ({kind})"

@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hybrid_llm.decision import Decision, Route
+from hybrid_llm.dispatch.answers import Answers
 from hybrid_llm.dispatch.attempts import Attempts
 from hybrid_llm.dispatch.failover import Failover
 from hybrid_llm.dispatch.observers import Observers
@@ -48,6 +49,7 @@ class Pair:
         router: A ``hybrid_llm.Router``, the path of a router folder, or an object with ``score(queries)`` and ``id``.
         small: What the small arm can serve, or a function that returns it.
         large: The same of the large arm.
+        answers: Reads what the arms answer; by default any text that is not all white space shows something.
         state: That of the pair this one is a copy of.
         **options: See :class:`~hybrid_llm.dispatch.options.PairOptions`.
 
@@ -73,6 +75,7 @@ class Pair:
         *,
         small: Serves | None = None,
         large: Serves | None = None,
+        answers: Answers | None = None,
         state: PairState | None = None,
         **options: Any,
     ) -> None:
@@ -87,7 +90,8 @@ class Pair:
             to_large=self.options.fallback_to_large,
             to_small=self.options.fallback_to_small,
             small_timeout=self.options.small_timeout,
-            name=self._name,
+            serves=self._policy.capabilities,
+            answers=answers,
             **self.state.breakers,
         )
         self._observers = Observers(self.options.observers)
@@ -199,32 +203,29 @@ class Pair:
         self,
         request: Request | Decided,
         ask: Callable[[Decision], Iterator[T]],
-        shows: Callable[[T], bool] = lambda chunk: True,
     ) -> Generator[tuple[T, Decision], None, None]:
         """Yield each chunk as it comes, with the decision that came true.
 
         Args:
             request: As in :meth:`call`.
-            ask: Opens the stream of the arm of the decision it is given.
-            shows: Whether a chunk shows the user anything; chunks before the first that does are held back, so that
-                the other arm can still answer.
+            ask: Opens the stream of the arm of the decision it is given. Chunks before the first that shows something
+                are held back, so that the other arm can still answer.
         """
         decided = request if isinstance(request, Decided) else self.decide(request)
         attempts = Attempts(decided.seconds)
         with self._told(decided, attempts, ask) as ask:
-            yield from self._failover.stream(decided.decision, ask, shows, attempts, admitted=decided.admitted)
+            yield from self._failover.stream(decided.decision, ask, attempts, admitted=decided.admitted)
 
     async def astream(
         self,
         request: Request | Decided,
         ask: Callable[[Decision], AsyncIterator[T]],
-        shows: Callable[[T], bool] = lambda chunk: True,
     ) -> AsyncGenerator[tuple[T, Decision], None]:
         """Do what :meth:`stream` does without blocking the event loop."""
         decided = request if isinstance(request, Decided) else await self.adecide(request)
         attempts = Attempts(decided.seconds)
         with self._told(decided, attempts, ask) as ask:
-            chunks = self._failover.astream(decided.decision, ask, shows, attempts, admitted=decided.admitted)
+            chunks = self._failover.astream(decided.decision, ask, attempts, admitted=decided.admitted)
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk

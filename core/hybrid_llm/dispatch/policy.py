@@ -8,12 +8,14 @@ request and the other cannot, or when neither is known to: then large is asked. 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from hybrid_llm.decision import Decision, Reason, Route
 from hybrid_llm.dispatch.request import Capabilities, Request, is_short
+from hybrid_llm.dispatch.window import SURELY_READ
 from hybrid_llm.errors import LevelError
 from hybrid_llm.level import ALWAYS_LARGE, ALWAYS_SMALL, Level
 
@@ -140,10 +142,21 @@ class Policy:
 
     async def adecide_many(self, requests: Sequence[Request]) -> list[Decision]:
         """Do what :meth:`decide_many` does without blocking the event loop."""
+        await self._learn(requests)
         early = [self._without_score(request) for request in requests]
         rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
         scored = await self.router.adecide_each(*self._to_score(rest)) if rest else []
         return _merged(early, rest, scored)
+
+    async def _learn(self, requests: Sequence[Request]) -> None:
+        """Ask the servers, in a thread, what the gates have to know of their models."""
+        longest = max(requests, key=lambda request: request.tokens, default=None)
+        if longest is None or longest.tokens <= SURELY_READ:
+            return
+        for route in get_args(Route):
+            serves = self.capabilities(route)
+            if serves.waits(longest.tokens):
+                await asyncio.to_thread(serves.missing, longest)
 
     def _to_score(self, requests: Sequence[Request]) -> tuple[list[str], list[Level | None]]:
         return [_scored_text(request) for request in requests], [request.level or self.level for request in requests]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from typing import Final
 
 from hybrid_llm.decision import Decision, Reason, Route
+from hybrid_llm.dispatch.window import Window
 from hybrid_llm.level import Level
 
 FOLLOW_UP_WORDS: Final = 6
@@ -18,6 +19,8 @@ FUNCTION: Final = "function"
 """The kind of tool that is a function of the user's program; others are built into a provider."""
 _LETTERS: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words; and Korean, where few words say much."""
+Wakes = Callable[[Callable[[], object]], object]
+"""Has a model loaded; calls the function that it is given when there is no use in waiting for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +76,23 @@ class Capabilities:
 
     Args:
         model: Its name, for warnings and observers; empty when unknown.
-        context_window: Tokens that it reads; ``None`` when unknown.
+        context_window: Tokens that it reads; ``None`` when unknown, a window where its server has to be asked.
         modalities: What it reads besides text; ``None`` is anything.
         tools: The kinds of tools that it calls; ``None`` is any.
         forced_tool: Whether it can be made to call a tool.
         structured: Whether it can be made to follow a schema.
+        speaks: Whether an answer of it with nothing to show is a failure: that of a chat model is.
+        closes: Whether its answers are known to end with a word on why, so that one without was cut off. Of an arm
+            that has given one in a stream it is known from then on.
+        wake: Has its model loaded in the background, after a call that gave up on it; calls the function it is given
+            when that was a failure all the same. ``None`` where that makes no sense.
     """
 
     model: str = field(default="", kw_only=True)
-    context_window: int | None = None
+    speaks: bool = field(default=False, kw_only=True)
+    closes: bool = field(default=False, kw_only=True)
+    wake: Wakes | None = field(default=None, kw_only=True)
+    context_window: int | Window | None = None
     modalities: frozenset[str] | None = frozenset()
     tools: frozenset[str] | None = frozenset({FUNCTION})
     forced_tool: bool = False
@@ -102,9 +113,12 @@ class Capabilities:
             return "tools"
         if request.structured and not self.structured:
             return "structured_output"
-        if self.context_window is not None and request.tokens > self.context_window:
-            return "context"
-        return None
+        window = self.context_window(request.tokens) if callable(self.context_window) else self.context_window
+        return "context" if window is not None and request.tokens > window else None
+
+    def waits(self, tokens: int) -> bool:
+        """Return whether :meth:`missing` has to wait for a server, for a prompt of this many tokens."""
+        return callable(self.context_window) and self.context_window.waits(tokens)
 
 
 def is_short(text: str) -> bool:

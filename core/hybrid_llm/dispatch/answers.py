@@ -1,0 +1,54 @@
+"""How a pair reads what its arms answer: whether there is anything to show, and whether it came to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hybrid_llm.errors import CutAnswerError, NoAnswerError
+
+
+def has_text(value: object) -> bool:
+    """Return whether a value is more than a text of white space; one that is no text is."""
+    return not isinstance(value, str) or not (value == "" or value.isspace())
+
+
+def _no_word(_: object) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Reads the answers of a pair's arms, which only an adapter knows the form of.
+
+    Args:
+        shows: Whether a chunk, or a whole answer, shows the user anything. Chunks before the first that does are held
+            back, so that the other arm can still answer.
+        ended: In the server's own word, which may be empty, why an answer ended; ``None`` for a chunk before its end.
+
+    Example:
+        >>> Answers().shows(""), Answers().shows("4")
+        (False, True)
+    """
+
+    shows: Callable[[Any], bool] = has_text
+    ended: Callable[[Any], str | None] = _no_word
+
+    def nothing(self, last: Any) -> NoAnswerError:
+        """Return the error for an answer that shows nothing.
+
+        Args:
+            last: The answer, or the last chunk of it; ``None`` when there was none.
+        """
+        if last is None:
+            return NoAnswerError("an empty stream")
+        why = self.ended(last)
+        return NoAnswerError(f"it ended with {why!r}" if why else "no text")
+
+    def cut(self) -> CutAnswerError:
+        """Return the error for an answer without its end."""
+        return CutAnswerError(
+            "The answer broke off: its stream ended without the chunk that says why. What came of it is not the whole; "
+            "ask again."
+        )
