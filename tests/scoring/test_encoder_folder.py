@@ -39,7 +39,7 @@ def test_a_missing_file_is_named(tiny: Path, name: str) -> None:
 
 
 def test_a_folder_without_an_encoder_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(EncoderError, match=r"encoder.json is missing.*hybrid_llm.training.onnx.export"):
+    with pytest.raises(EncoderError, match=r"encoder.json is missing.*hybrid-llm export MODEL"):
         Encoder.load(tmp_path)
 
 
