@@ -47,7 +47,7 @@ class StandIn(FakeListChatModel):
 if name := os.environ.get("SMALL_MODEL"):
     from langchain_ollama import ChatOllama
 
-    small = ChatOllama(model=name, base_url=os.environ.get("OLLAMA_HOST"))
+    small = ChatOllama(model=name, temperature=0, base_url=os.environ.get("OLLAMA_HOST"))
     print(f"small: {name}, on Ollama")
 else:
     small = StandIn(responses=["(an answer of the small stand-in)"])

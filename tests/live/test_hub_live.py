@@ -44,13 +44,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def train(table: Path, hub: Hub, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def train(table: Path, hub: Hub, folder: Path, *options: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Train by the command line, in a process of its own: the hub's client reads its address when it is imported."""
     command = [sys.executable, "-m", "hybrid_llm.cli", "train", table, "--small", "small", "--large", "large"]
     command += ["--recipe", "full", "--encoder", NAME, "--epochs", "1", "--batch-size", "16", "--max-length", "32"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **hub.environment(folder / "hub"), **more}
     return subprocess.run(
-        [*map(str, command), "--out", str(folder / "router")], capture_output=True, text=True, env=environment
+        [*map(str, command), "--out", str(folder / "router"), *options], capture_output=True, text=True, env=environment
     )
 
 
@@ -64,7 +64,7 @@ def test_a_model_is_downloaded_once_without_pickles_and_code_and_is_there_offlin
     assert sorted(hub.fetched) == sorted(wanted)
     assert NAME in (tmp_path / "router" / "encoder" / "NOTICE").read_text()
     assert json.loads((tmp_path / "router" / "router.json").read_text())["training"]["settings"]["encoder"] == NAME
-    offline = train(table, hub, tmp_path, HF_HUB_OFFLINE="1")
+    offline = train(table, hub, tmp_path, "--force", HF_HUB_OFFLINE="1")
     assert offline.returncode == 0, offline.stderr
 
 
