@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from hybrid_llm import Level
 from hybrid_llm.calibration import calibrate
 from hybrid_llm.metrics import tradeoff_curve
-from hybrid_llm.scoring import gaussian_kernel, squash
+from hybrid_llm.scoring import squash
 from hybrid_llm.table import hash_fraction
 from hybrid_llm.training import TrainConfig
-from hybrid_llm.training.head.regression import FittedHead, Rows, Setting, choose, fit_head, normaliser
+from hybrid_llm.training.head.regression import FittedHead, Rows, Scaling, Setting, choose, fit_head
 from hybrid_llm.training.head.ridge import KernelRidge
 
 Floats = NDArray[np.float64]
@@ -213,14 +213,14 @@ def _offset(fit: Own, setting: Setting) -> Callable[[Own], Floats]:
     target = fit.rows.labels + setting.gap_weight * fit.rows.gaps
     line, middle = units(fit.prior), target.mean()
     slope = float(line @ (target - middle)) / (len(fit) + SHRINK)
-    shift, scale = normaliser(fit.rows.features, setting.embedding_gamma, setting.text_gamma)
-    landmarks = (fit.rows.features - shift) * scale
+    scaling = Scaling.of(fit.rows.features, setting.embedding_gamma, setting.text_gamma)
+    landmarks = scaling(fit.rows.features)
     residuals = (target - slope * line)[:, None]
-    weights, bias = KernelRidge(landmarks, landmarks).solve(residuals, setting.ridge)
+    ridge = KernelRidge(landmarks, landmarks)
+    weights, bias = ridge.solve(residuals, setting.ridge)
 
     def scores(some: Own) -> Floats:
-        kernel = gaussian_kernel((some.rows.features - shift) * scale, landmarks)
-        raw: Floats = kernel.astype(np.float64) @ weights[:, 0] + bias[0] + slope * units(some.prior)
+        raw: Floats = ridge.design(scaling(some.rows.features)) @ weights[:, 0] + bias[0] + slope * units(some.prior)
         return raw
 
     return scores

@@ -9,9 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.scoring import gaussian_kernel
 from hybrid_llm.training import TrainConfig
-from hybrid_llm.training.head.regression import normaliser
+from hybrid_llm.training.head.regression import Scaling
 from hybrid_llm.training.head.ridge import KernelRidge
 
 Floats = NDArray[np.float64]
@@ -45,8 +44,8 @@ class Problem:
 
     def scaled(self, embedding: float, text: float) -> tuple[Features, Features]:
         """Return both sets of rows as the recipe scales them, for kernel widths of embedding and text features."""
-        shift, scale = normaliser(self.fit, embedding, text)
-        return (self.fit - shift) * scale, (self.held - shift) * scale
+        scaling = Scaling.of(self.fit, embedding, text)
+        return scaling(self.fit), scaling(self.held)
 
 
 def kernel(problem: Problem, texts: Iterable[float]) -> Candidates:
@@ -57,10 +56,11 @@ def kernel(problem: Problem, texts: Iterable[float]) -> Candidates:
             inputs, judged = problem.scaled(embedding, text)
             order = np.random.default_rng(problem.seed).permutation(len(inputs))
             landmarks = inputs[np.sort(order[: grid.landmarks])]
-            ridge, to_landmarks = KernelRidge(inputs, landmarks), gaussian_kernel(judged, landmarks)
+            ridge = KernelRidge(inputs, landmarks)
+            design = ridge.design(judged)
             for strength in grid.ridges:
                 weights, bias = ridge.solve(problem.targets, strength)
-                found |= _columns(f"{embedding} {text} {strength}", to_landmarks @ weights + bias)
+                found |= _columns(f"{embedding} {text} {strength}", design @ weights + bias)
     return found
 
 

@@ -4,7 +4,7 @@ A router that learns which benchmark a question comes from is of no use to a use
 the regression gives each benchmark its own level, drawn from a normal distribution as in a mixed model (Henderson,
 *Biometrics* 1975), and only what is left is put down to the text::
 
-    target_i = level_benchmark(i) + k(u_i, landmarks) . weights + bias + noise
+    target_i = level_benchmark(i) + k(u_i, landmarks) . weights + linear . u_i + bias + noise
 
 Scores leave the levels out. Benchmarks weigh less than their size says, so that the largest does not decide alone.
 """
@@ -25,8 +25,9 @@ from benchmarks._shipped_rows import FOLDS, LARGE, SMALL, Answered, Material, pa
 from hybrid_llm import Router
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.router import SeenRows, TrainingRecord
-from hybrid_llm.scoring import EmbeddingScorer, Head, gaussian_kernel
-from hybrid_llm.training.head.regression import normaliser
+from hybrid_llm.scoring import VERSION, EmbeddingScorer, Head, gaussian_kernel
+from hybrid_llm.training.head.regression import Scaling, familiarity_of
+from hybrid_llm.training.head.ridge import LINEAR
 from hybrid_llm.training.probability import platt
 
 Floats = NDArray[np.float64]
@@ -58,6 +59,7 @@ class Variant:
         embedding_gamma: Kernel width of the embedding.
         text_gamma: Kernel width of the text features.
         ridge: Regularisation strength.
+        linear: Prior variance of the linear part beside the kernel's 1.
         landmarks: Kernel centres.
     """
 
@@ -69,6 +71,7 @@ class Variant:
     embedding_gamma: float = 1.0
     text_gamma: float = 2.0
     ridge: float = 3.0
+    linear: float = LINEAR
     landmarks: int = 2000
 
 
@@ -117,26 +120,29 @@ class Problem:
     def __init__(self, material: Material, goals: Floats, variants: Sequence[Variant], seed: int = 0) -> None:
         first = variants[0]
         self._material, self._variants = material, variants
-        self._shift, self._scale = normaliser(material.features, first.embedding_gamma, first.text_gamma)
-        inputs = self._scaled(material.features)
-        order = np.random.default_rng(seed).permutation(len(inputs))[: first.landmarks]
+        self._scaling = Scaling.of(material.features, first.embedding_gamma, first.text_gamma)
+        inputs = self._scaling(material.features)
+        self._linear = first.linear
+        self._chosen = np.sort(np.random.default_rng(seed).permutation(len(inputs))[: first.landmarks])
         # in half precision, as they are stored: the fit makes up for the rounding
-        self._landmarks = inputs[np.sort(order)].astype(np.float16).astype(np.float32)
+        self._landmarks = inputs[self._chosen].astype(np.float16).astype(np.float32)
         files, codes, counts = np.unique(material.files, return_inverse=True, return_counts=True)
         weights = np.maximum(counts, LEAST_COUNT)[codes] ** -first.weight_power
         weights /= weights.mean()
         self._moments = []
         for fold in range(FOLDS):
             some = material.folds == fold
-            design = np.column_stack([self._kernel(inputs[some]), np.eye(len(files))[codes[some]], np.ones(some.sum())])
+            design = np.column_stack([self._parts(inputs[some]), np.eye(len(files))[codes[some]], np.ones(some.sum())])
             weighted = design * weights[some, None]
             self._moments.append((weighted.T @ design, weighted.T @ goals[some]))
-        self._roughness = self._kernel(self._landmarks) + JITTER * np.eye(len(self._landmarks))
+        count = len(self._landmarks)
+        self._roughness = np.eye(count + inputs.shape[1])
+        self._roughness[:count, :count] = gaussian_kernel(self._landmarks, self._landmarks) + JITTER * np.eye(count)
 
     def raw(self, material: Material, folds: Sequence[int] = range(FOLDS)) -> Floats:
         """Return the raw scores of rows by fits to some of the folds, shape (n, k)."""
         weights, bias = self._solve(folds)
-        return self._kernel(self._scaled(material.features)) @ weights + bias
+        return self._parts(self._scaling(material.features)) @ weights + bias
 
     def left_out(self) -> Floats:
         """Return the raw scores of each row of the material by the fits that leave its fold out, shape (n, k)."""
@@ -150,12 +156,26 @@ class Problem:
         """Return the head of the first variant fitted to all rows, mapped to the measured labels by Platt's step."""
         weights, bias = self._solve(range(FOLDS))
         slope, offset = platt(left_out, self._material.labels)
-        narrow = weights[:, 0].astype(np.float32)
-        return Head(self._shift, self._scale, self._landmarks, narrow, float(bias[0]), slope, offset)
+        narrow, count = weights[:, 0].astype(np.float32), len(self._landmarks)
+        return Head(
+            self._scaling.shift,
+            self._scaling.scale,
+            self._landmarks,
+            narrow[:count],
+            float(bias[0]),
+            slope,
+            offset,
+            version=VERSION,
+            linear=np.float32(np.sqrt(self._linear)) * narrow[count:],
+            limit=self._scaling.limit,
+            familiarity=familiarity_of(
+                self._scaling(self._material.features), self._landmarks, self._chosen, self._scaling
+            ),
+        )
 
     def _solve(self, folds: Sequence[int]) -> tuple[Floats, Floats]:
         gram, goals = (sum(self._moments[fold][part] for fold in folds) for part in (0, 1))
-        size = len(self._landmarks)
+        size = len(self._roughness)
         solutions = []
         for variant, goal in zip(self._variants, goals.T, strict=True):
             penalised = gram.copy()
@@ -166,11 +186,10 @@ class Problem:
         columns = np.column_stack(solutions)
         return columns[:size], columns[-1]
 
-    def _scaled(self, features: Float32s) -> Float32s:
-        return ((features - self._shift) * self._scale).astype(np.float32)
-
-    def _kernel(self, inputs: Float32s) -> Floats:
-        return gaussian_kernel(inputs, self._landmarks).astype(np.float64)
+    def _parts(self, inputs: Float32s) -> Floats:
+        """Return what the weights multiply, shape (n, m + d): kernels, then the scaled inputs themselves."""
+        parts = gaussian_kernel(inputs, self._landmarks), np.sqrt(self._linear) * inputs
+        return np.concatenate(parts, axis=1, dtype=np.float64)
 
 
 def targets(material: Material, variants: Sequence[Variant]) -> Floats:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hybrid_llm import QualityTable
 from hybrid_llm.labels import TOLERANCE
-from hybrid_llm.scoring import joined
+from hybrid_llm.scoring import features_of
 from hybrid_llm.table import PairTable, hash_fraction, normal_text
 
 Floats = NDArray[np.float64]
@@ -176,7 +176,7 @@ class Material:
         sides = [(np.array(row.side(SMALL_MODELS)), np.array(row.side(LARGE_MODELS))) for row in rows]
         return cls(
             rows,
-            joined(encoder.encode(queries).embeddings, queries),
+            features_of(queries, encoder)[0],
             np.array([row.file for row in rows]),
             np.array([int(FOLDS * hash_fraction(f"held-out {row.stem}")) for row in rows]),
             np.array([small.mean() for small, _ in sides]),

@@ -51,6 +51,8 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "shipped, narrower kernel": replace(SHIPPED, embedding_gamma=2.0),
     "shipped, wider kernel of the text features": replace(SHIPPED, text_gamma=0.5),
     "shipped, ridge 10": replace(SHIPPED, ridge=10.0),
+    "shipped, no linear part": replace(SHIPPED, linear=0.0),
+    "shipped, more of the linear part (0.2)": replace(SHIPPED, linear=0.2),
 }
 LANDMARKS: Final = 1000
 """Enough to compare variants."""
@@ -94,7 +96,7 @@ def by_kernel() -> list[list[str]]:
     """Return the names of the variants, those that share kernel and weights together."""
     groups: dict[tuple[float, ...], list[str]] = {}
     for name, variant in VARIANTS.items():
-        key = (variant.embedding_gamma, variant.text_gamma, variant.weight_power)
+        key = (variant.embedding_gamma, variant.text_gamma, variant.weight_power, variant.linear)
         groups.setdefault(key, []).append(name)
     return list(groups.values())
 

@@ -27,7 +27,7 @@ from benchmarks._pairs import PAIRS, PairSpec, Tables
 from benchmarks.shipped_router import fit_shipped, read_rows
 from hybrid_llm import Router
 from hybrid_llm.labels import make_labels
-from hybrid_llm.scoring import EmbeddingScorer, Encoder, Head, joined
+from hybrid_llm.scoring import EmbeddingScorer, Encoder, Head, features_of
 from hybrid_llm.table import PairTable, hash_fraction
 from hybrid_llm.training.head.regression import Rows
 
@@ -46,7 +46,7 @@ OTHERS: Final = 2500
 
 def own_rows(pair: PairTable, encoder: CachedEncoder, priors: Iterable[Head]) -> list[Own]:
     """Return the rows of a pair once for each prior, with the logit of its score."""
-    features = joined(encoder.encode(pair.queries).embeddings, pair.queries)
+    features = features_of(pair.queries, encoder)[0]
     labels, _ = make_labels(CONFIG.label, pair.q_small, pair.q_large)
     rows = Rows(features, labels, pair.mean_small - pair.mean_large, pair.mean_small, pair.mean_large)
     return [Own(np.array(pair.ids), rows, prior.slope * prior.raw(features) + prior.offset) for prior in priors]

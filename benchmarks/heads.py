@@ -28,7 +28,7 @@ from benchmarks._pairs import PAIRS, PairSpec, Tables
 from benchmarks.doc_tables import markdown, write_between
 from hybrid_llm.labels import prob_labels
 from hybrid_llm.metrics import tradeoff_curve
-from hybrid_llm.scoring import Encoder, joined
+from hybrid_llm.scoring import Encoder, features_of
 from hybrid_llm.table import hash_fraction
 from hybrid_llm.training import TrainConfig
 
@@ -50,7 +50,7 @@ def problem_of(spec: PairSpec, tables: Tables, encoder: CachedEncoder) -> tuple[
     """Return what heads are fitted to and judged on: the split ``train``, a fifth of it held out."""
     rows = tables.of(spec).split("train")
     held = np.array([hash_fraction(f"held-out {i}") < TrainConfig().heldout for i in rows.ids])
-    features = joined(encoder.encode(rows.queries).embeddings, rows.queries)
+    features = features_of(rows.queries, encoder)[0]
     gaps, labels = rows.mean_small - rows.mean_large, prob_labels(rows.q_small, rows.q_large)
     targets = np.stack([labels + weight * gaps for weight in WEIGHTS], axis=1)
     judged = rows.rows(held)

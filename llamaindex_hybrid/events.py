@@ -18,7 +18,8 @@ class HybridRoutingEvent(BaseEvent):
     It holds no text of the query, so that it may be stored.
 
     Args:
-        decision: ``Decision.as_dict()``: route, score, threshold, level, reason, certified, truncated, router_id.
+        decision: ``Decision.as_dict()``: route, score, threshold, level, reason, certified, truncated, familiar,
+            router_id.
         model: Name of the model that is called.
         method: Method of the model that is called, ``"chat"`` for example.
         query_hash: First 16 digits of the SHA-256 of the text that was scored; empty for a background call.

@@ -60,7 +60,8 @@ class HybridSelection(SingleSelection):
     Args:
         index: Which engine answers.
         reason: The decision in words.
-        decision: ``Decision.as_dict()``: route, score, threshold, level, reason, certified, truncated, router_id.
+        decision: ``Decision.as_dict()``: route, score, threshold, level, reason, certified, truncated, familiar,
+            router_id.
     """
 
     decision: dict[str, Any] = Field(default_factory=dict)
@@ -175,8 +176,12 @@ def _result(decision: Decision, positions: dict[str, int]) -> SelectorResult:
 
 def _in_words(decision: Decision) -> str:
     ending = f"({decision.level}) -> {decision.route}"
-    if decision.score is None or decision.threshold is None:
-        causes = {"no_text": "no text to score", "scorer_error": "the scorer failed"}
+    if decision.score is None or decision.threshold is None or decision.reason == "unfamiliar":
+        causes = {
+            "no_text": "no text to score",
+            "scorer_error": "the scorer failed",
+            "unfamiliar": "unlike the training queries",
+        }
         return f"{causes.get(decision.reason, decision.reason)} {ending}"
     score, threshold = decision.score, decision.threshold
     sign = ">=" if score >= threshold else "<"

@@ -47,6 +47,7 @@ class Calibration:
             always-large on; drops rise with the cost advantage.
         cuts: For ``cost_advantage=``: all cuts, cost advantage rising. (Of each kind at most 500 are kept.)
         note: What the reader of a decision should know (for example "the router's own training domain").
+        features: Version of the text features that the scores were made of; 1 where nobody wrote it down.
     """
 
     small: str
@@ -58,6 +59,7 @@ class Calibration:
     frontier: tuple[Cut, ...]
     cuts: tuple[Cut, ...]
     note: str = ""
+    features: int = 1
 
     def cut(self, level: Level) -> Cut:
         """Return the cut that a quality or cost-advantage level stands for.
@@ -103,6 +105,7 @@ def calibrate(
     large: str = "large",
     data_hash: str = "",
     note: str = "",
+    features: int = 1,
 ) -> Calibration:
     """Measure thresholds on calibration rows.
 
@@ -114,6 +117,7 @@ def calibrate(
         large: Name of the large model.
         data_hash: Content hash of the rows, kept for the record.
         note: Kept for the reader.
+        features: Version of the text features that the scores were made of.
 
     Raises:
         TableError: Lengths differ, there is no row, or a value is not finite.
@@ -134,6 +138,7 @@ def calibrate(
         frontier=_thinned(_frontier(_cuts_of(curve))),
         cuts=_thinned(_cuts_of(curve)),
         note=note,
+        features=features,
     )
 
 

@@ -20,6 +20,7 @@ Reason = Literal[
     "tools",
     "structured_output",
     "scorer_error",
+    "unfamiliar",
     "fallback",
     "cooldown",
 ]
@@ -42,6 +43,7 @@ class Decision:
         reason: What decided; ``"score"`` is the ordinary case.
         certified: Whether the threshold comes from a certificate for this pair.
         truncated: Whether the text was longer than the encoder reads, so that only its head and tail were scored.
+        familiar: Whether the query resembles what the router was trained on; ``None`` when nobody knows.
         router_id: The content hash of the router that scored.
 
     Raises:
@@ -55,6 +57,7 @@ class Decision:
     reason: Reason = "score"
     certified: bool = False
     truncated: bool = False
+    familiar: bool | None = field(default=None, kw_only=True)
     router_id: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -112,5 +115,6 @@ class Decision:
             "reason": self.reason,
             "certified": self.certified,
             "truncated": self.truncated,
+            "familiar": self.familiar,
             "router_id": self.router_id,
         }

@@ -144,8 +144,8 @@ def test_demo_json_agrees_with_the_router(shipped, monkeypatch):
     router = Router.load(shipped)
     scores = np.linspace(0, 1, len(QUERIES))
     scores[7] = router.calibration.cut(Level("quality", 0.95)).threshold
-    never_cut = np.zeros(len(QUERIES), dtype=bool)
-    monkeypatch.setattr(EmbeddingScorer, "score_with_truncation", lambda self, queries: (scores, never_cut))
+    never_cut, familiar = np.zeros(len(QUERIES), dtype=bool), np.ones(len(QUERIES))
+    monkeypatch.setattr(EmbeddingScorer, "score_in_full", lambda self, queries: (scores, never_cut, familiar))
     shown = run("demo", "--json").json
     assert shown["certified"] is False
     assert [entry["query"] for entry in shown["queries"]] == list(QUERIES)

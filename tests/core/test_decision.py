@@ -30,6 +30,7 @@ def test_a_decision_is_plain_json():
         "reason": "score",
         "certified": False,
         "truncated": False,
+        "familiar": None,
         "router_id": "r",
     }
 

@@ -102,6 +102,15 @@ async def test_a_decision_that_only_one_arm_can_follow_stays_there(way, reason):
 
 
 @every_way
+@pytest.mark.parametrize("reason", ["score", "unfamiliar", "follow_up", "no_text", "scorer_error"])
+async def test_small_may_answer_what_was_only_a_judgement_when_large_is_down(way, reason):
+    arms = Arms(["from small"], [DOWN])
+    items = await way(Failover(to_small=True), LARGE.override(reason=reason), arms)
+    assert arms.asked == ["large", "small"]
+    assert {(decision.route, decision.reason) for _, decision in items} == {("small", "fallback")}
+
+
+@every_way
 @pytest.mark.parametrize(("options", "chosen"), [({}, LARGE), ({"to_large": False}, SMALL)], ids=str)
 async def test_an_arm_that_may_not_be_left_raises_and_is_asked_each_time(way, options, chosen):
     arms = Arms([DOWN], [DOWN])

@@ -149,6 +149,14 @@ def test_a_follow_up_is_scored_by_the_last_turn_that_was_none(turns, scored):
     assert decision.reason == ("follow_up" if any(turn.strip() for turn in turns) else "score")
 
 
+@pytest.mark.parametrize("turns", [(), ("今天晚饭吃什么好, 我有鸡蛋和西红柿。",)])
+def test_an_unfamiliar_query_and_what_follows_it_go_to_large(trained, turns):
+    request = Request("yes" if turns else "今天晚饭吃什么好, 我有鸡蛋和西红柿。", turns=turns)
+    decision = Policy(trained, level=Level.of(quality=0.5)).decide(request)
+    assert (decision.route, decision.familiar) == ("large", False)
+    assert decision.reason == ("follow_up" if turns else "unfamiliar")
+
+
 def test_a_follow_up_keeps_the_previous_decision_without_scoring():
     scorer = FixedScorer(0.1)
     previous = Decision("small", 0.9, THRESHOLD, reason="score", router_id=scorer.id)

@@ -17,8 +17,11 @@ def test_a_trained_router_has_a_trained_scorer(trained: Router) -> None:
 
 def test_a_scorer_of_your_own_is_asked_for_scores_alone(scorer: FixedScorer) -> None:
     assert not isinstance(scorer, TrainedScorer)
-    scores, truncated = Scoring(scorer).score(["easy", "hard"])
+    scores, truncated, familiar = Scoring(scorer).score(["easy", "hard"])
     assert (scores.tolist(), truncated.tolist()) == ([0.9, 0.1], [False, False])
+    assert np.isnan(familiar).all()
+    assert np.isnan(Scoring(scorer).familiarity(["easy"])).all()
+    assert scorer.calls == [["easy", "hard"]]
 
 
 def test_a_trained_scorer_says_what_it_could_not_read_whole(trained: Router) -> None:
@@ -32,7 +35,7 @@ def test_nobody_watching_means_one_pass(scorer: FixedScorer) -> None:
 
 def test_whoever_watches_is_told_before_each_step(scorer: FixedScorer) -> None:
     told: list[tuple[str, int, int]] = []
-    scores, _ = Scoring(scorer, lambda *step: told.append(step)).score(["easy"] * 299 + ["hard"])
+    scores, *_ = Scoring(scorer, lambda *step: told.append(step)).score(["easy"] * 299 + ["hard"])
     assert told == [("Scoring queries", start, 300) for start in (0, 128, 256)]
     assert [len(call) for call in scorer.calls] == [128, 128, 44]
     assert np.array_equal(scores, [0.9] * 299 + [0.1])
@@ -50,5 +53,5 @@ def test_a_watched_router_decides_alike(router: Router) -> None:
 @pytest.mark.parametrize("texts", [[], ()])
 def test_nothing_to_score_is_no_step(scorer: FixedScorer, texts: list[str]) -> None:
     told: list[tuple[str, int, int]] = []
-    scores, truncated = Scoring(scorer, lambda *step: told.append(step)).score(texts)
-    assert (scores.shape, truncated.shape, told) == ((0,), (0,), [])
+    found = Scoring(scorer, lambda *step: told.append(step)).score(texts)
+    assert ([part.shape for part in found], told) == ([(0,), (0,), (0,)], [])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_llm.scoring import NAMES, text_features
+from hybrid_llm.scoring import NAMES, feature_names, read_as, text_features
 
 
 def value(text, name):
@@ -20,7 +20,7 @@ def test_any_text_has_finite_bounded_features(texts):
     assert features.shape == (len(texts), len(NAMES))
     assert features.dtype == np.float32
     assert np.isfinite(features).all()
-    assert (np.abs(features) <= 6).all()
+    assert (np.abs(features) <= 3).all()
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_any_text_has_finite_bounded_features(texts):
         ("choices", "Which is right?", "Which?\nA. one\nB. two\nC. three"),
         ("maths", "a plus b", r"\frac{a}{b} = c^2"),
         ("questions", "Do it.", "Why? How?"),
-        ("beyond_ascii", "hello", "здравствуйте"),
-        ("capitals", "hello there", "HELLO there"),
+        ("other_scripts", "hello", "здравствуйте"),
+        ("capitals", "hello there", "Hello There"),
     ],
 )
 def test_a_feature_sees_what_it_is_named_for(name, less, more):
@@ -49,3 +49,23 @@ def test_a_megabyte_costs_no_more_than_its_two_ends():
 
 def test_no_text_is_zero_everywhere():
     assert (text_features([""]) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("plain", "typed"),
+    [
+        ("one line", "ONE LINE"),
+        ("Was it Schrodinger?", "Was it Schrödinger?"),
+        ("List three uses of salt.", "<query> List three uses of salt."),
+        ("List three uses of salt.", '<div class="q">List three uses of salt.</div>'),
+    ],
+)
+def test_capitals_accents_and_tags_are_hardly_a_feature(plain, typed):
+    assert np.abs(text_features([plain]) - text_features([typed])).max() <= 0.21
+
+
+def test_the_features_of_before_are_still_there():
+    names = feature_names(1)
+    assert names[-1] == "beyond_ascii"
+    assert text_features(["café"], version=1)[0, -1] == 0.25
+    assert read_as([" café\u2019s "], version=1) == [" café\u2019s "]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.errors import DamagedFolderError
-from hybrid_llm.scoring import Head, gaussian_kernel, squash
+from hybrid_llm.scoring import Familiarity, Head, gaussian_kernel, squash
 
 
 def head(m=5, d=4, **changes):
@@ -73,3 +73,36 @@ def test_a_missing_array_is_named():
     del tensors["weights"]
     with pytest.raises(DamagedFolderError, match="weights"):
         Head.from_tensors(tensors)
+
+
+def newer(m=5, d=20):
+    rng = np.random.default_rng(4)
+    distances = rng.random((2, 50)).astype(np.float32)
+    linear = rng.normal(size=d).astype(np.float32)
+    return head(m, d, version=2, linear=linear, limit=0.5, familiarity=Familiarity.measured(*distances))
+
+
+def test_no_text_feature_takes_a_query_farther_than_the_limit():
+    h, x = newer(), np.zeros((2, 20), dtype=np.float32)
+    x[:, -1] = 1e3, 1e6
+    assert np.abs(h.inputs(x)[:, -1]).tolist() == [0.5, 0.5]
+    assert h.score(x)[0] == h.score(x)[1]
+
+
+def test_far_from_all_landmarks_the_linear_part_tells_queries_apart():
+    h, x = newer(), np.zeros((2, 20), dtype=np.float32)
+    x[:, 0] = 1e3, 2e3
+    assert gaussian_kernel(h.inputs(x), h.landmarks).max() == 0
+    assert h.raw(x)[0] != h.raw(x)[1]
+
+
+def test_the_newer_parts_take_the_trip_through_tensors_too():
+    h, x = newer(), np.random.default_rng(2).normal(size=(20, 20)).astype(np.float32)
+    again = Head.from_tensors(h.tensors())
+    assert (again.score(x) == h.score(x)).all()
+    assert (again.version, again.limit) == (2, 0.5)
+    assert again.familiarity is not None
+
+
+def test_a_head_of_before_is_stored_as_before():
+    assert set(head().tensors()) == {"shift", "scale", "landmarks", "weights", "bias", "slope", "offset"}

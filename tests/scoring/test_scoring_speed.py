@@ -70,9 +70,9 @@ def test_a_score_does_not_depend_on_its_batch_or_memory_to_the_last_bit(shipped,
 
 
 def test_served_scores_are_those_of_the_head(shipped):
-    from hybrid_llm.scoring import joined
+    from hybrid_llm.scoring import features_of
 
-    features = joined(shipped.scorer.encoder.encode(TEXTS).embeddings, TEXTS)
+    features = features_of(TEXTS, shipped.scorer.encoder, shipped.scorer.features)[0]
     np.testing.assert_allclose(shipped.score(TEXTS), shipped.scorer.head.score(features), atol=1e-6)
 
 
@@ -162,7 +162,8 @@ class Passes:
         time.sleep(0.02)
         if self.error:
             raise self.error
-        return np.array([float(text) for text in texts]), np.array([int(text) % 2 == 1 for text in texts])
+        values = np.array([float(text) for text in texts])
+        return values, values % 2 == 1, values / 1000
 
     def batch(self):
         return MicroBatch(self.score, lambda texts: None)
@@ -172,8 +173,9 @@ async def test_tasks_that_wait_together_share_passes_and_get_their_own_scores():
     passes = Passes()
     batch = passes.batch()
     answers = await asyncio.gather(*(batch.score([str(i), str(i + 1)]) for i in range(0, 3 * PASS, 2)))
-    assert [scores.tolist() for scores, _ in answers] == [[i, i + 1] for i in range(0, 3 * PASS, 2)]
-    assert all(cut.tolist() == [False, True] for _, cut in answers)
+    assert [scores.tolist() for scores, *_ in answers] == [[i, i + 1] for i in range(0, 3 * PASS, 2)]
+    assert all(cut.tolist() == [False, True] for _, cut, _ in answers)
+    assert all((familiar == scores / 1000).all() for scores, _, familiar in answers)
     assert [len(call) for call in passes.calls] == [PASS] * 3
 
 
@@ -224,7 +226,7 @@ def test_each_event_loop_has_its_own_queue():
     results = []
 
     async def some():
-        return [scores[0] for scores, _ in await asyncio.gather(*(batch.score([str(i)]) for i in range(5)))]
+        return [scores[0] for scores, *_ in await asyncio.gather(*(batch.score([str(i)]) for i in range(5)))]
 
     threads = [threading.Thread(target=lambda: results.extend(asyncio.run(some()) for _ in range(3))) for _ in "12"]
     for thread in threads:

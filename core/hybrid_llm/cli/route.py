@@ -71,7 +71,10 @@ def demo(json: AsJson = False) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HybridLLMWarning)  # the last lines say that nothing is certified
         limits = {quality: router.threshold_for(quality=quality) for quality in DEMO_QUALITIES}
-    routes = [{f"{q:.2f}": "small" if score >= limit else "large" for q, limit in limits.items()} for score in scores]
+        levels = [[decision.route for decision in router.decide_many(QUERIES, quality=q)] for q in limits]
+    routes: list[dict[str, str]] = [
+        {f"{q:.2f}": route for q, route in zip(limits, of_query, strict=True)} for of_query in zip(*levels, strict=True)
+    ]
     if json:
         print_json(_demo_json(router, limits, scores, routes))
         return

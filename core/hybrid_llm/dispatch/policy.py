@@ -230,5 +230,5 @@ def _merged(early: Sequence[Decision | None], rest: Sequence[Request], scored: S
 def _marked(request: Request, decision: Decision) -> Decision:
     if decision.reason == "no_text":
         return decision.override(route=request.without_text)
-    borrowed = decision.reason == "score" and _turns_to_score(request)
+    borrowed = decision.reason in ("score", "unfamiliar") and _turns_to_score(request)
     return decision.override(reason="follow_up") if borrowed else decision

@@ -35,7 +35,7 @@ class Decider:
     def __init__(self, parts: RouterParts) -> None:
         self.parts = parts
         self._scoring = Scoring(parts.scorer)
-        self._thresholds = Thresholds(parts.calibration, parts.certificate)
+        self._thresholds = Thresholds(parts.calibration, parts.certificate, parts.features)
         self._once = Once()
 
     def score(self, queries: Sequence[str]) -> FloatArray:
@@ -76,6 +76,16 @@ class Decider:
     async def ascore(self, queries: Sequence[str]) -> FloatArray:
         """Do what :meth:`score` does without blocking the event loop; concurrent calls are scored together."""
         return (await self._scoring.ascore(checked(queries)))[0]
+
+    def familiarity(self, queries: Sequence[str]) -> FloatArray:
+        """Return the share of training queries that were less like the others than each query is, shape (n,).
+
+        Below .01 one is unfamiliar. NaN: the scorer cannot tell (a network, one of your own, a router of before).
+
+        Raises:
+            TypeError: A single string, or an item that is not a string.
+        """
+        return self._scoring.familiarity(checked(queries))
 
     def decide(self, query: str, **options: Unpack[LevelOptions]) -> Decision:
         """Decide where one query goes; see :meth:`decide_many` for the options."""
@@ -129,7 +139,7 @@ class Decider:
             scored = self._scoring.score(plan.texts) if plan.texts else ()
         except Exception as error:  # noqa: BLE001 - whatever a scorer raises, the user still gets an answer
             return self._decide_unscored(plan, error)
-        return plan.decide(zip(*scored, strict=True))
+        return self._decide(plan, zip(*scored, strict=True))
 
     async def adecide(self, query: str, **options: Unpack[LevelOptions]) -> Decision:
         """Do what :meth:`decide` does, with its options, without blocking the event loop."""
@@ -154,7 +164,7 @@ class Decider:
             scored = await self._scoring.ascore(plan.texts) if plan.texts else ()
         except Exception as error:  # noqa: BLE001 - as in decide_each
             return self._decide_unscored(plan, error)
-        return plan.decide(zip(*scored, strict=True))
+        return self._decide(plan, zip(*scored, strict=True))
 
     def threshold_for(
         self,
@@ -178,6 +188,16 @@ class Decider:
             raise ValueError(f"{len(texts)} queries need as many levels, got {len(levels)}.")
         thresholds = {level: self._thresholds.of(level, require_certified=require_certified) for level in set(levels)}
         return Plan(texts, levels, thresholds, self.parts.id)
+
+    def _decide(self, plan: Plan, scored: Iterable[tuple[float, bool, float]]) -> list[Decision]:
+        decisions = plan.decide(scored)
+        if any(decision.familiar is False and decision.reason == "score" for decision in decisions):
+            self._once.warn(
+                "familiar",
+                "A query is unlike those that this router was trained on, so that its score says little; at threshold= "
+                "and cost_advantage= the score decides all the same. With quality= such queries go to the large model.",
+            )
+        return decisions
 
     def _decide_unscored(self, plan: Plan, error: Exception) -> list[Decision]:
         self._once.warn(

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+"""2: a head may read text features of version 2, have a linear part and a measure of familiarity."""
 MANIFEST: Final = "router.json"
 HEAD: Final = "head.safetensors"
 SEEN: Final = "seen.safetensors"

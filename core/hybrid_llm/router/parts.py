@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hybrid_llm.scoring import TrainedScorer
+
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
     from hybrid_llm.certify import Menu
@@ -35,6 +37,11 @@ class RouterParts:
     def id(self) -> str:
         """Content hash of all that the scores depend on."""
         return self.scorer.id
+
+    @property
+    def features(self) -> int:
+        """Version of the text features that the scorer reads; 1 for one that reads none of them."""
+        return self.scorer.features if isinstance(self.scorer, TrainedScorer) else 1
 
     @property
     def proves(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.level import DEFAULT_LEVEL, Level
 from hybrid_llm.router.threshold import Threshold
+from hybrid_llm.scoring import UNFAMILIAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,12 @@ class Plan:
         """The queries that have text: those to score."""
         return [query for query in self.queries if query.strip()]
 
-    def decide(self, scored: Iterable[tuple[float, bool]] | None) -> list[Decision]:
+    def decide(self, scored: Iterable[tuple[float, bool, float]] | None) -> list[Decision]:
         """Return a decision for each query.
 
         Args:
-            scored: Score, and whether the text was cut, of each of ``texts``; ``None`` when the scorer failed.
+            scored: Of each of ``texts`` the score, whether it was cut, and how familiar it is (NaN when nobody knows);
+                ``None`` when the scorer failed.
         """
         outcomes = iter(() if scored is None else scored)
         decisions = []
@@ -52,8 +55,17 @@ class Plan:
             if query.strip() and scored is None:
                 decision = decision.override(reason="scorer_error")
             elif query.strip():
-                score, cut = next(outcomes)
-                route: Route = "small" if score >= threshold.value else "large"
-                decision = decision.override(route=route, score=float(score), reason="score", truncated=bool(cut))
+                score, cut, familiarity = next(outcomes)
+                familiar = None if math.isnan(familiarity) else bool(familiarity >= UNFAMILIAR)
+                # A quality was measured on queries like those of training: it says nothing about others.
+                promised = familiar is not False or (level or DEFAULT_LEVEL).kind != "quality"
+                route: Route = "small" if promised and score >= threshold.value else "large"
+                decision = decision.override(
+                    route=route,
+                    score=float(score),
+                    reason="score" if promised else "unfamiliar",
+                    truncated=bool(cut),
+                    familiar=familiar,
+                )
             decisions.append(decision)
         return decisions

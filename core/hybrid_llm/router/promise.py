@@ -32,7 +32,13 @@ def calibrated(parts: RouterParts, pair: PairTable, scores: FloatArray) -> Route
     from hybrid_llm.calibration import calibrate
 
     measured = calibrate(
-        scores, pair.mean_small, pair.mean_large, small=pair.small, large=pair.large, data_hash=pair.data_hash
+        scores,
+        pair.mean_small,
+        pair.mean_large,
+        small=pair.small,
+        large=pair.large,
+        data_hash=pair.data_hash,
+        features=parts.features,
     )
     return replace(parts.before_calibrating(pair.small, pair.large), calibration=measured)
 

@@ -39,11 +39,13 @@ class Thresholds:
     Args:
         calibration: Measured thresholds, if there are any.
         certificate: Proved thresholds, if there are any.
+        features: Version of the text features that the router's scores are made of.
     """
 
-    def __init__(self, calibration: Calibration | None, certificate: Menu | None) -> None:
+    def __init__(self, calibration: Calibration | None, certificate: Menu | None, features: int = 1) -> None:
         self._calibration = calibration
         self._certificate = certificate
+        self._features = features
         self._warned = False
 
     def of(self, level: Level | None, *, require_certified: bool = False) -> Threshold:
@@ -54,14 +56,25 @@ class Thresholds:
             require_certified: Whether only a proved threshold will do.
 
         Raises:
-            LevelError: The level needs a calibration and there is none.
+            LevelError: The level needs a calibration, and there is none or one of other text features.
         """
         level = level or DEFAULT_LEVEL
+        if level.kind != "threshold":
+            self._refuse_other_features()
         threshold = resolve(level, self._calibration, self._certificate, require_certified=require_certified)
         if threshold.measured and not self._warned:
             self._warned = True
             self._warn(level)
         return threshold
+
+    def _refuse_other_features(self) -> None:
+        measured = self._calibration
+        if measured is not None and measured.features != self._features:
+            raise LevelError(
+                f"The thresholds were measured on scores of text features of version {measured.features}, and this "
+                f"router reads version {self._features}; measure them again: hybrid-llm calibrate ROWS --router DIR "
+                f"--small {measured.small} --large {measured.large} --out DIR"
+            )
 
     def _warn(self, level: Level) -> None:
         measured = self._calibration

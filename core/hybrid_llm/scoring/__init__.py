@@ -1,19 +1,23 @@
 """Scoring: from a query's text to p(x), by an encoder and a head or by a scorer of the user's own."""
 
 from hybrid_llm.scoring.asking import Progress, Scorer, Scoring, TrainedScorer, checked, single
-from hybrid_llm.scoring.embedding import EmbeddingScorer, RememberingScorer, joined
+from hybrid_llm.scoring.embedding import EmbeddingScorer, RememberingScorer, features_of
 from hybrid_llm.scoring.encoder import Encoded, Encoder, QueryTokenizer
 from hybrid_llm.scoring.encoder_folder import EncoderInfo
-from hybrid_llm.scoring.features import NAMES, text_features
-from hybrid_llm.scoring.head import Head, gaussian_kernel, squash
+from hybrid_llm.scoring.familiar import UNFAMILIAR, Familiarity, distances
+from hybrid_llm.scoring.features import NAMES, VERSION, feature_names, read_as, text_features
+from hybrid_llm.scoring.head import Head, gaussian_kernel, scaled, squared_distances, squash
 from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
 
 __all__ = [
     "NAMES",
+    "UNFAMILIAR",
+    "VERSION",
     "EmbeddingScorer",
     "Encoded",
     "Encoder",
     "EncoderInfo",
+    "Familiarity",
     "Head",
     "LogitHead",
     "NetworkScorer",
@@ -24,9 +28,14 @@ __all__ = [
     "Scoring",
     "TrainedScorer",
     "checked",
+    "distances",
+    "feature_names",
+    "features_of",
     "gaussian_kernel",
-    "joined",
+    "read_as",
+    "scaled",
     "single",
+    "squared_distances",
     "squash",
     "text_features",
 ]

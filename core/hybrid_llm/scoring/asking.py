@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from hybrid_llm.scoring.encoder import Encoder
     from hybrid_llm.scoring.microbatch import MicroBatch
 
-Scores = tuple[NDArray[np.float64], NDArray[np.bool_]]
-"""Scores and whether each text was cut, both of shape (n,)."""
+Scores = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]
+"""Scores, whether each text was cut, and familiarity (NaN where the scorer cannot tell), all of shape (n,)."""
 
 Progress = Callable[[str, int, int], None]
 """Told (what, done, total) now and then; total 0 when nobody knows how long it takes."""
@@ -65,16 +65,21 @@ class TrainedScorer(Scorer, Protocol):
         """What makes a score of what the encoder gives."""
         ...
 
+    @property
+    def features(self) -> int:
+        """Version of the text features that the scores are made of; 1 for a network, which reads none."""
+        ...
+
     def prepare(self) -> None:
         """Open the network now, not at the first query."""
         ...
 
-    def score_with_truncation(self, queries: Sequence[str]) -> Scores:
-        """Return p(x) and whether each query was longer than the encoder reads, both of shape (n,)."""
+    def score_in_full(self, queries: Sequence[str]) -> Scores:
+        """Return p(x), whether each query was longer than the encoder reads, and how familiar it is."""
         ...
 
     def recall(self, queries: Sequence[str]) -> Scores | None:
-        """Return what :meth:`score_with_truncation` would, if it can be had at once from memory."""
+        """Return what :meth:`score_in_full` would, if it can be had at once from memory."""
         ...
 
 
@@ -100,12 +105,12 @@ class Scoring:
         """
         if self._progress is None:
             return self._pass(texts)
-        scores, truncated = np.zeros(len(texts)), np.zeros(len(texts), dtype=bool)
+        scores, truncated, familiar = np.zeros(len(texts)), np.zeros(len(texts), dtype=bool), np.zeros(len(texts))
         for start in range(0, len(texts), STEP):
             part = slice(start, start + STEP)
             self._progress("Scoring queries", start, len(texts))
-            scores[part], truncated[part] = self._pass(texts[part])
-        return scores, truncated
+            scores[part], truncated[part], familiar[part] = self._pass(texts[part])
+        return scores, truncated, familiar
 
     def tell(self, what: str) -> None:
         """Tell whoever watches that something begins of which nobody knows how long it takes."""
@@ -114,13 +119,17 @@ class Scoring:
 
     def _pass(self, texts: Sequence[str]) -> Scores:
         if self._trained is not None:
-            scores, truncated = self._trained.score_with_truncation(texts)
+            scores, truncated, familiar = self._trained.score_in_full(texts)
         else:
-            scores, truncated = self._scorer.score(texts), np.zeros(len(texts), dtype=bool)
+            scores, truncated, familiar = self._scorer.score(texts), np.zeros(len(texts), dtype=bool), _unknown(texts)
         scores = np.asarray(scores, dtype=np.float64)
         if scores.shape != (len(texts),) or not np.isfinite(scores).all():
             raise ValueError(f"a scorer must return {len(texts)} finite numbers, got shape {scores.shape}")
-        return scores, truncated
+        return scores, truncated, familiar
+
+    def familiarity(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return how like the training queries texts are, shape (n,); a scorer of your own is not asked."""
+        return self.score(texts)[2] if self._trained else _unknown(texts)
 
     async def ascore(self, texts: list[str]) -> Scores:
         """Do what :meth:`score` does in a worker thread, together with concurrent calls where that is known to work."""
@@ -140,6 +149,10 @@ class Scoring:
         while chunk := list(islice(source, CHUNK)):
             yield from self.score(checked(chunk, done))[0].tolist()
             done += len(chunk)
+
+
+def _unknown(texts: Sequence[str]) -> NDArray[np.float64]:
+    return np.full(len(texts), np.nan)
 
 
 def checked(queries: Sequence[str], first: int = 0) -> list[str]:

@@ -16,8 +16,8 @@ CHARACTERS: Final = 2_000_000
 _WHOLE: Final = 256
 """A text of more characters is remembered by its SHA-256, so that long texts do not fill the memory."""
 
-Scored = tuple[float, bool]
-"""The score of a text, and whether its middle was left out."""
+Scored = tuple[float, bool, float]
+"""The score of a text, whether its middle was left out, and its familiarity (NaN where nobody measured it)."""
 
 
 class ScoreCache:
@@ -29,9 +29,9 @@ class ScoreCache:
 
     Example:
         >>> cache = ScoreCache(entries=1)
-        >>> cache.put([("first", (0.5, False)), ("second", (0.25, False))])
+        >>> cache.put([("first", (0.5, False, 1.0)), ("second", (0.25, False, 1.0))])
         >>> cache.get(["first", "second"])
-        [None, (0.25, False)]
+        [None, (0.25, False, 1.0)]
     """
 
     def __init__(self, entries: int = ENTRIES, characters: int = CHARACTERS) -> None:

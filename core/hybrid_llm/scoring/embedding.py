@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.scoring.cache import ScoreCache, Scored
-from hybrid_llm.scoring.features import NAMES, text_features
+from hybrid_llm.scoring.features import VERSION, feature_names, read_as, text_features
 from hybrid_llm.scoring.head import Head, squash
 
 if TYPE_CHECKING:
@@ -38,17 +39,26 @@ class RememberingScorer(ABC):
     cache: ScoreCache
     id: str
 
+    @property
+    def features(self) -> int:
+        """Version of the text features that the scores are made of; 1 for a network, which reads none."""
+        return 1
+
     def prepare(self) -> None:
         """Open the network now, not at the first query."""
         self.encoder.encode([])
 
     def score(self, queries: Sequence[str]) -> FloatArray:
         """Return p(x), shape (n,), inside (0, 1)."""
-        return self.score_with_truncation(queries)[0]
+        return self.score_in_full(queries)[0]
 
-    def score_with_truncation(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray]:
-        """Return p(x) and whether each query was longer than the encoder reads, both of shape (n,)."""
-        scores, truncated = np.zeros(len(queries)), np.zeros(len(queries), dtype=bool)
+    def score_in_full(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray, FloatArray]:
+        """Return p(x), whether each query was longer than the encoder reads, and how familiar it is.
+
+        All are of shape (n,). Familiarity is the share of training queries that were less like the others; NaN where
+        nobody measured it.
+        """
+        scores, truncated, familiar = np.zeros(len(queries)), np.zeros(len(queries), dtype=bool), np.zeros(len(queries))
         for start in range(0, len(queries), CHUNK):
             some = queries[start : start + CHUNK]
             known = dict(zip(some, self.cache.get(some), strict=True))
@@ -58,11 +68,11 @@ class RememberingScorer(ABC):
                 self.cache.put(fresh)
                 known.update(fresh)
             part = slice(start, start + len(some))
-            scores[part], truncated[part] = _columns([known[text] for text in some])
-        return scores, truncated
+            scores[part], truncated[part], familiar[part] = _columns([known[text] for text in some])
+        return scores, truncated, familiar
 
-    def recall(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray] | None:
-        """Return what :meth:`score_with_truncation` would, if it can be had at once from memory."""
+    def recall(self, queries: Sequence[str]) -> tuple[FloatArray, BoolArray, FloatArray] | None:
+        """Return what :meth:`score_in_full` would, if it can be had at once from memory."""
         if sum(map(len, queries)) > AT_ONCE:
             return None
         scored = self.cache.get(queries)
@@ -70,7 +80,7 @@ class RememberingScorer(ABC):
 
     @abstractmethod
     def _pass(self, texts: list[str]) -> list[Scored]:
-        """Return the score of each text, and whether it was longer than the encoder reads."""
+        """Return of each text the score, whether it was longer than the encoder reads, and its familiarity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,37 +101,64 @@ class EmbeddingScorer(RememberingScorer):
 
     def __post_init__(self) -> None:
         """Prepare what each score needs: the id and the landmarks' squared lengths."""
-        digest = hashlib.sha256(f"{self.encoder.sha256}\n{' '.join(NAMES)}\n".encode())
+        names = feature_names(self.head.version)
+        digest = hashlib.sha256(f"{self.encoder.sha256}\n{' '.join(names)}\n".encode())
         for name, values in sorted(self.head.tensors().items()):
             digest.update(f"{name} {values.shape}\n".encode())
             digest.update(values.astype(values.dtype.newbyteorder("<")).tobytes())
         object.__setattr__(self, "id", digest.hexdigest()[:16])
         object.__setattr__(self, "_norms", np.einsum("ij,ij->i", self.head.landmarks, self.head.landmarks))
 
-    def _pass(self, texts: list[str]) -> list[Scored]:
-        encoded = self.encoder.encode(texts)
-        scores = [self._apply_head(features) for features in joined(encoded.embeddings, texts)]
-        return list(zip(scores, encoded.truncated.tolist(), strict=True))
+    @property
+    def features(self) -> int:
+        """Version of the text features that the scores are made of."""
+        return self.head.version
 
-    def _apply_head(self, features: NDArray[np.float32]) -> float:
-        """Return what ``head.score`` returns for one row of features.
+    def _pass(self, texts: list[str]) -> list[Scored]:
+        features, truncated = features_of(texts, self.encoder, self.head.version)
+        scored = map(self._apply_head, features)
+        return [(score, cut, familiar) for (score, familiar), cut in zip(scored, truncated.tolist(), strict=True)]
+
+    def _apply_head(self, features: NDArray[np.float32]) -> tuple[float, float]:
+        """Return what ``head.score`` returns for one row of features, and the row's familiarity.
 
         One row at a time, because a product of matrices rounds differently with each number of rows. By einsum,
         which has no threads: OpenBLAS shares this small product out, and on a busy machine then waits milliseconds
         for its threads.
         """
         head = self.head
-        u = (features - head.shift) * head.scale
+        u = head.inputs(features)
         squared = self._norms + np.float32(u @ u) - 2 * np.einsum("ij,j->i", head.landmarks, u)
-        raw = float(np.exp(-np.maximum(squared, np.float32(0))) @ head.weights) + head.bias
-        return float(squash(np.array(head.slope * raw + head.offset)))
+        squared = np.maximum(squared, np.float32(0))
+        raw = float(np.exp(-squared) @ head.weights) + head.bias
+        if head.linear is not None:
+            raw += float(np.einsum("i,i->", u, head.linear))
+        score = float(squash(np.array(head.slope * raw + head.offset)))
+        if head.familiarity is None:
+            return score, math.nan
+        text = np.square(head.landmarks[:, -head.texts :] - u[-head.texts :]).sum(axis=1)
+        return score, float(head.familiarity.of((squared - text)[None], text[None])[0])
 
 
-def joined(embeddings: NDArray[np.float32], queries: Sequence[str]) -> NDArray[np.float32]:
-    """Return the features that a head reads, shape (n, d): embeddings beside text features."""
-    return np.concatenate([embeddings, text_features(queries)], axis=1, dtype=np.float32)
+def features_of(
+    queries: Sequence[str], encoder: Encoder, version: int = VERSION
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the features that a head reads, and whether each query was longer than the encoder reads.
+
+    Args:
+        queries: n texts.
+        encoder: What embeds them.
+        version: Of the text features.
+
+    Returns:
+        Features of shape (n, d), embeddings beside text features; whether the text was cut, shape (n,).
+    """
+    texts = read_as(queries, version)
+    encoded = encoder.encode(texts)
+    return np.concatenate([encoded.embeddings, text_features(texts, version)], axis=1), encoded.truncated
 
 
-def _columns(scored: Sequence[Scored | None]) -> tuple[FloatArray, BoolArray]:
+def _columns(scored: Sequence[Scored | None]) -> tuple[FloatArray, BoolArray, FloatArray]:
     table = [row for row in scored if row is not None]
-    return np.array([score for score, _ in table]), np.array([cut for _, cut in table], dtype=bool)
+    scores, cut, familiar = (np.array([row[part] for row in table]) for part in range(3))
+    return scores, cut.astype(bool), familiar

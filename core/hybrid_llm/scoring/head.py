@@ -2,24 +2,30 @@
 
 One formula covers every recipe that keeps the encoder frozen::
 
-    u(x)   = (features(x) - shift) * scale              embedding beside a few cheap features of the text
-    raw(x) = k(u, landmarks) . weights + bias,          k(a, b) = exp(-|a - b|^2)
-    p(x)   = 1 / (1 + exp(-(slope * raw(x) + offset)))  Platt's step, slope > 0
+    u(x)   = (features(x) - shift) * scale                     embedding beside a few cheap features of the text
+    raw(x) = k(u, landmarks) . weights + linear . u + bias,    k(a, b) = exp(-|a - b|^2)
+    p(x)   = 1 / (1 + exp(-(slope * raw(x) + offset)))         Platt's step, slope > 0
 
-The kernel's width is in ``scale``. The last step is strictly monotone, so it makes no ties, and it keeps scores
-inside (0, 1).
+The kernel's width is in ``scale``. The kernel is local: far from all landmarks it says nothing, and there the linear
+part still tells queries apart. Text features are cut to ``limit`` at both ends in u, so that none of them takes a query
+far away by itself. The last step is strictly monotone, so it makes no ties, and it keeps scores inside (0, 1).
+
+A head that was fitted to the features of before (:mod:`~hybrid_llm.scoring.features`, version 1) has neither a linear
+part nor a limit nor a measure of familiarity.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.errors import DamagedFolderError
+from hybrid_llm.scoring.familiar import Familiarity
+from hybrid_llm.scoring.features import feature_names
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
@@ -27,6 +33,7 @@ Float32Array = NDArray[np.float32]
 EPSILON: Final = 1e-6
 """Scores stay this far inside (0, 1), far closer than data can tell apart."""
 _ARRAYS: Final = ("shift", "scale", "landmarks", "weights")
+_NUMBERS: Final = ("bias", "slope", "offset")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +48,10 @@ class Head:
         bias: Added to the raw score.
         slope: Platt's slope, > 0.
         offset: Platt's offset.
+        version: Of the text features that it reads, the last ones of each row.
+        linear: Shape (d,), weights of the linear part; ``None`` for none.
+        limit: Largest absolute value of a text feature in u; ``None`` for none.
+        familiarity: How to tell a query like the training queries; ``None`` where nobody measured it.
 
     Raises:
         DamagedFolderError: Shapes do not fit together, a number is not finite, or the slope is not positive.
@@ -53,6 +64,10 @@ class Head:
     bias: float
     slope: float
     offset: float
+    version: int = 1
+    linear: Float32Array | None = None
+    limit: float | None = None
+    familiarity: Familiarity | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and signs; a head that breaks them cannot come from training."""
@@ -61,10 +76,21 @@ class Head:
             raise DamagedFolderError("The head's arrays do not fit together; train the router again.")
         if self.weights.shape != self.landmarks.shape[:1]:
             raise DamagedFolderError("The head's landmarks and weights do not fit together; train the router again.")
-        if not all(np.isfinite(np.asarray(getattr(self, f.name), dtype=np.float64)).all() for f in fields(self)):
+        if self.linear is not None and self.linear.shape != d:
+            raise DamagedFolderError("The head's linear part does not fit its features; train the router again.")
+        if not all(np.isfinite(values.astype(np.float64)).all() for values in self._weights().values()):
             raise DamagedFolderError("The head has weights that are not finite; train the router again.")
         if self.slope <= 0:
             raise DamagedFolderError("The head's slope must be positive; train the router again.")
+
+    @property
+    def texts(self) -> int:
+        """How many of the features are of the text, the last ones."""
+        return len(feature_names(self.version))
+
+    def inputs(self, features: Float32Array) -> Float32Array:
+        """Return u for features, both of shape (n, d) or (d,)."""
+        return scaled(features, self.shift, self.scale, self.limit, self.texts)
 
     def raw(self, features: Float32Array) -> FloatArray:
         """Return the score before Platt's step.
@@ -75,17 +101,25 @@ class Head:
         Returns:
             Shape (n,), any real numbers.
         """
-        u = (features - self.shift) * self.scale
-        return (gaussian_kernel(u, self.landmarks) @ self.weights).astype(np.float64) + self.bias
+        u = self.inputs(features)
+        local = (gaussian_kernel(u, self.landmarks) @ self.weights).astype(np.float64)
+        return local + self.bias if self.linear is None else local + self.bias + u @ self.linear
 
     def score(self, features: Float32Array) -> FloatArray:
         """Return p(x), shape (n,), inside (0, 1)."""
         return squash(self.slope * self.raw(features) + self.offset)
 
+    def _weights(self) -> dict[str, NDArray[np.generic]]:
+        optional = ("linear", "limit")
+        names = [*_ARRAYS, *_NUMBERS, *(name for name in optional if getattr(self, name) is not None)]
+        return {name: np.asarray(getattr(self, name)) for name in names}
+
     def tensors(self) -> dict[str, NDArray[np.generic]]:
         """Return the weights as named arrays, for safetensors; landmarks in half precision."""
-        named = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
-        return {**named, "landmarks": self.landmarks.astype(np.float16)}
+        named = {**self._weights(), "landmarks": self.landmarks.astype(np.float16)}
+        if self.version > 1:
+            named["version"] = np.array(self.version)
+        return named | (self.familiarity.tensors() if self.familiarity else {})
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]]) -> Head:
@@ -94,22 +128,43 @@ class Head:
         Raises:
             DamagedFolderError: An array is missing or of the wrong shape.
         """
-        missing = sorted({field.name for field in fields(cls)} - set(tensors))
+        missing = sorted({*_ARRAYS, *_NUMBERS} - set(tensors))
         if missing:
             raise DamagedFolderError(f"The head lacks {', '.join(missing)}; train the router again.")
+        arrays = {name: tensors[name].astype(np.float32) for name in _ARRAYS}
         return cls(
-            **{name: tensors[name].astype(np.float32) for name in _ARRAYS},
+            **arrays,
             bias=float(tensors["bias"]),
             slope=float(tensors["slope"]),
             offset=float(tensors["offset"]),
+            version=int(tensors.get("version", np.array(1))),
+            linear=tensors["linear"].astype(np.float32) if "linear" in tensors else None,
+            limit=float(tensors["limit"]) if "limit" in tensors else None,
+            familiarity=Familiarity.from_tensors(tensors),
         )
+
+
+def scaled(
+    features: Float32Array, shift: Float32Array, scale: Float32Array, limit: float | None, texts: int
+) -> Float32Array:
+    """Return features in the units of the kernel, the last ``texts`` of them cut to ``limit`` at both ends."""
+    u: Float32Array = (features - shift) * scale
+    if limit is not None:
+        u[..., -texts:] = np.clip(u[..., -texts:], np.float32(-limit), np.float32(limit))
+    return u
 
 
 def gaussian_kernel(a: Float32Array, b: Float32Array) -> Float32Array:
     """Return exp(-|a - b|^2), shape (n, m), for rows a (n, d) and b (m, d)."""
-    squared = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b)[None, :] - 2 * (a @ b.T)
-    kernel: Float32Array = np.exp(-np.maximum(squared, np.float32(0)))
+    kernel: Float32Array = np.exp(-squared_distances(a, b))
     return kernel
+
+
+def squared_distances(a: Float32Array, b: Float32Array) -> Float32Array:
+    """Return |a - b|^2, shape (n, m), for rows a (n, d) and b (m, d)."""
+    squared = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b)[None, :] - 2 * (a @ b.T)
+    distances: Float32Array = np.maximum(squared, np.float32(0))
+    return distances
 
 
 def squash(logits: FloatArray) -> FloatArray:

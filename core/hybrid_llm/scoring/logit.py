@@ -7,6 +7,7 @@ text is one number, the logit, in place of an embedding.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -96,4 +97,5 @@ class NetworkScorer(RememberingScorer):
     def _pass(self, texts: list[str]) -> list[Scored]:
         encoded = self.encoder.encode(texts)
         scores = self.head.score(encoded.embeddings[:, 0])
-        return list(zip(scores.tolist(), encoded.truncated.tolist(), strict=True))
+        unknown = [math.nan] * len(texts)  # there are no landmarks to compare with
+        return list(zip(scores.tolist(), encoded.truncated.tolist(), unknown, strict=True))

@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-Scores = tuple[NDArray[np.float64], NDArray[np.bool_]]
-"""Scores and whether each text was cut, both of shape (n,)."""
+Scores = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]
+"""Scores, whether each text was cut, and familiarity, all of shape (n,)."""
 
 PASS: Final = 32
 """Texts in one joint pass at most: the first callers are not to wait for the last ones."""
@@ -106,5 +106,5 @@ class _Queue:
             if isinstance(result, BaseException):
                 answer.set_exception(result)
             else:
-                answer.set_result((result[0][part], result[1][part]))
+                answer.set_result((result[0][part], result[1][part], result[2][part]))
         self._next()

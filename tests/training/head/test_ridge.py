@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hybrid_llm.scoring import gaussian_kernel
-from hybrid_llm.training.head.ridge import KernelRidge
+from hybrid_llm.training.head.ridge import LINEAR, KernelRidge
 
 
 @pytest.fixture
@@ -15,17 +15,18 @@ def problem():
     return inputs, targets
 
 
-def predict(inputs, landmarks, targets, ridge, at):
-    weights, bias = KernelRidge(inputs, landmarks).solve(targets, ridge)
-    return gaussian_kernel(at, landmarks) @ weights + bias
+def predict(inputs, landmarks, targets, ridge, at, linear=LINEAR):
+    problem = KernelRidge(inputs, landmarks, linear)
+    weights, bias = problem.solve(targets, ridge)
+    return problem.design(at) @ weights + bias
 
 
 def test_with_every_row_a_landmark_it_is_kernel_ridge_on_the_centred_kernel(problem):
     inputs, targets = problem
     kernel = gaussian_kernel(inputs, inputs).astype(float)
-    assert predict(inputs, inputs, targets, 0.5, inputs).mean() == pytest.approx(targets.mean())
+    assert predict(inputs, inputs, targets, 0.5, inputs, linear=0).mean() == pytest.approx(targets.mean())
     exact = kernel @ np.linalg.solve(kernel + 0.5 * np.eye(60), targets - targets.mean()) + targets.mean()
-    assert np.corrcoef(predict(inputs, inputs, targets, 0.5, inputs)[:, 0], exact[:, 0])[0, 1] > 0.995
+    assert np.corrcoef(predict(inputs, inputs, targets, 0.5, inputs, linear=0)[:, 0], exact[:, 0])[0, 1] > 0.995
 
 
 def test_left_out_predictions_equal_fits_without_the_row(problem):
@@ -36,3 +37,12 @@ def test_left_out_predictions_equal_fits_without_the_row(problem):
         rest = np.arange(60) != i
         alone = predict(inputs[rest], landmarks, targets[rest], 0.5, inputs[i : i + 1])
         assert left_out[i] == pytest.approx(alone[0], abs=1e-6)
+
+
+def test_the_linear_part_goes_on_where_no_landmark_is_near(problem):
+    inputs, _ = problem
+    targets = inputs[:, :1].astype(float)
+    far = np.array([[-30, 0, 0], [30, 0, 0]], dtype=np.float32)
+    without, with_it = (predict(inputs, inputs, targets, 0.1, far, linear=c)[:, 0] for c in (0, LINEAR))
+    assert without[0] == pytest.approx(without[1])
+    assert with_it[1] - with_it[0] > 5

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.errors import EncoderError
-from hybrid_llm.scoring import EmbeddingScorer, Encoder, Progress, joined
+from hybrid_llm.scoring import EmbeddingScorer, Encoder, Progress, features_of
 from hybrid_llm.training.fitted import BoolArray, Fitted, FloatArray
 from hybrid_llm.training.head.regression import Rows, choose, fit_head
 
@@ -68,7 +68,7 @@ def _features(encoder: Encoder, rows: PairTable, progress: Progress | None) -> N
     parts = []
     for start in range(0, len(rows), CHUNK):
         queries = rows.queries[start : start + CHUNK]
-        parts.append(joined(encoder.encode(queries).embeddings, queries))
+        parts.append(features_of(queries, encoder)[0])
         if progress:
             progress("Reading queries", start + len(queries), len(rows))
     return np.concatenate(parts)

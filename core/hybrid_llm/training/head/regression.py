@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.metrics import auc, tradeoff_curve
-from hybrid_llm.scoring import NAMES, Head, gaussian_kernel, squash
+from hybrid_llm.scoring import NAMES, VERSION, Familiarity, Head, distances, scaled, squared_distances, squash
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.head.ridge import KernelRidge
 from hybrid_llm.training.probability import LEAST_SLOPE, platt
@@ -27,6 +27,15 @@ BoolArray = NDArray[np.bool_]
 
 CHOOSING_LANDMARKS = 1000
 """Enough to compare settings; the final fit uses all."""
+LEAST_SPREAD = 0.05
+"""A text feature that hardly differs among the training rows is scaled as if it had this standard deviation: whole
+steps of a feature are about 1, and what differs by less than a twentieth of one is the same."""
+REACH = 3.0
+"""A text feature counts up to this many standard deviations from its mean."""
+FAR = 1e6
+"""Farther than any two rows are apart."""
+CHUNK = 1000
+"""Rows whose distances to all landmarks are held at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +96,10 @@ def choose(rows: Rows, heldout: BoolArray, config: TrainConfig) -> tuple[Setting
     found: dict[Setting, float] = {}
     for gammas, group in _by_kernel(settings):
         problem = _Problem(fit, gammas, min(config.landmarks, CHOOSING_LANDMARKS), config.seed)
-        kernel = problem.kernel(held.features)
+        design = problem.design(held.features)
         for setting in group:
             weights, bias = problem.solve(setting)
-            found[setting] = _merit(kernel @ weights + bias, held)
+            found[setting] = _merit(design @ weights + bias, held)
     best = max(settings, key=lambda setting: found[setting])
     return best, {"n": len(held.labels), "chosen": True, "apgr": found[best], "settings_tried": len(settings)}
 
@@ -101,14 +110,19 @@ def fit_head(rows: Rows, setting: Setting, config: TrainConfig) -> FittedHead:
     weights, bias = problem.solve(setting)
     left_out = problem.left_out(setting)
     slope, offset = platt(left_out, rows.labels)
+    kernels, linear = problem.ridge.parts(weights)
     head = Head(
-        shift=problem.shift,
-        scale=problem.scale,
+        shift=problem.scaling.shift,
+        scale=problem.scaling.scale,
         landmarks=problem.landmarks,
-        weights=weights.astype(np.float32),
+        weights=kernels,
         bias=bias,
         slope=max(slope, LEAST_SLOPE),
         offset=offset,
+        version=VERSION,
+        linear=linear,
+        limit=problem.scaling.limit,
+        familiarity=problem.familiarity(),
     )
     return FittedHead(head, squash(head.slope * left_out + offset), found_signal=bool(slope > LEAST_SLOPE))
 
@@ -117,42 +131,91 @@ class _Problem:
     """The regression of one kernel: scaled features, landmarks and their factorisation."""
 
     def __init__(self, rows: Rows, gammas: tuple[float, float], landmarks: int, seed: int) -> None:
-        self.shift, self.scale = normaliser(rows.features, *gammas)
-        inputs = self._scaled(rows.features)
-        order = np.random.default_rng(seed).permutation(len(inputs))
+        self.scaling = Scaling.of(rows.features, *gammas)
+        self._inputs = self.scaling(rows.features)
+        self._chosen = np.sort(np.random.default_rng(seed).permutation(len(self._inputs))[:landmarks])
         # in half precision, as they are stored: the fit makes up for the rounding
-        self.landmarks = inputs[np.sort(order[:landmarks])].astype(np.float16).astype(np.float32)
+        self.landmarks = self._inputs[self._chosen].astype(np.float16).astype(np.float32)
         self._rows = rows
-        self._ridge = KernelRidge(inputs, self.landmarks)
+        self.ridge = KernelRidge(self._inputs, self.landmarks)
 
-    def _scaled(self, features: Float32Array) -> Float32Array:
-        return ((features - self.shift) * self.scale).astype(np.float32)
-
-    def kernel(self, features: Float32Array) -> FloatArray:
-        return gaussian_kernel(self._scaled(features), self.landmarks).astype(np.float64)
+    def design(self, features: Float32Array) -> FloatArray:
+        return self.ridge.design(self.scaling(features))
 
     def solve(self, setting: Setting) -> tuple[FloatArray, float]:
-        weights, bias = self._ridge.solve(self._target(setting), setting.ridge)
+        weights, bias = self.ridge.solve(self._target(setting), setting.ridge)
         return weights[:, 0], float(bias[0])
 
     def left_out(self, setting: Setting) -> FloatArray:
-        return self._ridge.left_out(self._target(setting), setting.ridge)[:, 0]
+        return self.ridge.left_out(self._target(setting), setting.ridge)[:, 0]
+
+    def familiarity(self) -> Familiarity | None:
+        return familiarity_of(self._inputs, self.landmarks, self._chosen, self.scaling)
 
     def _target(self, setting: Setting) -> FloatArray:
         return (self._rows.labels + setting.gap_weight * self._rows.gaps)[:, None]
 
 
-def normaliser(features: Float32Array, embedding_gamma: float, text_gamma: float) -> tuple[Float32Array, Float32Array]:
-    """Return shift and scale of the features (n, d), both of shape (d,).
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """From features to the units of the kernel: embeddings keep their geometry, text features share one width.
 
-    Embeddings keep their geometry; text features are standardised and share one width.
+    Args:
+        shift: Shape (d,), subtracted.
+        scale: Shape (d,), multiplied after that.
+        limit: Largest absolute value of a text feature.
     """
-    text = features[:, -len(NAMES) :]
-    spread = np.maximum(text.std(axis=0), 1e-3)
-    dim = features.shape[1] - len(NAMES)
-    shift = np.concatenate([np.zeros(dim), text.mean(axis=0)])
-    scale = np.concatenate([np.full(dim, np.sqrt(embedding_gamma)), np.sqrt(text_gamma / len(NAMES)) / spread])
-    return shift.astype(np.float32), scale.astype(np.float32)
+
+    shift: Float32Array
+    scale: Float32Array
+    limit: float
+
+    @classmethod
+    def of(cls, features: Float32Array, embedding_gamma: float, text_gamma: float) -> Scaling:
+        """Standardise the text features of these rows (n, d)."""
+        text = features[:, -len(NAMES) :]
+        dim = features.shape[1] - len(NAMES)
+        width = np.sqrt(text_gamma / len(NAMES))
+        scale = width / np.maximum(text.std(axis=0), LEAST_SPREAD)
+        return cls(
+            np.concatenate([np.zeros(dim), text.mean(axis=0)]).astype(np.float32),
+            np.concatenate([np.full(dim, np.sqrt(embedding_gamma)), scale]).astype(np.float32),
+            float(np.float32(REACH * width)),
+        )
+
+    def __call__(self, features: Float32Array) -> Float32Array:
+        """Return features in the units of the kernel, both of shape (n, d)."""
+        return scaled(features, self.shift, self.scale, self.limit, len(NAMES))
+
+
+def familiarity_of(
+    inputs: Float32Array, landmarks: Float32Array, chosen: NDArray[np.intp], scaling: Scaling
+) -> Familiarity | None:
+    """Measure how like the others each training row is, by its distances to the landmarks, itself left out.
+
+    Without the embedding (a kernel width of 0) nothing says what a query is about: then there is no familiarity.
+
+    Args:
+        inputs: Shape (n, d), the rows in the units of the kernel.
+        landmarks: Shape (m, d).
+        chosen: Shape (m,), the row that each landmark is.
+        scaling: What made the inputs.
+    """
+    if not scaling.scale[0]:
+        return None
+    # Embeddings of length 1 beside the mean square of the standardised text features: about as far as each other.
+    of_text = (REACH / scaling.limit) ** 2 / len(NAMES) if scaling.limit else 0.0  # a width of 0 leaves them out
+    units = float(scaling.scale[0]) ** -2, of_text
+    found = []
+    for start in range(0, len(inputs), CHUNK):
+        some = inputs[start : start + CHUNK]
+        parts = slice(None, -len(NAMES)), slice(-len(NAMES), None)
+        embedding, text = (squared_distances(some[:, part], landmarks[:, part]) for part in parts)
+        own = np.flatnonzero((chosen >= start) & (chosen < start + CHUNK))
+        embedding[chosen[own] - start, own] = FAR
+        found.append(distances(embedding, text, units))
+    content, whole = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Familiarity.measured(content, whole, units)
 
 
 def _grid(config: TrainConfig) -> Iterator[Setting]:
