@@ -1,7 +1,8 @@
 """Quality tables: reading and writing them, their rows and splits, and the rows of one pair of models."""
 
 from hybrid_llm.table.pairs import PairTable
-from hybrid_llm.table.prompts import Prompt, read_prompts
+from hybrid_llm.table.paths import parse_map
+from hybrid_llm.table.prompts import Prompt, prompts_of_files, read_prompts
 from hybrid_llm.table.responses import Response
 from hybrid_llm.table.scores import Scale, check_scale
 from hybrid_llm.table.splits import TRAIN, hash64, hash_fraction, normal_text
@@ -20,6 +21,8 @@ __all__ = [
     "hash64",
     "hash_fraction",
     "normal_text",
+    "parse_map",
+    "prompts_of_files",
     "read_prompts",
     "write_table",
 ]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import math
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from hybrid_llm.errors import TableError
+from hybrid_llm.table.chats import is_chat, last_of_user
 from hybrid_llm.table.columns import QUERY_NAMES
 
 NEEDS: Final = "each row needs query and quality"
 
-_USERS: Final = frozenset({"user", "human"})
 _EXACT: Final = 2.0**53
 """From here on not every whole number is a float, so that two ids may have become one."""
 
@@ -32,8 +32,13 @@ def query_of(place: str, fields: Mapping[str, Any], *, needs: str = NEEDS) -> tu
     if name is None:
         raise TableError(f"{place}: field 'query' is missing; {needs}")
     value = fields[name]
-    if isinstance(value, (list, tuple)) and value and all(isinstance(message, Mapping) for message in value):
-        return _last_of_user(place, name, value), name, list(value)
+    if isinstance(value, Mapping) and is_chat(value.get("messages")):  # the inputs of a traced chat model
+        value = value["messages"]
+    if is_chat(value):
+        query = last_of_user(value)
+        if query is None:
+            raise TableError(f"{place}: field '{name}' has no message of the user; give one the role 'user'")
+        return text_of(place, name, query), name, list(value)
     if isinstance(value, str):
         return text_of(place, name, value), name, None
     hint = "; write a file of columns row by row (pandas: orient='records')" if isinstance(value, Mapping) else ""
@@ -140,21 +145,3 @@ def is_missing(value: Any) -> bool:
 def short(value: Any) -> str:
     """Show a value in a message, however long it is."""
     return reprlib.repr(value)
-
-
-def _last_of_user(place: str, name: str, messages: Sequence[Mapping[str, Any]]) -> str:
-    """Return the text of the last message of the user, in the words of OpenAI, LangChain or ShareGPT."""
-    for message in reversed(messages):
-        role = message.get("role") or message.get("from") or message.get("type")
-        if role in _USERS:
-            content = next((message[key] for key in ("content", "value", "text") if message.get(key)), "")
-            return text_of(place, name, _text_of_content(content))
-    raise TableError(f"{place}: field '{name}' has no message of the user; give one the role 'user'")
-
-
-def _text_of_content(content: Any) -> Any:
-    """Return the text in the content of a message, which may be a list of parts with images among them."""
-    if not isinstance(content, (list, tuple)):
-        return content
-    parts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
-    return "\n".join(part for part in parts if isinstance(part, str))

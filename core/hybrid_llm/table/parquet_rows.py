@@ -14,12 +14,13 @@ AS_JSON: Final = b"hybrid_llm.json"
 """What the metadata of a column names when its cells are JSON that this library wrote."""
 
 
-def parquet_rows(source: str, file: BinaryIO) -> Iterator[tuple[str, Any]]:
+def parquet_rows(source: str, file: BinaryIO, *, scored: bool = True) -> Iterator[tuple[str, Any]]:
     """Yield the rows of a Parquet file; ``quality`` may be a struct, a map, or one column for each model.
 
     Args:
         source: What messages call the file.
         file: The file; it has to be able to seek.
+        scored: Whether some columns hold scores.
 
     Yields:
         A place ("rows.parquet row 17") and the fields of the row, or a TableError where it cannot be read.
@@ -37,7 +38,7 @@ def parquet_rows(source: str, file: BinaryIO) -> Iterator[tuple[str, Any]]:
     try:
         parquet = pq.ParquetFile(file)
         names = canonical_names(source, parquet.schema_arrow.names)
-        said = score_columns(names)
+        said = score_columns(names) if scored else {}
         scores = said if said is not None else _number_columns(pa, names, parquet.schema_arrow.types)
         spelled = [
             name for name, field in zip(names, parquet.schema_arrow, strict=True) if AS_JSON in (field.metadata or ())
