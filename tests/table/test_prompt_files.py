@@ -46,14 +46,14 @@ def test_equal_prompts_are_kept_once_and_counted_over_all_files(save: Save) -> N
     first = save("a.txt", "Why?\nWho?\nWhy?\n")
     second = save("b.jsonl", lines({"query": "Why?", "reference": "So."}, {"query": "Why?", "reference": "Thus."}))
     why, who = prompts_of_files(first, second)
-    assert (why.query, why.count, why.references) == ("Why?", 4, ("So.", "Thus."))
-    assert (who.query, who.count, who.references) == ("Who?", 1, ())
+    assert (why.query, why.times, why.references) == ("Why?", 4, ("So.", "Thus."))
+    assert (who.query, who.times, who.references) == ("Who?", 1, ())
 
 
 def test_two_chats_with_the_same_last_question_are_two_prompts(save: Save) -> None:
     other = [{"role": "user", "content": "My cat is called Max."}, *CHAT[2:]]
     found = prompts_of_files(save("a.jsonl", lines({"messages": CHAT}, {"messages": other}, {"messages": CHAT})))
-    assert [(prompt.query, prompt.count) for prompt in found] == [(CHAT[3]["content"], 2), (CHAT[3]["content"], 1)]
+    assert [(prompt.query, prompt.times) for prompt in found] == [(CHAT[3]["content"], 2), (CHAT[3]["content"], 1)]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class Prompt(NamedTuple):
         fields: All fields that stand beside it.
         messages: What the models are sent, in the words of OpenAI: the whole chat up to the user's last message.
         references: The accepted texts, none without a reference.
-        count: How often it was asked, over all files.
+        times: How often it was asked, over all files.
     """
 
     place: str
@@ -38,7 +38,7 @@ class Prompt(NamedTuple):
     fields: Mapping[str, Any]
     messages: tuple[Mapping[str, Any], ...]
     references: tuple[str, ...] = ()
-    count: int = 1
+    times: int = 1
 
 
 def read_prompts(source: str, file: io.BufferedReader[Any], paths: Mapping[str, str] | None = None) -> Iterator[Prompt]:
@@ -94,9 +94,9 @@ def _once(prompts: Iterable[Prompt]) -> tuple[Prompt, ...]:
     for prompt in prompts:
         key = json.dumps(prompt.messages, sort_keys=True, default=str)
         first.setdefault(key, prompt)
-        counts[key] += prompt.count
+        counts[key] += prompt.times
         references.setdefault(key, {}).update(dict.fromkeys(prompt.references))
-    return tuple(prompt._replace(count=counts[key], references=tuple(references[key])) for key, prompt in first.items())
+    return tuple(prompt._replace(times=counts[key], references=tuple(references[key])) for key, prompt in first.items())
 
 
 def _prompt(place: str, raw: object, paths: Mapping[str, str] | None) -> Prompt:
