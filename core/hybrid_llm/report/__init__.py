@@ -2,7 +2,8 @@
 
 from hybrid_llm.report.evaluation import Band, Evaluation, evaluate_router
 from hybrid_llm.report.figures import LEGEND, figure_columns, figure_rows
-from hybrid_llm.report.levels import OperatingPoint
+from hybrid_llm.report.html import check_page, html_page, write_page
+from hybrid_llm.report.levels import OperatingPoint, dial
 from hybrid_llm.report.plots import FORMATS, check_plotting, error_cost_plot
 from hybrid_llm.report.spent import ArmSpent, spent_on
 
@@ -13,10 +14,14 @@ __all__ = [
     "Band",
     "Evaluation",
     "OperatingPoint",
+    "check_page",
     "check_plotting",
+    "dial",
     "error_cost_plot",
     "evaluate_router",
     "figure_columns",
     "figure_rows",
+    "html_page",
     "spent_on",
+    "write_page",
 ]

@@ -13,7 +13,7 @@ from hybrid_llm import metrics
 from hybrid_llm.errors import HybridLLMError
 from hybrid_llm.metrics import Curve
 from hybrid_llm.report.levels import OperatingPoint, points_of, thresholds_of
-from hybrid_llm.report.spent import ArmSpent
+from hybrid_llm.report.spent import ArmSpent, spent_on
 from hybrid_llm.scoring import UNFAMILIAR
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Evaluation:
         points: What the quality levels do, the strictest first; none where the router has no thresholds of the pair.
         spent: What each arm's answers cost and took, by ``small`` and ``large``; empty when the table does not say.
         source: Where the rows came from, in words.
+        left_out: Whether each row was scored by a fit that left it out, and not by the router itself.
     """
 
     pair: PairTable
@@ -72,10 +73,15 @@ class Evaluation:
     points: tuple[OperatingPoint, ...] = ()
     spent: Mapping[str, ArmSpent] = field(default_factory=dict)
     source: str = ""
+    left_out: bool = False
 
     def at(self, quality: float) -> OperatingPoint | None:
         """Return what a quality level does, if it was looked at."""
         return next((point for point in self.points if abs(point.quality - quality) < 1e-9), None)
+
+    def kept(self, point: OperatingPoint) -> NDArray[np.bool_]:
+        """Return for each row whether small answers it at a level, shape (n,)."""
+        return (self.scores >= point.threshold) & self.familiar
 
 
 def evaluate_router(
@@ -84,7 +90,6 @@ def evaluate_router(
     *,
     scores: FloatArray | None = None,
     levels: Sequence[float] = (),
-    spent: Mapping[str, ArmSpent] | None = None,
     repetitions: int = 1000,
     source: str = "",
     computing: Callable[[], None] = lambda: None,
@@ -97,7 +102,6 @@ def evaluate_router(
         scores: Shape (n,), scores by fits that did not see the row, where the router itself saw all of them; by
             default the router scores the queries.
         levels: The quality levels to look at, each in (0, 1].
-        spent: What each arm's answers cost and took, by ``small`` and ``large``, row by row.
         repetitions: Resamples for the 95 % intervals; 0 for none.
         source: Where the rows came from, in words.
         computing: Called when the queries are scored and the figures come next.
@@ -124,7 +128,7 @@ def evaluate_router(
     computing()
     familiar = ~(familiarity < UNFAMILIAR)  # where nobody knows (NaN), the score decides
     thresholds = thresholds_of(router.parts, pair, levels)
-    spent = spent or {}
+    spent = spent_on(pair)
     return Evaluation(
         pair=pair,
         scores=scores,
@@ -137,6 +141,7 @@ def evaluate_router(
         points=points_of(thresholds, scores, familiar, pair, spent, repetitions, CONFIDENCE),
         spent=spent,
         source=source,
+        left_out=given,
     )
 
 

@@ -2,55 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.table import PairTable, QualityTable
+if TYPE_CHECKING:
+    from hybrid_llm.table import PairTable
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class ArmSpent:
-    """What one arm's answers cost and took, on n rows; NaN where the table does not say.
+    """What the answers of one arm to n queries cost and took.
 
     Args:
-        usd: Shape (n,), mean dollars of an answer.
-        seconds: Shape (n,), mean seconds of an answer.
-        input_tokens: Shape (n,), mean tokens read.
-        output_tokens: Shape (n,), mean tokens written.
+        model: Name of the model.
+        answers: How many answers the table tells something of.
+        usd: Shape (n,), mean dollars of an answer to each query; NaN where the table does not say.
+        usd_total: Dollars of all answers whose price is known.
+        seconds: Shape (m,), seconds of each answer that says so, rising.
+        input_tokens: Mean tokens read for an answer; None when unknown.
+        output_tokens: Mean tokens written; None when unknown.
     """
 
+    model: str
+    answers: int
     usd: FloatArray
+    usd_total: float
     seconds: FloatArray
-    input_tokens: FloatArray
-    output_tokens: FloatArray
+    input_tokens: float | None
+    output_tokens: float | None
 
     @property
-    def known(self) -> bool:
-        """Whether anything is known."""
-        columns = (self.usd, self.seconds, self.input_tokens, self.output_tokens)
-        return any(bool(np.isfinite(column).any()) for column in columns)
+    def usd_per_1000(self) -> float | None:
+        """What 1,000 answers cost on average; None when unknown."""
+        known = self.usd[np.isfinite(self.usd)]
+        return 1000 * float(known.mean()) if known.size else None
+
+    def seconds_at(self, share: float) -> float | None:
+        """Return within how many seconds this share of the answers came; None when unknown."""
+        return float(np.quantile(self.seconds, share)) if self.seconds.size else None
 
 
-def spent_on(table: QualityTable, pair: PairTable) -> dict[str, ArmSpent]:
-    """Return what both arms' answers to the rows of a pair cost and took.
+def spent_on(pair: PairTable) -> dict[str, ArmSpent]:
+    """Return what the answers of ``small`` and ``large`` cost and took; an arm of which nothing is known is left out.
 
     Args:
-        table: The table that the pair was taken from.
-        pair: n of its rows.
-
-    Returns:
-        ``small`` and ``large``; an arm of which nothing is known is left out.
+        pair: n rows.
     """
-    fields = dict(zip(table.ids, table.extras, strict=True))
-    rows = [fields.get(row, {}) for row in pair.ids]
-    arms = {"small": _arm(rows, pair.small), "large": _arm(rows, pair.large)}
-    return {name: arm for name, arm in arms.items() if arm.known}
+    arms = {"small": _arm(pair, pair.small), "large": _arm(pair, pair.large)}
+    return {name: arm for name, arm in arms.items() if arm is not None}
 
 
 def bills(kept: NDArray[np.bool_], spent: Mapping[str, ArmSpent]) -> list[tuple[float | None, float | None]]:
@@ -60,35 +65,33 @@ def bills(kept: NDArray[np.bool_], spent: Mapping[str, ArmSpent]) -> list[tuple[
         kept: Shape (k, n), which rows small answers.
         spent: What each arm's answers cost; only rows where both are known count.
     """
+    unknown: list[tuple[float | None, float | None]] = [(None, None)] * len(kept)
     if not {"small", "large"} <= spent.keys():
-        return [(None, None)] * len(kept)
+        return unknown
     small, large = spent["small"].usd, spent["large"].usd
     known = np.isfinite(small) & np.isfinite(large)
     if not known.any():
-        return [(None, None)] * len(kept)
+        return unknown
     always = float(large[known].mean())
     means = np.where(kept[:, known], small[known], large[known]).mean(axis=1)
     return [(1000 * float(mean), 1000 * (always - float(mean))) for mean in means]
 
 
-def _arm(rows: Sequence[Mapping[str, Any]], model: str) -> ArmSpent:
-    usages = [_of(row.get("usage"), model) for row in rows]
+def _arm(pair: PairTable, model: str) -> ArmSpent | None:
+    rows = [row.get(model, ()) for row in getattr(pair, "responses", ({},) * len(pair))]
+    answers = [answer for row in rows for answer in row]
+    costs = [[answer.cost_usd for answer in row if answer.cost_usd is not None] for row in rows]
+    seconds = [answer.seconds for answer in answers if answer.seconds is not None]
+    read = [answer.input_tokens for answer in answers if answer.input_tokens is not None]
+    written = [answer.output_tokens for answer in answers if answer.output_tokens is not None]
+    if not (any(costs) or seconds or read or written):
+        return None
     return ArmSpent(
-        usd=_means([_of(row.get("cost_usd"), model) for row in rows]),
-        seconds=_means([_of(row.get("seconds"), model) for row in rows]),
-        input_tokens=_means([[use.get("input") for use in uses if isinstance(use, Mapping)] for uses in usages]),
-        output_tokens=_means([[use.get("output") for use in uses if isinstance(use, Mapping)] for uses in usages]),
+        model=model,
+        answers=len(answers),
+        usd=np.array([float(np.mean(row)) if row else np.nan for row in costs]),
+        usd_total=float(sum(sum(row) for row in costs)),
+        seconds=np.sort(np.array(seconds, dtype=np.float64)),
+        input_tokens=float(np.mean(read)) if read else None,
+        output_tokens=float(np.mean(written)) if written else None,
     )
-
-
-def _of(field: Any, model: str) -> list[Any]:
-    """Return a model's entries of a field: one for each answer."""
-    found = field.get(model) if isinstance(field, Mapping) else None
-    if isinstance(found, Mapping):
-        return [found]
-    return list(found) if isinstance(found, Sequence) and not isinstance(found, str) else [found]
-
-
-def _means(rows: Sequence[Sequence[Any]]) -> FloatArray:
-    known = [[x for x in row if isinstance(x, (int, float)) and not isinstance(x, bool)] for row in rows]
-    return np.array([float(np.mean(row)) if row else np.nan for row in known])
