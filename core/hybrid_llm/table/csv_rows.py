@@ -11,6 +11,7 @@ from typing import Any, Final
 from hybrid_llm.errors import TableError
 from hybrid_llm.table.columns import PREFIX, QUERY_NAMES, canonical_names, may_be_scores, score_columns, with_quality
 from hybrid_llm.table.encodings import why_no_text
+from hybrid_llm.table.responses import PARALLEL
 
 _DELIMITERS: Final = ",\t;|"
 _MISSING: Final = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>"})
@@ -143,7 +144,7 @@ def _value(name: str, cell: str) -> Any:
     """Return what stands in a cell that holds no score."""
     if name == "id":
         return cell.removesuffix(".0") if _WHOLE.fullmatch(cell) else cell  # a gap makes pandas write 1 as 1.0
-    if name == "quality":
+    if name == "quality" or name in PARALLEL:
         return _json(cell, dict, cell)
     if name in QUERY_NAMES and cell.lstrip().startswith("[{"):
         found = _json(cell, list, cell)

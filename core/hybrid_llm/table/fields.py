@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -70,12 +71,25 @@ def text_of(place: str, name: str, value: Any) -> str:
         raise TableError(f"{place}: field '{name}' is {short(value)}, not text")
     if not value.strip():
         raise TableError(f"{place}: field '{name}' is blank; give it a text or leave the row out")
-    if not value.isascii():
+    return whole_text(f"{place}: field '{name}'", value)
+
+
+def whole_text(where: str, text: str) -> str:
+    """Return a text that can be encoded.
+
+    Args:
+        where: The place and the field, for the message.
+        text: The text.
+
+    Raises:
+        TableError: It cannot: JSON can spell half of a surrogate pair, and no tokenizer can read it.
+    """
+    if not text.isascii():
         try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:  # JSON can spell half of a surrogate pair, no tokenizer can read it
-            raise TableError(f"{place}: field '{name}' holds half of a surrogate pair; repair the text") from None
-    return value
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise TableError(f"{where} holds half of a surrogate pair; repair the text") from None
+    return text
 
 
 def optional_text_of(place: str, name: str, value: Any) -> str | None:
@@ -85,6 +99,37 @@ def optional_text_of(place: str, name: str, value: Any) -> str | None:
         TableError: It holds something else than text.
     """
     return None if is_missing(value) else text_of(place, name, value)
+
+
+def references_of(place: str, value: Any) -> tuple[str, ...]:
+    """Return the accepted texts of a row, of which a reference may be one or a list; none when there is none.
+
+    Numbers and truths become text, an object its JSON.
+
+    Raises:
+        TableError: It holds something else.
+    """
+    where = f"{place}: field 'reference'"
+    accepted = []
+    for given in value if isinstance(value, (list, tuple)) else (value,):
+        if is_missing(given) or given == "":
+            continue
+        text = json.dumps(given, ensure_ascii=False) if isinstance(given, Mapping) else literal_of(given)
+        if text is None:
+            raise TableError(f"{where} is {short(value)}; write one accepted text, or a list of them")
+        accepted.append(whole_text(where, text))
+    return tuple(accepted)
+
+
+def literal_of(value: Any) -> str | None:
+    """Return a text as it is, and a number or a truth as text; None for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))  # pandas makes floats of whole numbers when one is missing
+    return str(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
 def is_missing(value: Any) -> bool:
