@@ -3,7 +3,7 @@
 from hybrid_llm.report.evaluation import Band, Evaluation, evaluate_router
 from hybrid_llm.report.figures import LEGEND, figure_columns, figure_rows
 from hybrid_llm.report.html import check_page, html_page, write_page
-from hybrid_llm.report.levels import OperatingPoint, dial
+from hybrid_llm.report.levels import OperatingPoint, dial, menu_levels
 from hybrid_llm.report.plots import FORMATS, check_plotting, error_cost_plot
 from hybrid_llm.report.spent import ArmSpent, spent_on
 
@@ -22,6 +22,7 @@ __all__ = [
     "figure_columns",
     "figure_rows",
     "html_page",
+    "menu_levels",
     "spent_on",
     "write_page",
 ]

@@ -16,7 +16,7 @@ from hybrid_llm.errors import HybridLLMError, MissingExtraError
 from hybrid_llm.report.breakdown import FEW, score_bins, task_rows
 from hybrid_llm.report.evaluation import Evaluation
 from hybrid_llm.report.figures import LEGEND, figure_columns, figure_rows, tenths
-from hybrid_llm.report.levels import MENU, OperatingPoint
+from hybrid_llm.report.levels import OperatingPoint, menu_levels
 from hybrid_llm.report.pictures import curve_picture, gap_picture, score_picture, task_picture
 
 FIRST: Final = 0.95
@@ -104,7 +104,7 @@ def _content(evaluation: Evaluation, verdict: str, with_texts: bool) -> dict[str
 
     pair, certificate = evaluation.pair, _certificate(evaluation)
     now = _first(evaluation, certificate)
-    menu = _menu(evaluation, certificate)
+    menu = [point for quality in menu_levels(evaluation.parts) if (point := evaluation.at(quality))]
     tasks = task_rows(evaluation, now)
     return {
         "version": __version__,
@@ -153,12 +153,6 @@ def _first(evaluation: Evaluation, certificate: Menu | None) -> OperatingPoint |
     return min(evaluation.points, key=lambda point: abs(point.quality - wanted))
 
 
-def _menu(evaluation: Evaluation, certificate: Menu | None) -> list[OperatingPoint]:
-    levels = {*MENU, *(c.quality for c in certificate.certificates)} if certificate else set(MENU)
-    found = (evaluation.at(quality) for quality in sorted(levels, reverse=True))
-    return [point for point in found if point is not None]
-
-
 def _about(evaluation: Evaluation) -> str:
     record = evaluation.parts.record
     trained = f", trained {record.created} on {record.n_fit:,} rows (labels: {record.label})" if record else ""
@@ -172,13 +166,13 @@ def _notes(evaluation: Evaluation) -> list[str]:
     notes = []
     if evaluation.left_out:
         notes.append(
-            "Training used all of these queries: each was scored by a fit that left it out. That is an honest estimate, "
-            "but no test, and nothing can be certified with it."
+            "Training used all of these queries: each was scored by a fit that left it out. That is an honest "
+            "estimate, but no test, and nothing can be certified with it."
         )
     if evaluation.seen:
         notes.append(
-            f"{evaluation.seen:,} of the {n:,} queries were seen in training, so that the figures look better than they "
-            "are."
+            f"{evaluation.seen:,} of the {n:,} queries were seen in training, so that the figures look better than "
+            "they are."
         )
     if n < _FEW_ROWS:
         notes.append(f"{n} queries say little: figures of fewer than {_FEW_ROWS} are mostly noise.")
@@ -256,7 +250,7 @@ def _proof(point: OperatingPoint) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
+    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
 
 
 def _tenths(share: float | None) -> str:

@@ -58,7 +58,7 @@ class OperatingPoint:
 
 
 def dial(pair: PairTable) -> list[float]:
-    """Return the quality levels of a dial, falling from 1 to where small alone is about good enough.
+    """Return the quality levels of a dial, falling from 1 to about what small alone keeps.
 
     Args:
         pair: The rows; their mean qualities say how far the dial goes.
@@ -68,6 +68,12 @@ def dial(pair: PairTable) -> list[float]:
     low = min(0.8, max(0.05, np.floor(alone * 20) / 20))
     step = 0.005 if low >= 0.5 else 0.01
     return [round(float(quality), 3) for quality in np.arange(1.0, low - step / 2, -step)]
+
+
+def menu_levels(parts: RouterParts) -> list[float]:
+    """Return the quality levels of a table for people: some round ones and those of the certificate, falling."""
+    proved = parts.certificate.certificates if parts.certificate else ()
+    return sorted({*MENU, *(certificate.quality for certificate in proved)}, reverse=True)
 
 
 def thresholds_of(parts: RouterParts, pair: PairTable, levels: Sequence[float]) -> list[tuple[float, float, bool]]:

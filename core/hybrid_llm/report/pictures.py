@@ -33,7 +33,7 @@ def curve_picture(evaluation: Evaluation, now: OperatingPoint | None) -> dict[st
         now: The level that the movable point shows first, if there are levels.
     """
     large = float(evaluation.figures["large_quality"])
-    scale, unit = (100 / large, "quality lost (%)") if large > 0 else (100.0, "quality lost (points × 100)")
+    scale, unit = (100 / large, "quality lost (%)") if large > 0 else (100.0, "quality lost (hundredths)")
     losses = {name: scale * np.interp(_FINE, c.cost_advantage, c.drop_points) for name, c in evaluation.curves.items()}
     band = evaluation.band
     all_values = [*losses.values(), *([scale * band.low, scale * band.high] if band else [])]
@@ -88,10 +88,13 @@ def gap_picture(evaluation: Evaluation) -> dict[str, Any]:
 
 def score_picture(bins: Sequence[ScoreBin]) -> dict[str, Any]:
     """Return what the score says against what was found, bin by bin."""
-    frame = Frame((0.0, 100.0), (0.0, 100.0))
+    low = min(min(one.score, one.interval[0]) for one in bins)
+    high = max(max(one.score, one.interval[1]) for one in bins)
+    ends = (10.0 * np.floor(min(10 * low, 8.0)), 10.0 * np.ceil(max(10 * high, 10 * low + 2)))
+    frame = Frame(ends, ends)
     return {
         "frame": frame,
-        "diagonal": frame.line([0, 100], [0, 100]),
+        "diagonal": frame.line(ends, ends),
         "points": [
             {
                 "x": frame.px(100 * one.score),
@@ -103,9 +106,9 @@ def score_picture(bins: Sequence[ScoreBin]) -> dict[str, Any]:
         ],
         "bins": bins,
         "description": (
-            "The score is meant to be the probability that small is good enough. Over the groups of queries below, it is "
-            f"off by {100 * calibration_error(list(bins)):.1f} percentage points on average. A threshold does not need it "
-            "to be exact, only to put the right queries first."
+            "The score is meant to be the probability that small is good enough. Over the groups of queries below, it "
+            f"is off by {100 * calibration_error(list(bins)):.1f} percentage points on average. A threshold does not "
+            "need it to be exact, only to put the right queries first."
         ),
     }
 
@@ -132,7 +135,7 @@ def task_picture(rows: Sequence[TaskRow], point: OperatingPoint | None) -> dict[
 
 def _gap_bar(frame: Frame, bar: GapBar) -> dict[str, Any]:
     middle = (bar.low + bar.high) / 2
-    half = 0.035 if bar.low == bar.high else (bar.high - bar.low) / 2 - 0.04
+    half = 0.03 if bar.low == bar.high else (bar.high - bar.low) / 2 - 0.012
     left, right, top = frame.px(middle - half), frame.px(middle + half), frame.py(100 * bar.share)
     if bar.low == bar.high:
         name, kind = "equal", "even"

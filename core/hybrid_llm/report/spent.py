@@ -78,7 +78,7 @@ def bills(kept: NDArray[np.bool_], spent: Mapping[str, ArmSpent]) -> list[tuple[
 
 
 def _arm(pair: PairTable, model: str) -> ArmSpent | None:
-    rows = [row.get(model, ()) for row in getattr(pair, "responses", ({},) * len(pair))]
+    rows = [row.get(model, ()) for row in pair.responses]
     answers = [answer for row in rows for answer in row]
     costs = [[answer.cost_usd for answer in row if answer.cost_usd is not None] for row in rows]
     seconds = [answer.seconds for answer in answers if answer.seconds is not None]
