@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ PROGRAM = next(
 )
 PATIENCE = 60.0
 """Seconds to wait for an answer: a loaded machine may take that long to start a browser."""
+
+_START = "import os, sys; [os.dup2(int(sys.argv[n]), n + 2) for n in (1, 2)]; os.execv(sys.argv[3], sys.argv[3:])"
+"""Puts both pipes where the browser looks for them, file descriptors 3 and 4, and becomes the browser."""
 
 
 class Browser:
@@ -120,15 +124,11 @@ def chromium(profile: Path) -> Iterator[Browser]:
     for end in pipes:
         os.close(end)
 
-    def as_it_expects() -> None:
-        os.dup2(theirs_in, 3)
-        os.dup2(theirs_out, 4)
-
+    onto_its_pipes = (sys.executable, "-c", _START, str(theirs_in), str(theirs_out))
     options = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
     process = subprocess.Popen(
-        [PROGRAM, *options, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
-        preexec_fn=as_it_expects,
-        pass_fds=(3, 4),
+        [*onto_its_pipes, PROGRAM, *options, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
+        pass_fds=(theirs_in, theirs_out),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -264,8 +264,8 @@ def _interval(ends: Sequence[float] | None) -> str:
 def _usd(dollars: float | None) -> str:
     if dollars is None:
         return "-"
-    sign = "-" if dollars < 0 else ""
-    return f"{sign}${abs(dollars):,.2f}" if abs(dollars) >= 1 or dollars == 0 else f"{sign}${abs(dollars):.3g}"
+    cents = dollars == 0 or abs(dollars) >= 0.1
+    return f"{'-' if dollars < 0 else ''}${abs(dollars):{',.2f' if cents else '.2g'}}"
 
 
 def _seconds(seconds: float | None) -> str:

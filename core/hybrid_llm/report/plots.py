@@ -79,7 +79,7 @@ def error_cost_plot(
         axes.plot(100 * curve.cost_advantage, 100 * _drops(curve), label=name, **style)
     scale = 100 / large_quality if large_quality > 0 else 100.0
     if band is not None:
-        shade = {"color": _COLOURS[0], "alpha": 0.18, "linewidth": 0, "label": "95 % interval"}
+        shade: dict[str, Any] = {"color": _COLOURS[0], "alpha": 0.18, "linewidth": 0, "label": "95 % interval"}
         axes.fill_between(100 * band.cost_advantage, scale * band.low, scale * band.high, **shade)
     for point in points:
         place = (100 * point.cost_advantage, scale * point.drop_points)
