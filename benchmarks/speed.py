@@ -28,12 +28,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from doc_tables import markdown, write_between
 from quantisation import machine
 
 from hybrid_llm import Router
-from hybrid_llm.scoring import EmbeddingScorer, Encoder
+from hybrid_llm.scoring import EmbeddingScorer
 from hybrid_llm.table import hash_fraction
 
 TWENTY_TOKENS = "what is the capital of the country near sea number {} and who was its first mayor"
@@ -62,8 +61,6 @@ torch's threads wait for each other actively, so that other programs hold it up 
 with six threads where the joint pass has two (on two cores), which probably gets it a larger share of a busy machine;
 the event loop stops for longer then.
 """
-PAUSE = 0.01
-NOT_FUSED = ["SkipLayerNormFusion"]
 PEAK = """
 def peak():
     with open("/proc/self/status") as lines:
@@ -89,6 +86,27 @@ for score in router.score_iter(f"what is {n} + {i}" for i in range(n)):
 print(time.perf_counter() - clock, time.process_time() - cpu, peak())
 """
 )
+NETWORK_ALONE = f"""
+import statistics, sys, time
+import numpy as np, onnxruntime as ort
+from hybrid_llm.scoring import Encoder
+encoder, options = Encoder.load(), ort.SessionOptions()
+options.intra_op_num_threads, options.inter_op_num_threads = int(sys.argv[1]), 1
+options.add_session_config_entry("session.intra_op.allow_spinning", sys.argv[2])
+session = ort.InferenceSession(
+    str(encoder.path / "encoder.onnx"), options, providers=["CPUExecutionProvider"],
+    disabled_optimizers=["SkipLayerNormFusion"],
+)
+clock, cpu = [], []
+for i in range(100):
+    ids = np.array([encoder.tokenizer.ids({TWENTY_TOKENS!r}.format(i))[0]], dtype=np.int64)
+    began, busy = time.perf_counter(), time.process_time()
+    session.run(None, {{"input_ids": ids, "attention_mask": np.ones_like(ids)}})
+    clock.append(time.perf_counter() - began)
+    time.sleep(0.01)  # what idle threads burn then is CPU time
+    cpu.append(time.process_time() - busy)
+print(statistics.median(clock), statistics.median(cpu))
+"""
 FIRST_SCORE = "from hybrid_llm import Router; Router.load().score(['What is 2+2?'])"
 
 
@@ -147,32 +165,14 @@ def one_query(router: Router, repeats: int) -> Iterator[list[str]]:
     yield row("one query of 20 tokens, p50", figure, "2.0 ms", ours.clock <= 0.002)
 
 
-def by_threads(repeats: int) -> Iterator[list[str]]:
-    """Run the network alone on one text, on one thread and on two that wait actively or sleep; with a pause after it."""
-    import onnxruntime as ort
-
-    encoder = Encoder.load()
-    sessions = {}
-    for what, threads, spinning in (("one thread", 1, "0"), ("two, waiting actively", 2, "1"), ("two, asleep", 2, "0")):
-        options = ort.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", spinning)
-        sessions[what] = ort.InferenceSession(
-            encoder.path / "encoder.onnx", options, providers=["CPUExecutionProvider"], disabled_optimizers=NOT_FUSED
-        )
-    ran: dict[str, list[float]] = {what: [] for what in sessions}
-
-    def run(what: str, i: int) -> None:
-        ids = np.array([encoder.tokenizer.ids(TWENTY_TOKENS.format(i))[0]], dtype=np.int64)
-        begin = time.perf_counter()
-        sessions[what].run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        ran[what].append(time.perf_counter() - begin)
-        time.sleep(PAUSE)  # what idle threads burn then is CPU time
-
-    costs = in_turns({what: partial(run, what) for what in sessions}, repeats)
-    for what, times in ran.items():
-        figure = f"{1e3 * statistics.median(times):.1f} ms (CPU with the pause {1e3 * costs[what].cpu:.1f} ms)"
-        yield row(f"the network alone, {what}, then {1e3 * PAUSE:.0f} ms of nothing", figure, "", None)
+def by_threads(rounds: int) -> Iterator[list[str]]:
+    """Run the network alone on one text, on one thread and on two that wait actively or sleep, and pause after it."""
+    ways = {"one thread": ("1", "0"), "two, waiting actively": ("2", "1"), "two, asleep": ("2", "0")}
+    found = [{what: python(NETWORK_ALONE, *way).split() for what, way in ways.items()} for _ in range(rounds)]
+    for what in ways:
+        clock, cpu = median(Cost(*map(float, one[what])) for one in found)
+        figure = f"{1e3 * clock:.1f} ms (CPU with the pause {1e3 * cpu:.1f} ms)"
+        yield row(f"the network alone, {what}, then 10 ms of nothing", figure, "", None)
 
 
 def one_query_compared(router: Router, other: Any, repeats: int) -> Iterator[list[str]]:
@@ -353,7 +353,7 @@ def main() -> None:
         lambda: fresh_process(3 if few else 11),
         lambda: parts(router, 300),
         lambda: one_query(router, 50 if few else 300),
-        lambda: by_threads(50 if few else 300),
+        lambda: by_threads(1 if few else 5),
         lambda: concurrent(router, 200, 3 if few else 7),
         lambda: memory(texts),
         lambda: one_query_compared(router, other, 30 if few else 150),
