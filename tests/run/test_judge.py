@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hybrid_llm import QualityTable, Router
-from hybrid_llm.run import Attempt, Judged, Question, Verdict, judge
+from hybrid_llm.run import Attempt, Judged, Question, Verdict, judge, with_splits
 from hybrid_llm.run.verdict import KEYS, LevelFigures, short_name
 from hybrid_llm.table import PairTable
 
@@ -43,7 +43,7 @@ def easy(i: int) -> bool:
 def judged(tmp_path: Path, encoder: Any) -> Judge:
     def run(pair: PairTable, **settings: Any) -> Judged:
         question = settings.pop("question", Question())
-        return judge(pair, question, tmp_path, encoder=encoder, **settings)
+        return judge(with_splits(pair), question, tmp_path, encoder=encoder, **settings)
 
     return run
 

@@ -1,6 +1,7 @@
 """From a list of prompts to a verdict: collect, grade, train, calibrate, certify, report."""
 
 from hybrid_llm.run.attempts import Attempt, confidence_of, counted
+from hybrid_llm.run.conclude import conclude, graded_table
 from hybrid_llm.run.forecast import Forecast, forecast
 from hybrid_llm.run.judge import Judged, Question, judge
 from hybrid_llm.run.plan import with_splits
@@ -13,9 +14,11 @@ __all__ = [
     "LevelFigures",
     "Question",
     "Verdict",
+    "conclude",
     "confidence_of",
     "counted",
     "forecast",
+    "graded_table",
     "judge",
     "with_splits",
 ]

@@ -17,7 +17,7 @@ from hybrid_llm.report import Evaluation, dial, evaluate_router, menu_levels, sp
 from hybrid_llm.router import ENOUGH_ROWS
 from hybrid_llm.run.attempts import Attempt, confidence_of, counted
 from hybrid_llm.run.forecast import forecast
-from hybrid_llm.run.plan import CERTIFY, REPORT, VALIDATION, few, with_splits
+from hybrid_llm.run.plan import CERTIFY, REPORT, VALIDATION, few
 from hybrid_llm.run.verdict import LevelFigures, Verdict, short_name
 from hybrid_llm.training import TrainConfig, train_and_score
 
@@ -93,7 +93,7 @@ def judge(
     thresholds and certify the level that is asked for, and no other: the rows would not do for a menu.
 
     Args:
-        pair: The graded rows.
+        pair: The graded rows, with the splits of :func:`~hybrid_llm.run.plan.with_splits` or of the user's own.
         question: What is asked of them.
         folder: The pair folder.
         n: Prompts that were to be asked; by default the rows.
@@ -110,7 +110,6 @@ def judge(
     kept = tuple(attempts)
     if verdict.verdict != "measured":
         return Judged(verdict, kept)
-    pair = with_splits(pair)
     try:
         fit = _train(pair, question, encoder, progress)
     except LabelError as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from hybrid_llm.router import ENOUGH_ROWS
-from hybrid_llm.table import TRAIN, PairTable, hash_fraction, normal_text
+from hybrid_llm.table import TRAIN, PairTable, QualityTable, hash_fraction, normal_text
 
 TEST: Final = 0.15
 """Share of the rows that only report."""
@@ -15,9 +15,11 @@ CERTIFY: Final = (1 - TEST) / 2
 VALIDATION: Final = "validation"
 REPORT: Final = "test"
 
+Rows = TypeVar("Rows", PairTable, QualityTable)
 
-def with_splits(pair: PairTable) -> PairTable:
-    """Return the rows with a split by the hash of what they ask, so that it stays when more rows come.
+
+def with_splits(table: Rows) -> Rows:
+    """Return rows with a split by the hash of what they ask, so that it stays when more rows come.
 
     15 % only report; half of the others train, and half give thresholds and certify. Rows that ask the same question
     stay together.
@@ -29,8 +31,8 @@ def with_splits(pair: PairTable) -> PairTable:
         >>> [pair.row_splits.count(split) for split in ("train", "validation", "test")]
         [422, 431, 147]
     """
-    keys = [stem or normal_text(query) for stem, query in zip(pair.stem_keys, pair.queries, strict=True)]
-    return replace(pair, row_splits=tuple(map(_split, keys)))
+    keys = [stem or normal_text(query) for stem, query in zip(table.stem_keys, table.queries, strict=True)]
+    return replace(table, row_splits=tuple(map(_split, keys)))
 
 
 def few(pair: PairTable) -> bool:

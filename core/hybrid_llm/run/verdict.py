@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -94,6 +94,22 @@ class Verdict:
         levels = [asdict(level) for level in self.levels]
         return {name: levels if name == "levels" else getattr(self, name) for name in KEYS}
 
+    def stored(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def restored(cls, data: Mapping[str, Any]) -> Verdict:
+        """Read what :meth:`stored` gave."""
+        expected = data["expected"]
+        return cls(
+            **{
+                **data,
+                "levels": tuple(LevelFigures(**level) for level in data["levels"]),
+                "expected": Forecast(**expected) if expected else None,
+            }
+        )
+
     def at(self, quality: float) -> LevelFigures | None:
         """Return what a level does, if it was looked at."""
         return next((level for level in self.levels if abs(level.quality - quality) < 1e-9), None)
@@ -123,7 +139,7 @@ class Verdict:
         """How many graded prompts are missing, rounded up to two digits."""
         missing = max(0, (self.needed_n or 0) - self.graded)
         unit = 10 ** max(0, len(str(missing)) - 2)
-        return -(-missing // unit) * unit
+        return int(-(-missing // unit) * unit)
 
     def explain(self) -> str:
         """Return the verdict on one screen, for somebody who answers for a product."""
