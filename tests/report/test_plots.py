@@ -110,3 +110,18 @@ sys.exit("pyplot was loaded" if "matplotlib.pyplot" in sys.modules else 0)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert Path(tmp_path / "c.png").is_file()
+
+
+def test_the_band_and_the_levels_are_drawn_where_they_are_told(drawn, evaluation, tmp_path):
+    curves, points = evaluation.curves, [evaluation.at(0.95), evaluation.at(0.8)]
+    error_cost_plot(curves, tmp_path / "curve.png", band=evaluation.band, points=points)
+    axes = drawn[0].axes[0]
+    scale = 100 / curves["router"].large_quality
+    shaded = axes.collections[0].get_paths()[0].vertices
+    assert shaded[:, 1].max() == pytest.approx(scale * evaluation.band.high.max())
+    assert shaded[:, 1].min() == pytest.approx(scale * evaluation.band.low.min())
+    dots = [line.get_xydata()[0] for line in axes.get_lines() if line.get_marker() == "o" and len(line.get_xydata())]
+    assert np.allclose(dots, [(100 * p.cost_advantage, 100 * p.drop) for p in points])
+    assert {"0.95", "0.8"} <= {text.get_text() for text in axes.texts}
+    named = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert named == ["router", "length", "random", "oracle", "95 % interval", "quality levels"]

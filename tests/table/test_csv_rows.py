@@ -39,8 +39,9 @@ def test_columns_of_text_and_of_known_fields_are_no_models(save: Save) -> None:
     content = "id,query,topic,cost_usd,seconds.tiny,reference,tiny\n1,Why?,sums,0.2,0.9,42,1\n2,Who?,,0.1,0.8,7,0\n"
     table = QualityTable.read(save("rows.csv", content))
     assert table.models == ("tiny",)
-    assert table.extras[0] == {"topic": "sums", "cost_usd": "0.2", "seconds.tiny": "0.9", "reference": "42"}
-    assert table.extras[1] == {"cost_usd": "0.1", "seconds.tiny": "0.8", "reference": "7"}
+    assert table.extras[0] == {"topic": "sums", "cost_usd": "0.2", "seconds.tiny": "0.9"}
+    assert table.extras[1] == {"cost_usd": "0.1", "seconds.tiny": "0.8"}
+    assert table.references == (("42",), ("7",))
 
 
 @pytest.mark.parametrize("nothing", ["", " ", "NA", "n/a", "NaN", "null", "None", "#N/A"])

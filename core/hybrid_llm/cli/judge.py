@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from hybrid_llm.cli.figures import print_figures
 from hybrid_llm.cli.options import (
     AsJson,
     Data,
@@ -22,7 +21,7 @@ from hybrid_llm.cli.options import (
     Split,
     open_fraction,
 )
-from hybrid_llm.cli.output import print_json, print_thresholds, progress, thresholds_of
+from hybrid_llm.cli.output import QUALITIES, print_figures, print_json, print_thresholds, progress, thresholds_of
 from hybrid_llm.cli.pair_rows import read_pair
 
 
@@ -48,34 +47,33 @@ def evaluate(
     The figures stand beside those of random routing and of an oracle, which no router can beat. Judge on
     rows that training did not see, such as those of --split test.
     """
-    from hybrid_llm.report import FORMATS, check_plotting, error_cost_plot
+    from hybrid_llm.report import FORMATS, check_plotting, error_cost_plot, evaluate_router
 
     if plot is not None and plot.suffix.lower() not in FORMATS:
         raise typer.BadParameter(f"--plot {plot} must end in {', '.join(FORMATS)}.")
     if plot is not None:
         check_plotting(plot)
-    from hybrid_llm import metrics
     from hybrid_llm.router import Router, warn_before_judging
 
     loaded = Router.load(router)
     pair = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale).pair
     seen = warn_before_judging(loaded.parts, pair)
     with progress() as report:
-        scores = loaded.watched(report).score(pair.queries)
-        report("Computing figures", 0, 0)
-        found = metrics.evaluate(scores, pair.mean_small, pair.mean_large, repetitions=bootstrap)
+        found = evaluate_router(
+            loaded.watched(report),
+            pair,
+            levels=QUALITIES if plot else (),
+            repetitions=bootstrap,
+            computing=lambda: report("Computing figures", 0, 0),
+        )
     if plot is not None:
-        curves = {
-            "router": metrics.tradeoff_curve(scores, pair.mean_small, pair.mean_large),
-            "random": metrics.random_curve(pair.mean_small, pair.mean_large),
-            "oracle": metrics.oracle_curve(pair.mean_small, pair.mean_large),
-        }
-        error_cost_plot(curves, plot, title=f"{small} -> {large}, {len(pair):,} queries")
+        title = f"{small} -> {large}, {len(pair):,} queries"
+        error_cost_plot(found.curves, plot, title=title, band=found.band, points=found.points)
     if json:
         about = {"pair": {"small": small, "large": large}, "split": split, "router_id": loaded.id, "seen": seen}
-        print_json({**found, **about, "plot": str(plot) if plot else None})
+        print_json({**found.figures, **about, "plot": str(plot) if plot else None})
         return
-    print_figures(found, small, large)
+    print_figures(found.figures, small, large)
     if plot is not None:
         typer.echo(f"\nThe error-cost curve is in {plot}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,3 +111,19 @@ def print_thresholds(calibration: Calibration) -> None:
         for cut in thresholds_of(calibration)
     ]
     print_table(columns, rows)
+
+
+def print_figures(found: Mapping[str, Any], small: str, large: str) -> None:
+    """Write what :func:`hybrid_llm.metrics.evaluate` found.
+
+    Args:
+        found: The figures, with ``random``, ``oracle`` and perhaps ``ci``.
+        small: Name of the small model.
+        large: Name of the large model.
+    """
+    from hybrid_llm.report import LEGEND, figure_columns, figure_rows
+
+    means = f"{small} {found['small_quality']:.3f}, {large} {found['large_quality']:.3f}"
+    typer.echo(f"{found['n']:,} queries. Mean quality: {means}.\n")
+    print_table(figure_columns(found), figure_rows(found), texts=(0,))
+    typer.echo("\n" + "\n".join(LEGEND))

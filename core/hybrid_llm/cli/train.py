@@ -60,6 +60,10 @@ def train(
             help="head: folder of an exported encoder. full: folder or hub id of the model to fine-tune.",
         ),
     ] = None,
+    all_rows: Annotated[
+        bool,
+        typer.Option("--all-rows", help="Fit to every row, test rows too: for under 200 rows. Never certified."),
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of what is drawn.")] = 0,
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
@@ -82,7 +86,8 @@ def train(
     """Train a router for a pair of models.
 
     It learns from the split train, takes its thresholds from the split validation and leaves test alone; a table
-    without splits is split by the hash of its ids. Fine-tuning that was interrupted goes on at the same command.
+    without splits is split by the hash of its ids. With under 200 rows, --all-rows gives the better router.
+    Fine-tuning that was interrupted goes on at the same command.
     """
     of_full = {
         "epochs": epochs,
@@ -98,7 +103,8 @@ def train(
         "int8": int8 or None,
         "checkpoints": str(checkpoints) if checkpoints else None,
     }
-    config = _config(_given(of_full, recipe, out), label=label, t=t, recipe=recipe, encoder=encoder, seed=seed)
+    settings = {"label": label, "t": t, "recipe": recipe, "all_rows": all_rows, "encoder": encoder, "seed": seed}
+    config = _config(_given(of_full, recipe, out), **settings)
     from hybrid_llm.router import refuse_replacing
 
     refuse_replacing(out, force=force)
@@ -162,11 +168,12 @@ def _summary(router: Router, rows: PairRows, out: Path) -> dict[str, Any]:
         "out": str(out),
         "pair": {"small": record.small, "large": record.large},
         "recipe": record.recipe,
+        "all_rows": record.all_rows,
         "label": record.label,
         "t": record.t,
         "rows": {
             "train": record.n_fit,
-            "validation": calibration.n if calibration else 0,
+            "validation": calibration.n if calibration and not record.all_rows else 0,
             "without_both_models": rows.pair.dropped,
             "skipped": rows.skipped,
             "leaks_dropped": rows.leaks_dropped,
@@ -200,5 +207,6 @@ def _print_summary(router: Router, rows: PairRows, out: Path, config: TrainConfi
     if calibration is None:
         typer.echo("No thresholds: the table has no split validation. Next: hybrid-llm calibrate ...")
         return
-    typer.echo(f"Thresholds, measured on {calibration.n:,} validation rows and not certified:")
+    where = "training rows, each scored by a fit without it," if record.all_rows else "validation rows"
+    typer.echo(f"Thresholds, measured on {calibration.n:,} {where} and not certified:")
     print_thresholds(calibration)

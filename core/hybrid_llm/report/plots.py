@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,9 +11,12 @@ from hybrid_llm.errors import HybridLLMError, MissingExtraError
 
 if TYPE_CHECKING:
     from hybrid_llm.metrics import Curve
+    from hybrid_llm.report.evaluation import Band
+    from hybrid_llm.report.levels import OperatingPoint
 
 FORMATS: Final = (".png", ".svg", ".pdf")
 _STYLES: Final[dict[str, dict[str, Any]]] = {
+    "length": {"color": "#a3541a", "linestyle": "-.", "linewidth": 1.2},
     "random": {"color": "#7f7f7f", "linestyle": "--", "linewidth": 1.2},
     "oracle": {"color": "#2a9d5c", "linestyle": ":", "linewidth": 1.6},
 }
@@ -35,13 +38,23 @@ def check_plotting(path: Path) -> None:
         raise MissingExtraError.of("Drawing", "report")
 
 
-def error_cost_plot(curves: Mapping[str, Curve], path: str | Path, *, title: str = "") -> None:
+def error_cost_plot(
+    curves: Mapping[str, Curve],
+    path: str | Path,
+    *,
+    title: str = "",
+    band: Band | None = None,
+    points: Sequence[OperatingPoint] = (),
+) -> None:
     """Draw quality drop against cost advantage (Fig. 5 of arXiv 2404.14618) and write the picture.
 
     Args:
-        curves: Curves of one pair by name. "random" and "oracle" are drawn as what they are, the others as routers.
+        curves: Curves of one pair by name. "length", "random" and "oracle" are drawn as what they are, the others as
+            routers.
         path: A .png, .svg or .pdf file; it is overwritten.
         title: Written above.
+        band: The 95 % interval of the first curve, drawn behind it.
+        points: What the quality levels do on the rows, each drawn as a point with its level beside it.
 
     Raises:
         HybridLLMError: There is no curve, the file has another ending, or it cannot be written.
@@ -64,6 +77,17 @@ def error_cost_plot(curves: Mapping[str, Curve], path: str | Path, *, title: str
     for name, curve in curves.items():
         style = _STYLES.get(name) or {"color": next(colours), "linewidth": 2.0}
         axes.plot(100 * curve.cost_advantage, 100 * _drops(curve), label=name, **style)
+    scale = 100 / large_quality if large_quality > 0 else 100.0
+    if band is not None:
+        shade: dict[str, Any] = {"color": _COLOURS[0], "alpha": 0.18, "linewidth": 0, "label": "95 % interval"}
+        axes.fill_between(100 * band.cost_advantage, scale * band.low, scale * band.high, **shade)
+    for point in points:
+        place = (100 * point.cost_advantage, scale * point.drop_points)
+        filled = _COLOURS[0] if point.certified else "white"
+        axes.plot(*place, "o", markersize=6, markerfacecolor=filled, markeredgecolor=_COLOURS[0], zorder=4)
+        axes.annotate(f"{point.quality:g}", place, (0, 7), textcoords="offset points", ha="center", fontsize="small")
+    if points:
+        axes.plot([], [], "o", markerfacecolor="white", markeredgecolor=_COLOURS[0], label="quality levels")
     _describe(axes, large_quality, title)
     try:
         figure.savefig(path, dpi=150)

@@ -5,11 +5,14 @@ from hybrid_llm.router.folder import read_router, refuse_foreign, refuse_replaci
 from hybrid_llm.router.judging import refuse_few_rows, warn_before_judging, warn_of_another_pair
 from hybrid_llm.router.once import Once, warn_user
 from hybrid_llm.router.parts import RouterParts
+from hybrid_llm.router.promise import ENOUGH_ROWS
 from hybrid_llm.router.record import SeenRows, TrainingRecord
 from hybrid_llm.router.router import Router
+from hybrid_llm.router.threshold import resolve
 from hybrid_llm.scoring import Scorer
 
 __all__ = [
+    "ENOUGH_ROWS",
     "Once",
     "Router",
     "RouterParts",
@@ -21,6 +24,7 @@ __all__ = [
     "refuse_few_rows",
     "refuse_foreign",
     "refuse_replacing",
+    "resolve",
     "warn_before_judging",
     "warn_of_another_pair",
     "warn_user",

@@ -38,7 +38,7 @@ def model_card(parts: RouterParts) -> str:
         f"## Figures\n\n{_figures(record)}",
         *([record.about.strip()] if record.about else []),
         f"## Thresholds\n\n{_thresholds(parts.calibration)}",
-        _certificate(parts.certificate),
+        _certificate(parts.certificate, all_rows=record.all_rows),
         f"## What it is not\n\n{_limits(parts)}",
         f"## Privacy\n\n{record.recoverable or 'No training row can be recovered from the weights.'}",
         f"## Made with\n\n{_versions(record)}",
@@ -83,6 +83,7 @@ def _training(router_id: str, record: TrainingRecord) -> str:
 
 
 def _figures(record: TrainingRecord) -> str:
+    judged = "a table of other rows" if record.all_rows else "`hybrid-llm evaluate --split test`"
     heldout, chosen = record.heldout, record.settings.get("chosen", {})
     settings = ", ".join(f"{_inline(name)} {value:g}" for name, value in chosen.items()) or "the defaults"
     if heldout.get("chosen"):
@@ -95,7 +96,7 @@ def _figures(record: TrainingRecord) -> str:
     else:
         text = (
             f"Only {heldout.get('n', 0):,} rows were held out, too few to choose by, so nothing was chosen "
-            f"({settings}). `hybrid-llm evaluate --split test` gives figures."
+            f"({settings}). {judged[0].upper()}{judged[1:]} gives figures."
         )
     if not record.settings.get("signal", True):
         text += " **Training found nothing to go by: all scores are nearly equal, and routing is close to random.**"
@@ -128,7 +129,9 @@ def _thresholds(calibration: Calibration | None) -> str:
     )
 
 
-def _certificate(menu: Menu | None) -> str:
+def _certificate(menu: Menu | None, *, all_rows: bool) -> str:
+    if menu is None and all_rows:
+        return "## Certificate\n\nNone, and none can be made: the router was fitted to all rows that there were."
     if menu is None:
         return "## Certificate\n\nNone. `hybrid-llm certify` makes one from rows that training did not see."
     p = menu.provenance

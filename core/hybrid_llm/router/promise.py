@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from hybrid_llm.table import PairTable
 
 FloatArray = NDArray[np.float64]
+
+ENOUGH_ROWS: Final = 200
+"""Graded rows from which on some of them are better kept for a certificate than fitted to."""
 
 
 def calibrated(parts: RouterParts, pair: PairTable, scores: FloatArray) -> RouterParts:
@@ -53,8 +56,18 @@ def why_void(parts: RouterParts, pair: PairTable, *, allow_leak: bool) -> str:
     """Return why a certificate from these rows is void, or nothing when training saw none of them.
 
     Raises:
-        CertificateError: Training saw some, and that is not allowed.
+        CertificateError: Training saw some, or all that there were then, and that is not allowed.
     """
+    if parts.record is not None and parts.record.all_rows:
+        why = (
+            f"This router was fitted to all {parts.record.n_fit:,} rows that there were, so none was left to certify it"
+        )
+        if not allow_leak:
+            raise CertificateError(
+                f"{why}. Train again with a split (without --all-rows): from about {ENOUGH_ROWS} graded rows on, half "
+                "of those that are not test rows can certify a level."
+            )
+        return f"{why}."
     seen = count_seen(parts, pair)
     if seen and not allow_leak:
         raise CertificateError(
@@ -74,6 +87,7 @@ def prove(
     data: str,
     measured_by: str,
     void_reason: str,
+    menu: bool = True,
 ) -> Menu:
     """Certify the quality levels of a pair, as far as the rows allow.
 
@@ -89,11 +103,12 @@ def prove(
         data: Where the rows come from, in words.
         measured_by: What scored the responses, in words.
         void_reason: Why the certificate is void; empty when it stands.
+        menu: Whether the usual levels are tested beside ``max_drop``; alone it needs fewer rows.
 
     Raises:
         CertificateError: A value is out of range, or large scores 0 everywhere.
     """
-    from hybrid_llm.certify import Provenance, certify_menu
+    from hybrid_llm.certify import LEVELS, Provenance, certify_menu
 
     return certify_menu(
         scores,
@@ -103,6 +118,7 @@ def prove(
         confidence,
         thresholds=parts.record.thresholds if parts.record else None,
         groups=[normal_text(query) for query in pair.queries],
+        levels=LEVELS if menu else (),
         provenance=Provenance(
             small=pair.small,
             large=pair.large,

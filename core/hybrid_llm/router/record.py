@@ -92,6 +92,11 @@ class TrainingRecord:
         """Return how many of these rows fitting or choosing saw."""
         return int(self.seen.mask(ids, queries).sum())
 
+    @property
+    def all_rows(self) -> bool:
+        """Whether every row was fitted to, whatever its split."""
+        return bool(self.settings.get("all_rows", False))
+
     @cached_property
     def thresholds(self) -> NDArray[np.float64]:
         """The fixed sequence that a certificate tests, falling: the safest threshold first."""

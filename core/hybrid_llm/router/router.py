@@ -175,6 +175,7 @@ class Router(Decider):
         data: str = "the calibration rows",
         measured_by: str = "the scores in the quality table",
         allow_leak: bool = False,
+        menu: bool = True,
     ) -> Router:
         """Return a router with the same scores and a certificate for this pair: proved thresholds.
 
@@ -190,9 +191,11 @@ class Router(Decider):
             data: Where the rows come from, for the reader.
             measured_by: What scored the responses, for the reader.
             allow_leak: Take rows that training saw; the certificate is void then, and never used.
+            menu: Whether the usual levels are tested too, all at once; ``max_drop`` alone needs fewer rows.
 
         Raises:
-            CertificateError: Fitting or choosing saw some of the rows, or a value is out of range.
+            CertificateError: Fitting or choosing saw some of the rows, the router was fitted to all rows that there
+                were, or a value is out of range.
             TableError: A model is not in the table, or no row has both.
 
         Example:
@@ -213,7 +216,7 @@ class Router(Decider):
             self._warn_if_seen(pair)
         scores = self.score(pair.queries)
         self._scoring.tell("Testing thresholds")
-        menu = prove(
+        proved = prove(
             self.parts,
             pair,
             scores,
@@ -222,8 +225,9 @@ class Router(Decider):
             data=data,
             measured_by=measured_by,
             void_reason=void_reason,
+            menu=menu,
         )
-        return self.made_of(certified(self.parts, pair, scores, menu))
+        return self.made_of(certified(self.parts, pair, scores, proved))
 
     def watched(self, progress: Progress) -> Self:
         """Return a router that decides alike and tells how far it is while it scores.

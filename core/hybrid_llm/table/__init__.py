@@ -1,10 +1,13 @@
-"""Quality tables: reading them, their rows and splits, and the rows of one pair of models."""
+"""Quality tables: reading and writing them, their rows and splits, and the rows of one pair of models."""
 
 from hybrid_llm.table.pairs import PairTable
-from hybrid_llm.table.prompts import Prompt, read_prompts
+from hybrid_llm.table.paths import parse_map
+from hybrid_llm.table.prompts import Prompt, prompts_of_files, read_prompts
+from hybrid_llm.table.responses import Response
 from hybrid_llm.table.scores import Scale, check_scale
 from hybrid_llm.table.splits import TRAIN, hash64, hash_fraction, normal_text
 from hybrid_llm.table.table import LeakReport, QualityTable
+from hybrid_llm.table.write import write_table
 
 __all__ = [
     "TRAIN",
@@ -12,10 +15,14 @@ __all__ = [
     "PairTable",
     "Prompt",
     "QualityTable",
+    "Response",
     "Scale",
     "check_scale",
     "hash64",
     "hash_fraction",
     "normal_text",
+    "parse_map",
+    "prompts_of_files",
     "read_prompts",
+    "write_table",
 ]

@@ -6,11 +6,13 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from hybrid_llm.errors import TableError
 from hybrid_llm.table.columns import PREFIX, QUERY_NAMES, canonical_names, may_be_scores, score_columns, with_quality
 from hybrid_llm.table.encodings import why_no_text
+from hybrid_llm.table.responses import PARALLEL
 
 _DELIMITERS: Final = ",\t;|"
 _MISSING: Final = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>"})
@@ -22,12 +24,16 @@ _SEPARATOR: Final = re.compile("sep=.", re.IGNORECASE)  # Excel's own first line
 _WHOLE: Final = re.compile(r"\d+\.0")
 
 
-def delimiter_of(line: str, *, strict: bool = False) -> str | None:
+NO_NAMES: Final[AbstractSet[str]] = frozenset()
+
+
+def delimiter_of(line: str, *, strict: bool = False, names: AbstractSet[str] = NO_NAMES) -> str | None:
     """Return what separates the columns when a line is the header of a table of queries, else None.
 
     Args:
         line: The line.
-        strict: It may also be a prompt: no name of a column has a space within.
+        strict: It may also be a prompt: no name of a column has a space within, unless ``names`` has it.
+        names: What the column of the queries may be called besides ``query``, in lower case.
 
     Example:
         >>> delimiter_of("id;query;tiny;big")
@@ -36,8 +42,10 @@ def delimiter_of(line: str, *, strict: bool = False) -> str | None:
     if _SEPARATOR.fullmatch(line.strip()):
         return line.strip()[-1]
     for delimiter in _DELIMITERS:
-        names = [cell.strip().casefold() for cell in _cells(line, delimiter)]
-        if any(name in QUERY_NAMES for name in names) and not (strict and any(" " in name for name in names)):
+        cells = [cell.strip().casefold() for cell in _cells(line, delimiter)]
+        if not names.isdisjoint(cells):
+            return delimiter
+        if any(cell in QUERY_NAMES for cell in cells) and not (strict and any(" " in cell for cell in cells)):
             return delimiter
     return None
 
@@ -47,7 +55,7 @@ def widest_delimiter(line: str) -> str:
     return max(_DELIMITERS, key=lambda delimiter: len(_cells(line, delimiter)))
 
 
-def csv_rows(source: str, lines: Iterable[str], delimiter: str) -> Iterator[tuple[str, Any]]:
+def csv_rows(source: str, lines: Iterable[str], delimiter: str, *, scored: bool = True) -> Iterator[tuple[str, Any]]:
     """Yield the rows of a CSV file.
 
     Columns called ``quality.MODEL`` are scores. Without any, so is each column that has no other meaning and whose
@@ -57,6 +65,7 @@ def csv_rows(source: str, lines: Iterable[str], delimiter: str) -> Iterator[tupl
         source: What messages call the file.
         lines: Its lines, from :func:`~hybrid_llm.table.encodings.as_text`.
         delimiter: What separates its columns.
+        scored: Whether this is a table of queries and scores; else any column may hold anything.
 
     Yields:
         A place ("rows.csv line 17") and the fields of the row, or a TableError where it cannot be read.
@@ -65,7 +74,7 @@ def csv_rows(source: str, lines: Iterable[str], delimiter: str) -> Iterator[tupl
         TableError: The header cannot be used.
     """
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    names: list[str] | None = None
+    columns: list[str] | None = None
     kinds: dict[str, bool] = {}
     said: dict[str, str] | None = None
     while True:
@@ -77,20 +86,20 @@ def csv_rows(source: str, lines: Iterable[str], delimiter: str) -> Iterator[tupl
         except csv.Error as error:
             yield place, TableError(f"{place}: not valid CSV ({error}); {_CSV_HELP}")
             continue
-        if not any(map(str.strip, cells)) or (names is None and _SEPARATOR.fullmatch(delimiter.join(cells))):
+        if not any(map(str.strip, cells)) or (columns is None and _SEPARATOR.fullmatch(delimiter.join(cells))):
             continue
         wrong = next(filter(None, map(why_no_text, cells)), None)
-        if names is None:
+        if columns is None:
             if wrong:
                 raise TableError(f"{place}: {wrong}")
-            names = _header(place, cells)
-            said = score_columns(names)
+            columns = _header(place, cells) if scored else canonical_names(place, cells)
+            said = score_columns(columns) if scored else {}
         elif wrong:
             yield place, TableError(f"{place}: {wrong}")
-        elif len(cells) != len(names):
-            yield place, TableError(f"{place}: {len(cells)} cells under {len(names)} columns; {_CSV_HELP}")
+        elif len(cells) != len(columns):
+            yield place, TableError(f"{place}: {len(cells)} cells under {len(columns)} columns; {_CSV_HELP}")
         else:
-            yield place, _fields(names, cells, said, kinds, comma=delimiter == ";")
+            yield place, _fields(columns, cells, said, kinds, comma=delimiter == ";")
 
 
 _CSV_HELP: Final = "put quotes around texts with separators or line ends, and double the quotes within"
@@ -143,7 +152,7 @@ def _value(name: str, cell: str) -> Any:
     """Return what stands in a cell that holds no score."""
     if name == "id":
         return cell.removesuffix(".0") if _WHOLE.fullmatch(cell) else cell  # a gap makes pandas write 1 as 1.0
-    if name == "quality":
+    if name == "quality" or name in PARALLEL:
         return _json(cell, dict, cell)
     if name in QUERY_NAMES and cell.lstrip().startswith("[{"):
         found = _json(cell, list, cell)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import math
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from hybrid_llm.errors import TableError
+from hybrid_llm.table.chats import is_chat, last_of_user
 from hybrid_llm.table.columns import QUERY_NAMES
 
 NEEDS: Final = "each row needs query and quality"
 
-_USERS: Final = frozenset({"user", "human"})
 _EXACT: Final = 2.0**53
 """From here on not every whole number is a float, so that two ids may have become one."""
 
@@ -31,8 +32,13 @@ def query_of(place: str, fields: Mapping[str, Any], *, needs: str = NEEDS) -> tu
     if name is None:
         raise TableError(f"{place}: field 'query' is missing; {needs}")
     value = fields[name]
-    if isinstance(value, (list, tuple)) and value and all(isinstance(message, Mapping) for message in value):
-        return _last_of_user(place, name, value), name, list(value)
+    if isinstance(value, Mapping) and is_chat(value.get("messages")):  # the inputs of a traced chat model
+        value = value["messages"]
+    if is_chat(value):
+        query = last_of_user(value)
+        if query is None:
+            raise TableError(f"{place}: field '{name}' has no message of the user; give one the role 'user'")
+        return text_of(place, name, query), name, list(value)
     if isinstance(value, str):
         return text_of(place, name, value), name, None
     hint = "; write a file of columns row by row (pandas: orient='records')" if isinstance(value, Mapping) else ""
@@ -70,12 +76,25 @@ def text_of(place: str, name: str, value: Any) -> str:
         raise TableError(f"{place}: field '{name}' is {short(value)}, not text")
     if not value.strip():
         raise TableError(f"{place}: field '{name}' is blank; give it a text or leave the row out")
-    if not value.isascii():
+    return whole_text(f"{place}: field '{name}'", value)
+
+
+def whole_text(where: str, text: str) -> str:
+    """Return a text that can be encoded.
+
+    Args:
+        where: The place and the field, for the message.
+        text: The text.
+
+    Raises:
+        TableError: It cannot: JSON can spell half of a surrogate pair, and no tokenizer can read it.
+    """
+    if not text.isascii():
         try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:  # JSON can spell half of a surrogate pair, no tokenizer can read it
-            raise TableError(f"{place}: field '{name}' holds half of a surrogate pair; repair the text") from None
-    return value
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise TableError(f"{where} holds half of a surrogate pair; repair the text") from None
+    return text
 
 
 def optional_text_of(place: str, name: str, value: Any) -> str | None:
@@ -87,6 +106,37 @@ def optional_text_of(place: str, name: str, value: Any) -> str | None:
     return None if is_missing(value) else text_of(place, name, value)
 
 
+def references_of(place: str, value: Any) -> tuple[str, ...]:
+    """Return the accepted texts of a row, of which a reference may be one or a list; none when there is none.
+
+    Numbers and truths become text, an object its JSON.
+
+    Raises:
+        TableError: It holds something else.
+    """
+    where = f"{place}: field 'reference'"
+    accepted = []
+    for given in value if isinstance(value, (list, tuple)) else (value,):
+        if is_missing(given) or given == "":
+            continue
+        text = json.dumps(given, ensure_ascii=False) if isinstance(given, Mapping) else literal_of(given)
+        if text is None:
+            raise TableError(f"{where} is {short(value)}; write one accepted text, or a list of them")
+        accepted.append(whole_text(where, text))
+    return tuple(accepted)
+
+
+def literal_of(value: Any) -> str | None:
+    """Return a text as it is, and a number or a truth as text; None for anything else."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))  # pandas makes floats of whole numbers when one is missing
+    return str(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
 def is_missing(value: Any) -> bool:
     """Return whether a field holds nothing: null, or the NaN that pandas puts there."""
     return value is None or (isinstance(value, float) and math.isnan(value))
@@ -95,21 +145,3 @@ def is_missing(value: Any) -> bool:
 def short(value: Any) -> str:
     """Show a value in a message, however long it is."""
     return reprlib.repr(value)
-
-
-def _last_of_user(place: str, name: str, messages: Sequence[Mapping[str, Any]]) -> str:
-    """Return the text of the last message of the user, in the words of OpenAI, LangChain or ShareGPT."""
-    for message in reversed(messages):
-        role = message.get("role") or message.get("from") or message.get("type")
-        if role in _USERS:
-            content = next((message[key] for key in ("content", "value", "text") if message.get(key)), "")
-            return text_of(place, name, _text_of_content(content))
-    raise TableError(f"{place}: field '{name}' has no message of the user; give one the role 'user'")
-
-
-def _text_of_content(content: Any) -> Any:
-    """Return the text in the content of a message, which may be a list of parts with images among them."""
-    if not isinstance(content, (list, tuple)):
-        return content
-    parts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
-    return "\n".join(part for part in parts if isinstance(part, str))

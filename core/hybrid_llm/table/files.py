@@ -7,12 +7,13 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 from hybrid_llm.errors import TableError
 from hybrid_llm.table.code_pages import likely_code_page
-from hybrid_llm.table.csv_rows import csv_rows, delimiter_of, widest_delimiter
+from hybrid_llm.table.csv_rows import NO_NAMES, csv_rows, delimiter_of, widest_delimiter
 from hybrid_llm.table.encodings import HEAD, as_text, as_utf8, why_no_text
 from hybrid_llm.table.json_values import json_values
 from hybrid_llm.table.parquet_rows import parquet_rows
@@ -38,8 +39,15 @@ _OBJECT: Final = re.compile(rb"\{")
 _OBJECT_OR_PROMPT: Final = re.compile(rb'\{\s*"')
 
 
-def rows_of_file(path: Path) -> Iterator[tuple[str, object]]:
+def rows_of_file(
+    path: Path, *, texts: bool = False, names: AbstractSet[str] = NO_NAMES
+) -> Iterator[tuple[str, object]]:
     """Yield the rows of a file, unchecked; its content says which format it has.
+
+    Args:
+        path: The file.
+        texts: As in :func:`rows_of`.
+        names: As in :func:`rows_of`.
 
     Raises:
         TableError: The file is missing, a folder, empty, damaged, of a format that is not read, or may not be read.
@@ -49,7 +57,7 @@ def rows_of_file(path: Path) -> Iterator[tuple[str, object]]:
         file: io.BufferedReader[Any] = io.BufferedReader(path.open("rb", buffering=0), HEAD)
         # A pipe gives what it has; read through a second buffer, its start is as long as that of a file.
         with file if file.seekable() else io.BufferedReader(file, HEAD) as steady:
-            yield from rows_of(str(path), steady)
+            yield from rows_of(str(path), steady, texts=texts, names=names)
     except FileNotFoundError:
         raise TableError(f"{path} does not exist; give a .jsonl, .json, .csv or .parquet file") from None
     except IsADirectoryError:
@@ -58,13 +66,17 @@ def rows_of_file(path: Path) -> Iterator[tuple[str, object]]:
         raise TableError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def rows_of(source: str, file: io.BufferedReader[Any], *, texts: bool = False) -> Iterator[tuple[str, object]]:
+def rows_of(
+    source: str, file: io.BufferedReader[Any], *, texts: bool = False, names: AbstractSet[str] = NO_NAMES
+) -> Iterator[tuple[str, object]]:
     """Yield the rows of an open file, unchecked.
 
     Args:
         source: What messages call the file.
         file: The file, at its start.
-        texts: A line may also be a prompt and nothing else: what has no other format is read so.
+        texts: Prompts are wanted: no column holds scores, and a line may also be a prompt and nothing else; what has
+            no other format is read so.
+        names: What the column of the prompts may be called besides ``query``, in lower case.
 
     Raises:
         TableError: As in :func:`rows_of_file`.
@@ -72,7 +84,7 @@ def rows_of(source: str, file: io.BufferedReader[Any], *, texts: bool = False) -
     """
     empty = True
     try:
-        for place, raw in _unpacked(source, file, texts=texts):
+        for place, raw in _unpacked(source, file, texts=texts, names=names):
             empty = False
             yield place, raw
     except (EOFError, zlib.error, gzip.BadGzipFile, UnicodeDecodeError) as error:
@@ -81,27 +93,31 @@ def rows_of(source: str, file: io.BufferedReader[Any], *, texts: bool = False) -
         raise TableError(f"{source} is empty; each row needs query and quality, one row a line")
 
 
-def _unpacked(source: str, file: io.BufferedReader[Any], *, texts: bool) -> Iterator[tuple[str, object]]:
+def _unpacked(
+    source: str, file: io.BufferedReader[Any], *, texts: bool, names: AbstractSet[str]
+) -> Iterator[tuple[str, object]]:
     packed = file.peek(len(_GZIP)).startswith(_GZIP)
     content: io.BufferedReader[Any] = io.BufferedReader(gzip.GzipFile(fileobj=file), HEAD) if packed else file
     start = content.peek(HEAD)
     if start.startswith(_PARQUET) and file.seekable() and not packed:
-        yield from parquet_rows(source, content)
+        yield from parquet_rows(source, content, scored=not texts)
     elif start.startswith(_PARQUET):
         import shutil
         import tempfile  # both are slow to import and seldom needed
 
         with tempfile.TemporaryFile() as copy:  # Parquet is read from its end
             shutil.copyfileobj(content, copy)
-            yield from parquet_rows(source, copy)
+            yield from parquet_rows(source, copy, scored=not texts)
     else:
         foreign = next((what for magic, what in _FOREIGN.items() if start.startswith(magic)), None)
         if foreign:
             raise TableError(f"{source} is {foreign}")
-        yield from _rows_of_text(source, as_utf8(content), texts=texts)
+        yield from _rows_of_text(source, as_utf8(content), texts=texts, names=names)
 
 
-def _rows_of_text(source: str, file: io.BufferedReader[Any], *, texts: bool) -> Iterator[tuple[str, object]]:
+def _rows_of_text(
+    source: str, file: io.BufferedReader[Any], *, texts: bool, names: AbstractSet[str]
+) -> Iterator[tuple[str, object]]:
     """Tell the formats apart by how the text begins, and by its first line."""
     head = file.peek(HEAD).lstrip()
     first = head.splitlines()[0].rstrip() if head else b""
@@ -109,7 +125,7 @@ def _rows_of_text(source: str, file: io.BufferedReader[Any], *, texts: bool) -> 
     is_array = (_ARRAY_OR_PROMPT if texts else _ARRAY).match(head)
     is_object = (_OBJECT_OR_PROMPT if texts else _OBJECT).match(head)
     one_a_line = first != b"{" and (b"\n" in head or b"\r" not in head.rstrip())  # old Macs ended lines with \r
-    delimiter = None if is_array or is_object else delimiter_of(header, strict=texts)
+    delimiter = None if is_array or is_object else delimiter_of(header, strict=texts, names=names)
     if delimiter is None and Path(source.removesuffix(".gz")).suffix in (".csv", ".tsv"):
         delimiter = widest_delimiter(header)
     if _PAGE.match(head) and not texts:
@@ -121,7 +137,7 @@ def _rows_of_text(source: str, file: io.BufferedReader[Any], *, texts: bool) -> 
         if is_array or is_object:
             yield from json_values(source, text)
         elif delimiter:
-            yield from csv_rows(source, text, delimiter)
+            yield from csv_rows(source, text, delimiter, scored=not texts)
         else:
             yield from _prompts(source, text)
 

@@ -14,11 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hybrid_llm.errors import TableError
+from hybrid_llm.table.responses import Response
 from hybrid_llm.table.splits import rows_of_split
 
 FloatArray = NDArray[np.float64]
 
-_COLUMNS: Final = ("ids", "queries", "row_splits", "tasks", "stem_keys", "q_small", "q_large")
+_COLUMNS: Final = (
+    "ids", "queries", "row_splits", "tasks", "stem_keys", "q_small", "q_large", "references", "responses",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,6 +38,8 @@ class PairTable:
         stem_keys: The ``stem_key`` of each row, or None.
         q_small: For each row the scores of the small model's sampled responses, a read-only float array (m_i,).
         q_large: The same of the large model.
+        references: For each row the accepted texts, none where there is no reference.
+        responses: For each row {model: (Response, ...)}, not only of the two models: a checker may be among them.
         dropped: How many rows of the quality table lacked one of the two models.
 
     Raises:
@@ -50,6 +55,8 @@ class PairTable:
     stem_keys: tuple[str | None, ...]
     q_small: tuple[FloatArray, ...]
     q_large: tuple[FloatArray, ...]
+    references: tuple[tuple[str, ...], ...]
+    responses: tuple[Mapping[str, tuple[Response, ...]], ...]
     dropped: int = 0
 
     def __post_init__(self) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from hybrid_llm.errors import MissingExtraError, TableError
 from hybrid_llm.table.columns import canonical_names, may_be_scores, score_columns, with_quality
 from hybrid_llm.table.encodings import not_utf8
 
+AS_JSON: Final = b"hybrid_llm.json"
+"""What the metadata of a column names when its cells are JSON that this library wrote."""
 
-def parquet_rows(source: str, file: BinaryIO) -> Iterator[tuple[str, Any]]:
+
+def parquet_rows(source: str, file: BinaryIO, *, scored: bool = True) -> Iterator[tuple[str, Any]]:
     """Yield the rows of a Parquet file; ``quality`` may be a struct, a map, or one column for each model.
 
     Args:
         source: What messages call the file.
         file: The file; it has to be able to seek.
+        scored: Whether some columns hold scores.
 
     Yields:
         A place ("rows.parquet row 17") and the fields of the row, or a TableError where it cannot be read.
@@ -33,8 +38,11 @@ def parquet_rows(source: str, file: BinaryIO) -> Iterator[tuple[str, Any]]:
     try:
         parquet = pq.ParquetFile(file)
         names = canonical_names(source, parquet.schema_arrow.names)
-        said = score_columns(names)
+        said = score_columns(names) if scored else {}
         scores = said if said is not None else _number_columns(pa, names, parquet.schema_arrow.types)
+        spelled = [
+            name for name, field in zip(names, parquet.schema_arrow, strict=True) if AS_JSON in (field.metadata or ())
+        ]
         for batch in parquet.iter_batches():
             for row in _rows_of_batch(pa, batch.rename_columns(names)):
                 number += 1
@@ -42,9 +50,18 @@ def parquet_rows(source: str, file: BinaryIO) -> Iterator[tuple[str, Any]]:
                 if isinstance(row, str):
                     yield place, TableError(f"{place}: {row}")
                 else:
-                    yield place, with_quality(row, scores, guessed=said is None)
+                    yield place, with_quality(_parsed(row, spelled), scores, guessed=said is None)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{source} cannot be read as Parquet after row {number}: {error}") from error
+
+
+def _parsed(row: dict[str, Any], spelled: list[str]) -> dict[str, Any]:
+    """Parse the cells that are JSON; a field that a row does not have is left out."""
+    for name in spelled:
+        cell = row.pop(name)
+        if cell is not None:
+            row[name] = json.loads(cell)
+    return row
 
 
 def _number_columns(pa: Any, names: list[str], types: list[Any]) -> dict[str, str]:

@@ -9,10 +9,12 @@ from typing import Any, Final, NamedTuple
 from hybrid_llm.errors import TableError
 from hybrid_llm.table.columns import PREFIX
 from hybrid_llm.table.encodings import not_utf8
-from hybrid_llm.table.fields import NEEDS, id_of, optional_text_of, query_of, short, text_of
+from hybrid_llm.table.fields import NEEDS, id_of, optional_text_of, query_of, references_of, short, text_of
+from hybrid_llm.table.responses import PARALLEL, Response, responses_of
 from hybrid_llm.table.scores import Scale, quality_of
 
-_CHECKED: Final = frozenset({"id", "query", "quality", "split", "task", "stem_key"})
+_CHECKED: Final = frozenset({"id", "query", "quality", "split", "task", "stem_key", "reference"})
+_PARALLEL: Final = frozenset(PARALLEL)
 
 
 class Row(NamedTuple):
@@ -25,6 +27,8 @@ class Row(NamedTuple):
     split: str | None
     task: str | None
     stem_key: str | None
+    references: tuple[str, ...]
+    responses: dict[str, tuple[Response, ...]]
     extra: dict[str, Any]
 
 
@@ -101,17 +105,33 @@ def _check(place: str, raw: object, scale: Scale | None) -> Row:
     if quality is None:
         quality = {name.removeprefix(PREFIX): extra.pop(name) for name in list(extra) if name.startswith(PREFIX)}
         if not quality:
-            raise TableError(f"{place}: field 'quality' is missing; {NEEDS} {{model: [score, ...]}}")
+            raise TableError(f"{place}: field 'quality' is missing; {_why_ungraded(fields)}")
+    scores = quality_of(place, quality, scale)
+    responses: dict[str, tuple[Response, ...]] = {}
+    if not _PARALLEL.isdisjoint(extra):
+        responses = responses_of(place, extra, scores)
+        for name in _PARALLEL & extra.keys():
+            if name != "cost_usd" or isinstance(extra[name], Mapping):
+                del extra[name]
     return Row(
         place=place,
         id=id_of(place, fields.get("id")),
         query=query,
-        quality=quality_of(place, quality, scale),
+        quality=scores,
         split=optional_text_of(place, "split", fields.get("split")),
         task=optional_text_of(place, "task", fields.get("task")),
         stem_key=optional_text_of(place, "stem_key", fields.get("stem_key")),
+        references=references_of(place, fields.get("reference")),
+        responses=responses,
         extra=extra,
     )
+
+
+def _why_ungraded(fields: Mapping[str, Any]) -> str:
+    """Say what a row without scores needs: a grader, when it has answers."""
+    if fields.get("responses"):
+        return "these are answers that nobody has graded; grade them first: hybrid-llm grade --help"
+    return f"{NEEDS} {{model: [score, ...]}}"
 
 
 def _parse(place: str, line: bytes) -> Any:

@@ -19,11 +19,14 @@ from hybrid_llm.errors import TableError, UnknownNameError
 from hybrid_llm.table.files import rows_of_file
 from hybrid_llm.table.ids import with_ids
 from hybrid_llm.table.pairs import PairTable, content_hash, read_only, split_sizes, take
+from hybrid_llm.table.responses import Response
 from hybrid_llm.table.rows import Row, check_rows
 from hybrid_llm.table.scores import Scale, check_scale
 from hybrid_llm.table.splits import TRAIN, in_two_splits, normal_text, refuse_equal_text, rows_of_split, splits_of
 
-_COLUMNS: Final = ("ids", "queries", "row_splits", "tasks", "stem_keys", "quality", "extras")
+_COLUMNS: Final = (
+    "ids", "queries", "row_splits", "tasks", "stem_keys", "quality", "references", "responses", "extras",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,10 @@ class QualityTable:
         tasks: The task of each row, or None.
         stem_keys: The ``stem_key`` of each row, or None; rows with the same key ask the same question.
         quality: For each row {model: (score, ...)}, scores in [0, 1], one for each sampled response.
-        extras: For each row the fields that were not read (``responses``, ``response_tokens``, ``cost_usd``, ...).
+        references: For each row the accepted texts, none where there is no reference.
+        responses: For each row {model: (Response, ...)} of the models whose responses are known, one for each of
+            their scores; a model may have been answered for and not graded.
+        extras: For each row the fields that this library does not read (``messages``, ``response_tokens``, ...).
         skipped: What was wrong with each row that ``skip_bad`` left out.
         leaks_dropped: How many training rows were dropped because another split has the same question.
 
@@ -77,6 +83,8 @@ class QualityTable:
     tasks: tuple[str | None, ...]
     stem_keys: tuple[str | None, ...]
     quality: tuple[Mapping[str, tuple[float, ...]], ...]
+    references: tuple[tuple[str, ...], ...]
+    responses: tuple[Mapping[str, tuple[Response, ...]], ...]
     extras: tuple[Mapping[str, Any], ...]
     skipped: tuple[str, ...] = ()
     leaks_dropped: int = 0
@@ -151,6 +159,8 @@ class QualityTable:
             tasks=tuple(row.task for row in rows),
             stem_keys=tuple(row.stem_key for row in rows),
             quality=tuple(row.quality for row in rows),
+            references=tuple(row.references for row in rows),
+            responses=tuple(row.responses for row in rows),
             extras=tuple(row.extra for row in rows),
             skipped=tuple(skipped),
         )
@@ -249,6 +259,8 @@ class QualityTable:
             stem_keys=take(self.stem_keys, keep),
             q_small=tuple(read_only(self.quality[row][small]) for row in keep),
             q_large=tuple(read_only(self.quality[row][large]) for row in keep),
+            references=take(self.references, keep),
+            responses=take(self.responses, keep),
             dropped=len(self) - len(keep),
         )
 

@@ -117,6 +117,9 @@ class TrainConfig(FineTuneSettings):
             the three are the same.
         recipe: ``"head"``: a head on the frozen encoder, in seconds. ``"full"``: the paper's, an encoder fine-tuned
             with a one-logit head. ``"auto"``: ``head``, as long as fine-tuning has paid nowhere (docs/training.md).
+        all_rows: Fit to every row, whatever its split, and take the thresholds from the score of each row by a fit that
+            leaves it out: the best that under 200 rows give (docs/calibration.md). No row is left that could judge or
+            certify such a router. Only for ``head``.
         t: The t of ``trans`` labels, in units of quality; ``None`` finds t* (Eq. 3).
         encoder: For ``head``: folder of an exported encoder, ``None`` is the shipped one. For ``full``: folder or hub
             id of the model to fine-tune. [paper] microsoft/deberta-v3-large.
@@ -137,6 +140,7 @@ class TrainConfig(FineTuneSettings):
 
     label: Label = "prob"
     recipe: Recipe = "auto"
+    all_rows: bool = False
     t: float | None = None
     encoder: str | None = None
     seed: int = 0
@@ -160,6 +164,8 @@ class TrainConfig(FineTuneSettings):
                 "The recipe full needs a model to fine-tune: set encoder to a folder or a hub id "
                 "(the paper's is microsoft/deberta-v3-large)."
             )
+        if self.recipe == "full" and self.all_rows:
+            raise ConfigError("all_rows belongs to the recipe head: the recipe full scores no row by a fit without it.")
         if self.t is not None and not (math.isfinite(self.t) and self.t >= 0):
             raise ConfigError(f"t={self.t} must be a number >= 0; leave it out to find the best one (Eq. 3).")
         if self.t is not None and self.label != "trans":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from hybrid_llm.calibration import Calibration, calibrate
 from hybrid_llm.errors import HybridLLMWarning, LabelError, MissingExtraError, TableError
 from hybrid_llm.labels import make_labels
 from hybrid_llm.level import ALWAYS_SMALL
@@ -51,6 +52,9 @@ def train(
     are fitted to all of it, those of ``full`` to the other four fifths. ``validation`` gives the thresholds, ``test``
     is not touched. Without a split ``validation`` the router has no thresholds until it is calibrated.
 
+    With ``config.all_rows`` every row is fitted to, and the thresholds come from the score of each by a fit that leaves
+    it out: the best use of under 200 rows, but nothing is left to judge such a router by, and it is never certified.
+
     Args:
         table: Rows with the quality of both models.
         small: Name of the small model in the table (not needed for a pair taken from one).
@@ -76,7 +80,7 @@ def train(
     if importlib.util.find_spec("sklearn") is None:  # said now, not after minutes of reading queries
         raise MissingExtraError.of("Training", "train")
     pair = table if isinstance(table, PairTable) else table.pair(*_named(small, large))
-    rows = pair.split("train")
+    rows = pair if config.all_rows else pair.split("train")
     if len(rows) < LEAST_ROWS:
         raise TableError(
             f"{len(rows)} training rows are too few to learn from: collect at least {LEAST_ROWS}, better 300, or "
@@ -105,7 +109,22 @@ def train(
         seen=SeenRows.of(rows.ids, rows.queries),
     )
     router = Router(fitted.scorer, record=record)
+    if config.all_rows:
+        return router.override(calibration=_calibration_of_left_out(router, rows, fitted.scores))
     return router.calibrate(pair.split("validation")) if "validation" in pair.splits else router
+
+
+def _calibration_of_left_out(router: Router, rows: PairTable, left_out: FloatArray) -> Calibration:
+    return calibrate(
+        left_out,
+        rows.mean_small,
+        rows.mean_large,
+        small=rows.small,
+        large=rows.large,
+        data_hash=rows.data_hash,
+        note="each row was scored by a fit that leaves it out",
+        features=router.parts.features,
+    )
 
 
 def _named(small: str | None, large: str | None) -> tuple[str, str]:

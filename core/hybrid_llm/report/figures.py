@@ -1,32 +1,33 @@
-"""The figures of ``hybrid-llm evaluate`` as a table for people."""
+"""The figures of a router in words, beside random routing and an oracle: for a terminal and for a page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-import typer
-
-from hybrid_llm.cli.output import print_table
+from hybrid_llm.certify import percent
 
 Write = Callable[[float], str]
 
+LEGEND: Final = (
+    "AUC: of the score for small being as good. APGR: the gap recovered, averaged over all shares of large calls.",
+    "CPT: the share of large calls that recovers so much of the gap. Shares of queries go to small.",
+)
 
-def print_figures(found: Mapping[str, Any], small: str, large: str) -> None:
-    """Write what :func:`hybrid_llm.metrics.evaluate` found.
+
+def figure_columns(found: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Return the headings over :func:`figure_rows`."""
+    return ("figure", "router [95 % interval]" if found.get("ci") else "router", "random", "oracle")
+
+
+def figure_rows(found: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Return what :func:`hybrid_llm.metrics.evaluate` found as cells: the figure, the router's, random's, the oracle's.
 
     Args:
         found: The figures, with ``random``, ``oracle`` and perhaps ``ci``.
-        small: Name of the small model.
-        large: Name of the large model.
     """
-    typer.echo(
-        f"{found['n']:,} queries. Mean quality: {small} {found['small_quality']:.3f}, {large} "
-        f"{found['large_quality']:.3f}.\n"
-    )
     intervals = found.get("ci")
-    heading = "router [95 % interval]" if intervals else "router"
-    rows = [
+    return [
         (
             name,
             _cell(write, _at(found, path), _at(intervals, path) if intervals else None),
@@ -35,36 +36,30 @@ def print_figures(found: Mapping[str, Any], small: str, large: str) -> None:
         )
         for name, path, write in _figures(found)
     ]
-    print_table(("figure", heading, "random", "oracle"), rows, texts=(0,))
-    typer.echo(
-        "\nAUC: of the score for small being as good. APGR: the gap recovered, averaged over all shares of large "
-        "calls.\nCPT: the share of large calls that recovers so much of the gap. Shares of queries go to small."
-    )
+
+
+def tenths(share: float) -> str:
+    """Write a fraction as a percentage with one decimal, for columns: 0.05 -> "5.0 %"."""
+    return f"{100 * share:.1f} %"
 
 
 def _figures(found: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...], Write]]:
     """Yield the name of each figure, where it stands, and how to write it."""
-    from hybrid_llm.certify import percent
-
     yield "AUC", ("auc",), "{:.3f}".format
     yield "APGR", ("apgr",), "{:.3f}".format
-    yield "CPT(50 %)", ("cpt50",), _percent
-    yield "CPT(80 %)", ("cpt80",), _percent
+    yield "CPT(50 %)", ("cpt50",), tenths
+    yield "CPT(80 %)", ("cpt80",), tenths
     for share in found["drop_at_cost_advantage"]:
-        yield f"drop with {percent(float(share))} to small", ("drop_at_cost_advantage", share), _percent
+        yield f"drop with {percent(float(share))} to small", ("drop_at_cost_advantage", share), tenths
         yield "the same in points", ("drop_points_at_cost_advantage", share), "{:.4f}".format
     for limit in found["cost_advantage_at_drop"]:
-        yield f"to small at a drop of {percent(float(limit))}", ("cost_advantage_at_drop", limit), _percent
+        yield f"to small at a drop of {percent(float(limit))}", ("cost_advantage_at_drop", limit), tenths
 
 
 def _at(figures: Any, path: Sequence[str]) -> Any:
     for key in path:
         figures = figures[key]
     return figures
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _cell(write: Write, value: float | None, interval: Sequence[float] | None = None) -> str:
