@@ -86,7 +86,11 @@ def _refuse(constant: str) -> Any:
 def _agreement(a: Any, b: Any) -> float:
     if isinstance(a, dict) and isinstance(b, dict):
         names = a.keys() | b.keys()
-        return sum(_agreement(a[name], b[name]) for name in names if name in a and name in b) / len(names) if names else 1.0
+        return (
+            sum(_agreement(a[name], b[name]) for name in names if name in a and name in b) / len(names)
+            if names
+            else 1.0
+        )
     if isinstance(a, list) and isinstance(b, list):
         longer = max(len(a), len(b))
         return sum(map(_agreement, a, b)) / longer if longer else 1.0
