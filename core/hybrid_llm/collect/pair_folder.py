@@ -25,11 +25,12 @@ import numpy as np
 
 from hybrid_llm.collect.models import AskSettings, ModelName, Reply
 from hybrid_llm.errors import ConfigError, PairFolderError
-from hybrid_llm.table import Prompt
+from hybrid_llm.table import PARALLEL, Prompt, QualityTable
 
 DATABASE: Final = "pair.sqlite"
 RUN: Final = "run.json"
 TABLE: Final = "table.jsonl.gz"
+IN_FLIGHT: Final = "in flight"
 VERSION: Final = 1
 """Of the database; another one is refused."""
 _SCHEMA: Final = """
@@ -173,7 +174,7 @@ class PairFolder:
             # Exclusive: a second process is told so at once, and nothing is asked twice.
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute("PRAGMA synchronous=FULL")  # what was paid for outlives a power cut too
             self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if not version:
@@ -224,21 +225,15 @@ class PairFolder:
 
         Args:
             setup: Who is asked, and how.
-            force: Whether other settings than before are meant. Answers under the old ones stay and do not count.
+            force: Whether other settings than before are meant. Answers under the old ones stay and do not count,
+                until the old settings are back. Or whether the models are the same ones at other addresses.
 
         Raises:
             PairFolderError: The folder belongs to another pair, or was asked under other settings.
         """
         known = self.setup()
-        if known is not None and (known.small, known.large) != (setup.small, setup.large):
-            raise PairFolderError(
-                f"{self.path} holds answers of {known.small} and {known.large}; choose another --out for this pair."
-            )
-        if known is not None and known.settings != setup.settings and not force:
-            raise PairFolderError(
-                f"{self.path} was asked with {_changed(known.settings, setup.settings)}; add --force to ask "
-                "everything again, or use the same settings."
-            )
+        if known is not None and self._count("answers"):
+            _check_same(self.path, known, setup, force=force)
         with _as_ours(self.path):
             part = self.path / f".{RUN}.part"
             part.write_text(json.dumps(setup.as_dict(), indent=1) + "\n", encoding="utf-8")
@@ -247,12 +242,21 @@ class PairFolder:
     # prompts
 
     def add_prompts(self, prompts: Iterable[Prompt]) -> int:
-        """Add prompts; return how many were new."""
+        """Add prompts; return how many were new. What stands beside one that is there is taken from now on.
+
+        Raises:
+            TableError: No quality table could be made of them: only some have a split, or two splits ask the same.
+        """
         rows = [_prompt_row(place, prompt) for place, prompt in enumerate(prompts, self._count("prompts"))]
         before = self._count("prompts")
         with self._writing() as write:
             for row in rows:
-                write("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                write(
+                    "INSERT INTO prompts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                    "reference = excluded.reference, count = excluded.count, fields = excluded.fields",
+                    row,
+                )
+            _check_table(self.prompts())
         return self._count("prompts") - before
 
     def prompts(self) -> list[StoredPrompt]:
@@ -273,7 +277,15 @@ class PairFolder:
         return set(rows)
 
     def store(
-        self, setup: Setup, prompt: str, model: ModelName, sample: int, reply: Reply | str, cost_usd: float = 0.0
+        self,
+        setup: Setup,
+        prompt: str,
+        model: ModelName,
+        sample: int,
+        reply: Reply | str,
+        cost_usd: float = 0.0,
+        *,
+        held: int | None = None,
     ) -> None:
         """Store an answer, or in its place what went wrong; an answer that is there stays.
 
@@ -284,6 +296,7 @@ class PairFolder:
             sample: Which of several answers.
             reply: What came, or what went wrong.
             cost_usd: What it cost.
+            held: What :meth:`hold` returned for the call; it is settled in the same moment.
         """
         failed = reply if isinstance(reply, str) else None
         came = Reply("") if isinstance(reply, str) else reply
@@ -302,6 +315,8 @@ class PairFolder:
                     came.input_tokens, came.output_tokens, cost_usd, came.digest, failed,
                 ),
             )  # fmt: skip
+            if held is not None:
+                write("DELETE FROM spent WHERE rowid = ?", (held,))
             if not failed:
                 self._spend(write, "answer", model.name, cost_usd, came)
 
@@ -339,14 +354,29 @@ class PairFolder:
 
     # money, and whatever else is counted
 
+    def hold(self, model: ModelName, most: float) -> int:
+        """Count what a call costs at most before it is made; return the number by which :meth:`store` settles it.
+
+        A process that is killed leaves it as it is: the answer may be on the bill, and nobody knows.
+        """
+        with self._writing() as write:
+            self._spend(write, IN_FLIGHT, model.name, most, Reply(""))
+        ((row,),) = self._read("SELECT last_insert_rowid()")
+        return int(row)
+
     def spend(self, what: str, model: ModelName, cost_usd: float, reply: Reply) -> None:
         """Count a call that is no answer of an arm: one of a judge."""
         with self._writing() as write:
             self._spend(write, what, model.name, cost_usd, reply)
 
     def spent(self) -> float:
-        """Return the dollars that all calls cost so far, under whatever settings."""
+        """Return the dollars that all calls cost so far, under whatever settings, lost ones at the most they cost."""
         ((total,),) = self._read("SELECT COALESCE(SUM(cost_usd), 0) FROM spent")
+        return float(total)
+
+    def lost(self) -> float:
+        """Return the dollars of :meth:`spent` for calls that were in flight when a process ended: at most these."""
+        ((total,),) = self._read("SELECT COALESCE(SUM(cost_usd), 0) FROM spent WHERE what = ?", IN_FLIGHT)
         return float(total)
 
     def note(self, name: str, value: Any) -> None:
@@ -380,10 +410,11 @@ class PairFolder:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db.execute
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
 
 @contextmanager
@@ -408,13 +439,54 @@ def _as_ours(path: Path) -> Iterator[None]:
         raise PairFolderError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
+_ASKED: Final = frozenset({"query", "prompt", "messages", "reference", "quality", *PARALLEL})
+"""Fields that stand elsewhere, and what others once answered to the prompts."""
+
+
+def _check_same(path: Path, known: Setup, setup: Setup, *, force: bool) -> None:
+    """Refuse another pair, and changes that nobody asked for.
+
+    Raises:
+        PairFolderError: It is another pair, or another setup without ``force``.
+    """
+    pairs = [[(model.kind, model.name) for model in (one.small, one.large)] for one in (known, setup)]
+    if pairs[0] != pairs[1]:
+        raise PairFolderError(
+            f"{path} holds answers of {known.small} and {known.large}; choose another --out for this pair."
+        )
+    if force:
+        return
+    if (known.small, known.large) != (setup.small, setup.large):
+        raise PairFolderError(
+            f"{path} holds answers of {known.small} and {known.large}; add --force if only the address is new."
+        )
+    if known.settings != setup.settings:
+        raise PairFolderError(
+            f"{path} was asked with {_changed(known.settings, setup.settings)}; add --force to ask "
+            "everything again, or use the same settings."
+        )
+
+
+def _check_table(prompts: Iterable[StoredPrompt]) -> None:
+    """Make a quality table of prompts with made-up scores, since a table that cannot be made costs money later."""
+    QualityTable.from_rows(
+        (
+            {
+                **{name: (prompt.fields or {}).get(name) for name in ("split", "task", "stem_key")},
+                "id": prompt.id,
+                "query": prompt.query,
+                "quality": {"any": 1},
+            }
+            for prompt in prompts
+        ),
+        source="prompts",
+    )
+
+
 def _prompt_row(place: int, prompt: Prompt) -> Sequence[Any]:
     messages = json.dumps(list(prompt.messages), sort_keys=True)
     digest = hashlib.sha256(messages.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    kept = {
-        name: value for name, value in prompt.fields.items() if name not in ("query", "prompt", "messages", "reference")
-    }
-    fields = json.dumps(kept, default=str)
+    fields = json.dumps({name: value for name, value in prompt.fields.items() if name not in _ASKED}, default=str)
     return digest, place, _storable(prompt.query), messages, json.dumps(list(prompt.references)), prompt.times, fields
 
 
