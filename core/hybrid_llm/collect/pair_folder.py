@@ -333,6 +333,13 @@ class PairFolder:
             reply = Reply(text, finish, numbers, seconds, read, written, digest)
             yield StoredAnswer(number, prompt, named, sample, reply, cost, error)
 
+    def usual_tokens(self, setup: Setup) -> dict[str, int]:
+        """Return {model: mean tokens of its answers so far}."""
+        rows = self._read(
+            "SELECT model, AVG(output_tokens) FROM answers WHERE setup = ? AND error IS NULL GROUP BY model", setup.key
+        )
+        return {model: round(mean) for model, mean in rows}
+
     # grades
 
     def grade(self, answer: int, grader: str, score: float | None, detail: Mapping[str, Any] | None = None) -> None:
