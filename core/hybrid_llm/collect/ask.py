@@ -11,7 +11,9 @@ from typing import Final
 from hybrid_llm.collect.budget import Budget, Plan
 from hybrid_llm.collect.clients import Asks, client_of
 from hybrid_llm.collect.models import ModelName
-from hybrid_llm.collect.pair_folder import PairFolder, Setup, StoredPrompt
+from hybrid_llm.collect.pair_folder import PairFolder
+from hybrid_llm.collect.setup import Setup
+from hybrid_llm.collect.stored import StoredPrompt
 from hybrid_llm.dispatch import is_outage, reason_of
 
 BUDGET: Final = "budget"
@@ -54,6 +56,11 @@ class Outcome:
     errors: Mapping[str, Mapping[str, int]]
     stopped: Mapping[str, str]
     spent: float
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether a model is asked no more for another reason than the budget."""
+        return any(why != BUDGET for why in self.stopped.values())
 
 
 async def ask_all(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hybrid_llm.collect.models import AskSettings, ModelName
-from hybrid_llm.collect.pair_folder import Setup, StoredPrompt
+from hybrid_llm.collect.setup import Setup
+from hybrid_llm.collect.stored import StoredPrompt
 from hybrid_llm.dispatch import MESSAGE_TOKENS, tokens_in
 from hybrid_llm.errors import ConfigError
 from hybrid_llm.prices import Price, Prices
@@ -114,6 +115,13 @@ def tokens_of(prompt: StoredPrompt, settings: AskSettings) -> int:
     """Estimate the tokens of a prompt as it is sent."""
     texts = [settings.system or "", *(_text(message) for message in prompt.messages)]
     return sum(tokens_in(text) + MESSAGE_TOKENS for text in texts if text)
+
+
+def too_long(plan: Plan, context: int | None) -> int:
+    """Return how many prompts, as far as estimates tell, a model that reads so many tokens would cut."""
+    if context is None:
+        return 0
+    return len({prompt.id for prompt, _ in plan.todo if tokens_of(prompt, plan.settings) > context})
 
 
 def plans(

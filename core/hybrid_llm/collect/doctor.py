@@ -13,7 +13,7 @@ from hybrid_llm.collect.clients import Asks, client_of
 from hybrid_llm.collect.models import AskSettings, ModelName, Reply
 from hybrid_llm.dispatch import window_of
 from hybrid_llm.errors import ConfigError, MissingExtraError
-from hybrid_llm.prices import Prices
+from hybrid_llm.prices import Price, Prices
 
 if TYPE_CHECKING:
     import httpx
@@ -45,6 +45,7 @@ class Examined:
         tokens_per_second: How fast it writes.
         price: Dollars for a million tokens, read and written.
         digest: Which weights these are.
+        cost_usd: What the question cost, in dollars.
         error: Why it gave no answer.
         advice: What to do, a line each.
     """
@@ -62,6 +63,7 @@ class Examined:
     tokens_per_second: float | None = None
     price: tuple[float, float] | None = None
     digest: str | None = None
+    cost_usd: float | None = None
     error: str | None = None
     advice: tuple[str, ...] = ()
 
@@ -203,6 +205,7 @@ async def _asked(found: Examined, model: ModelName, settings: AskSettings, asks:
         cold_seconds=reply.load_seconds,
         tokens_per_second=_speed(reply, seconds),
         digest=found.digest or reply.digest,
+        cost_usd=found.price and Price(*found.price).of(reply.input_tokens, reply.output_tokens),
     )
 
 

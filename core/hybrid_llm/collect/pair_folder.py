@@ -11,28 +11,26 @@ Each answer is stored when it comes. One process works in a folder at a time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
 
-from hybrid_llm.collect.models import AskSettings, ModelName, Reply
-from hybrid_llm.errors import ConfigError, PairFolderError
-from hybrid_llm.table import PARALLEL, Prompt, QualityTable
+from hybrid_llm.collect.models import ModelName, Reply
+from hybrid_llm.collect.setup import VERSION, Setup, check_same
+from hybrid_llm.collect.stored import StoredAnswer, StoredPrompt, check_table, prompt_row, storable
+from hybrid_llm.errors import PairFolderError
+from hybrid_llm.table import Prompt
 
 DATABASE: Final = "pair.sqlite"
 RUN: Final = "run.json"
 TABLE: Final = "table.jsonl.gz"
 IN_FLIGHT: Final = "in flight"
-VERSION: Final = 1
-"""Of the database; another one is refused."""
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS prompts (
     id TEXT PRIMARY KEY, place INTEGER, query TEXT, messages TEXT, reference TEXT, count INTEGER, fields TEXT);
@@ -45,115 +43,6 @@ CREATE TABLE IF NOT EXISTS grades (
 CREATE TABLE IF NOT EXISTS spent (what TEXT, model TEXT, cost_usd REAL, input_tokens INTEGER, output_tokens INTEGER);
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """Which models a folder asks, and how; kept in ``run.json``.
-
-    Args:
-        small: The small model.
-        large: The large one.
-        checkers: Further local models.
-        settings: How all of them are asked.
-        samples: Answers of each model to each prompt.
-
-    Raises:
-        ConfigError: Two models have one name, or there is to be no sample.
-    """
-
-    small: ModelName
-    large: ModelName
-    checkers: tuple[ModelName, ...] = ()
-    settings: AskSettings = field(default_factory=AskSettings)
-    samples: int = 1
-
-    def __post_init__(self) -> None:
-        """Check that the models can be told apart in a table."""
-        names = [model.name for model in self.models]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice:
-            raise ConfigError(
-                f"Two of the models are called {twice!r}; small, large and checkers must be three models."
-            )
-        if self.samples < 1:
-            raise ConfigError(f"samples={self.samples} must be at least 1.")
-
-    @property
-    def models(self) -> tuple[ModelName, ...]:
-        """All models that are asked."""
-        return (self.small, self.large, *self.checkers)
-
-    @property
-    def key(self) -> str:
-        """A name that changes with the settings: answers given under other ones are no answers to this setup."""
-        return hashlib.sha256(json.dumps(self.settings.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {
-            "version": VERSION,
-            "small": str(self.small),
-            "large": str(self.large),
-            "checkers": [str(model) for model in self.checkers],
-            "settings": self.settings.as_dict(),
-            "samples": self.samples,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Setup:
-        """Read what :meth:`as_dict` wrote."""
-        return cls(
-            ModelName.read(data["small"]),
-            ModelName.read(data["large"]),
-            tuple(map(ModelName.read, data["checkers"])),
-            AskSettings(**data["settings"]),
-            int(data["samples"]),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPrompt:
-    """A prompt of the folder.
-
-    Args:
-        id: A hash of what is sent.
-        query: The text that is scored.
-        messages: What is sent, without the system prompt of the settings.
-        references: Accepted answers; empty where there are none.
-        count: How often it was in the list.
-        fields: What else stood in its row: task, split, ids.
-    """
-
-    id: str
-    query: str
-    messages: tuple[Mapping[str, Any], ...]
-    references: tuple[str, ...] = ()
-    count: int = 1
-    fields: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """An answer of the folder; one with an error has no text and is asked for again.
-
-    Args:
-        id: Its number.
-        prompt: The prompt's id.
-        model: The model's name in tables.
-        sample: Which of several answers to the same prompt, from 0.
-        reply: What was answered.
-        cost_usd: What it cost.
-        error: What went wrong, if anything.
-    """
-
-    id: int
-    prompt: str
-    model: str
-    sample: int
-    reply: Reply
-    cost_usd: float = 0.0
-    error: str | None = None
 
 
 class PairFolder:
@@ -233,7 +122,7 @@ class PairFolder:
         """
         known = self.setup()
         if known is not None and self._count("answers"):
-            _check_same(self.path, known, setup, force=force)
+            check_same(self.path, known, setup, force=force)
         with _as_ours(self.path):
             part = self.path / f".{RUN}.part"
             part.write_text(json.dumps(setup.as_dict(), indent=1) + "\n", encoding="utf-8")
@@ -247,7 +136,7 @@ class PairFolder:
         Raises:
             TableError: No quality table could be made of them: only some have a split, or two splits ask the same.
         """
-        rows = [_prompt_row(place, prompt) for place, prompt in enumerate(prompts, self._count("prompts"))]
+        rows = [prompt_row(place, prompt) for place, prompt in enumerate(prompts, self._count("prompts"))]
         before = self._count("prompts")
         with self._writing() as write:
             for row in rows:
@@ -256,7 +145,7 @@ class PairFolder:
                     "reference = excluded.reference, count = excluded.count, fields = excluded.fields",
                     row,
                 )
-            _check_table(self.prompts())
+            check_table(self.prompts())
         return self._count("prompts") - before
 
     def prompts(self) -> list[StoredPrompt]:
@@ -311,7 +200,7 @@ class PairFolder:
                 "cost_usd = excluded.cost_usd, digest = excluded.digest, error = excluded.error "
                 "WHERE answers.error IS NOT NULL",
                 (
-                    prompt, model.name, sample, setup.key, _storable(came.text), came.finish, logprobs, came.seconds,
+                    prompt, model.name, sample, setup.key, storable(came.text), came.finish, logprobs, came.seconds,
                     came.input_tokens, came.output_tokens, cost_usd, came.digest, failed,
                 ),
             )  # fmt: skip
@@ -332,6 +221,14 @@ class PairFolder:
             numbers = None if logprobs is None else tuple(np.frombuffer(logprobs, dtype="<f4").tolist())
             reply = Reply(text, finish, numbers, seconds, read, written, digest)
             yield StoredAnswer(number, prompt, named, sample, reply, cost, error)
+
+    def errors(self, setup: Setup) -> dict[str, dict[str, int]]:
+        """Return {model: {what went wrong: how often}} of what has no answer under these settings."""
+        found: dict[str, dict[str, int]] = {}
+        query = "SELECT model, error, COUNT(*) FROM answers WHERE setup = ? AND error IS NOT NULL GROUP BY 1, 2"
+        for model, error, count in self._read(query, setup.key):
+            found.setdefault(model, {})[error] = count
+        return found
 
     def usual_tokens(self, setup: Setup) -> dict[str, int]:
         """Return {model: mean tokens of its answers so far}."""
@@ -371,10 +268,10 @@ class PairFolder:
         ((row,),) = self._read("SELECT last_insert_rowid()")
         return int(row)
 
-    def spend(self, what: str, model: ModelName, cost_usd: float, reply: Reply) -> None:
+    def spend(self, what: str, model: ModelName, cost_usd: float, reply: Reply | None = None) -> None:
         """Count a call that is no answer of an arm: one of a judge."""
         with self._writing() as write:
-            self._spend(write, what, model.name, cost_usd, reply)
+            self._spend(write, what, model.name, cost_usd, reply or Reply(""))
 
     def spent(self) -> float:
         """Return the dollars that all calls cost so far, under whatever settings, lost ones at the most they cost."""
@@ -444,63 +341,3 @@ def _as_ours(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise PairFolderError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-_ASKED: Final = frozenset({"query", "prompt", "messages", "reference", "quality", *PARALLEL})
-"""Fields that stand elsewhere, and what others once answered to the prompts."""
-
-
-def _check_same(path: Path, known: Setup, setup: Setup, *, force: bool) -> None:
-    """Refuse another pair, and changes that nobody asked for.
-
-    Raises:
-        PairFolderError: It is another pair, or another setup without ``force``.
-    """
-    pairs = [[(model.kind, model.name) for model in (one.small, one.large)] for one in (known, setup)]
-    if pairs[0] != pairs[1]:
-        raise PairFolderError(
-            f"{path} holds answers of {known.small} and {known.large}; choose another --out for this pair."
-        )
-    if force:
-        return
-    if (known.small, known.large) != (setup.small, setup.large):
-        raise PairFolderError(
-            f"{path} holds answers of {known.small} and {known.large}; add --force if only the address is new."
-        )
-    if known.settings != setup.settings:
-        raise PairFolderError(
-            f"{path} was asked with {_changed(known.settings, setup.settings)}; add --force to ask "
-            "everything again, or use the same settings."
-        )
-
-
-def _check_table(prompts: Iterable[StoredPrompt]) -> None:
-    """Make a quality table of prompts with made-up scores, since a table that cannot be made costs money later."""
-    QualityTable.from_rows(
-        (
-            {
-                **{name: (prompt.fields or {}).get(name) for name in ("split", "task", "stem_key")},
-                "id": prompt.id,
-                "query": prompt.query,
-                "quality": {"any": 1},
-            }
-            for prompt in prompts
-        ),
-        source="prompts",
-    )
-
-
-def _prompt_row(place: int, prompt: Prompt) -> Sequence[Any]:
-    messages = json.dumps(list(prompt.messages), sort_keys=True)
-    digest = hashlib.sha256(messages.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    fields = json.dumps({name: value for name, value in prompt.fields.items() if name not in _ASKED}, default=str)
-    return digest, place, _storable(prompt.query), messages, json.dumps(list(prompt.references)), prompt.times, fields
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
-
-
-def _changed(old: AskSettings, new: AskSettings) -> str:
-    before, after = asdict(old), asdict(new)
-    return ", ".join(f"{name}={before[name]!r} (now {after[name]!r})" for name in before if before[name] != after[name])

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from hybrid_llm.collect.pair_folder import TABLE, PairFolder, Setup, StoredAnswer, StoredPrompt
+from hybrid_llm.collect.pair_folder import TABLE, PairFolder
+from hybrid_llm.collect.setup import Setup
+from hybrid_llm.collect.stored import StoredAnswer, StoredPrompt
 from hybrid_llm.errors import PairFolderError
 from hybrid_llm.table import QualityTable, write_table
 
