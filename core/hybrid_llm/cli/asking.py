@@ -7,14 +7,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from hybrid_llm.cli.output import print_table, progress, say
+from hybrid_llm.errors import ConfigError
 
 if TYPE_CHECKING:
     from hybrid_llm.collect import Examined, ModelName, Outcome, Plan, Progress
+
+BUDGET: Final = "budget"
+"""As :data:`hybrid_llm.collect.BUDGET`, which would load what asks."""
 
 SmallModel = Annotated[
     str,
@@ -73,6 +77,19 @@ def yes_or_no(word: str | None) -> bool | None:
     return None if word is None else word == "on"
 
 
+@contextmanager
+def usage() -> Iterator[None]:
+    """Make wrong options of what the library does not take.
+
+    Raises:
+        BadParameter: An option makes no sense.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def print_examined(found: Sequence[Examined], *, err: bool = False) -> None:
     """Write what is known of models as a table, and what to do below it."""
     told = {True: "yes", False: "no", None: "?"}
@@ -89,6 +106,11 @@ def print_examined(found: Sequence[Examined], *, err: bool = False) -> None:
     }
     rows = [(what, *(of(one) for one in found)) for what, of in lines.items()]
     print_table(("", *(f"{one.role} {_short(one.model)}" for one in found)), rows, texts=(0,), err=err)
+    print_advice(found, err=err)
+
+
+def print_advice(found: Sequence[Examined], *, err: bool = False) -> None:
+    """Write what to do, a line each."""
     for one in found:
         for line in one.advice:
             typer.echo(f"{one.role} {one.model}: {line}", err=err)
@@ -99,7 +121,7 @@ def _short(model: str) -> str:
     return model.partition("@")[0].partition(":")[2]
 
 
-def print_plans(plans: Sequence[Plan], spent: float) -> None:
+def print_plans(plans: Sequence[Plan], spent: float, lost: float) -> None:
     """Write what will be asked and what it costs."""
     rows = [
         (
@@ -116,7 +138,8 @@ def print_plans(plans: Sequence[Plan], spent: float) -> None:
         ("model", "calls", "tokens to read", "to write, about", "costs about", "at most"), rows, texts=(0,), err=True
     )
     if spent:
-        say(f"{dollars(spent)} were spent in this folder before.")
+        unknown = f", at most {dollars(lost)} of them for answers that were in flight when it ended" if lost else ""
+        say(f"{dollars(spent)} were spent in this folder before{unknown}.")
 
 
 def allow(plans: Sequence[Plan], *, yes: bool) -> None:
@@ -149,17 +172,22 @@ def shown() -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
-def say_outcome(outcome: Outcome, models: Sequence[ModelName]) -> None:
+def say_outcome(outcome: Outcome, models: Sequence[ModelName], folder: Path) -> None:
     """Write what came, what failed and why, and what it cost."""
     came = ", ".join(f"{model.name} {outcome.answered.get(model.name, 0):,}" for model in models)
     say(f"Answers that came: {came}. It cost {dollars(outcome.spent)}.")
     for model, errors in outcome.errors.items():
         for why, count in errors.items():
             say(f"{count:,} of {model} failed: {why}.")
-    if "budget" in outcome.stopped.values():
-        say("The budget is spent: the same command with a larger --budget goes on.")
+    for model, why in outcome.stopped.items():
+        if why != BUDGET:
+            say(f"{model} was given up on: {why}.")
+    if BUDGET in outcome.stopped.values():
+        say("The budget has no room for the next call: the same command with a larger --budget goes on.")
     elif outcome.errors:
-        say("The same command asks for those again, and for nothing else.")
+        say("The same command asks for what is missing, and for nothing else.")
+    else:
+        say(f"Next: hybrid-llm grade {folder} --grader ...")
 
 
 def dollars(amount: float) -> str:

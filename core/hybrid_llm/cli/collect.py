@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from hybrid_llm.cli import asking
 from hybrid_llm.cli.options import AsJson
-from hybrid_llm.cli.output import print_json
+from hybrid_llm.cli.output import print_json, say
 
 if TYPE_CHECKING:
-    from hybrid_llm.collect import ModelName, PairFolder, Plan, Setup
+    from hybrid_llm.collect import Budget, ModelName, PairFolder, Plan, Setup
     from hybrid_llm.prices import Prices
 
-HOSTED: int = 8
+HOSTED: Final = 8
 """Requests at a time that a hosted model is sent."""
 
 
@@ -48,21 +48,27 @@ def collect(
 
     It can be stopped at any moment: the same command goes on where it was, and never pays for an answer twice.
     """
+    from hybrid_llm.collect import Budget
     from hybrid_llm.prices import Prices
     from hybrid_llm.table import parse_map, prompts_of_files
 
-    setup = setup_of(small, large, checker, samples, system, temperature, max_tokens, think)
-    prices = Prices.read(price or ())
+    with asking.usage():
+        setup = setup_of(small, large, checker, samples, system, temperature, max_tokens, think)
+        prices, money = Prices.read(price or ()), Budget(budget)
     found = prompts_of_files(*prompts, paths=parse_map(map_) if map_ else None)
     with folder_for(out, dry_run=dry_run) as folder:
         folder.begin(setup, force=force)
         folder.add_prompts(found)
         if dry_run:
-            asking.print_plans(plans_of(folder, setup, prices), folder.spent())
+            asking.print_plans(plans_of(folder, setup, prices), folder.spent(), folder.lost())
+            if json:
+                print_json(state_of(folder, setup))
             return
-        answered = ask(folder, setup, prices, budget=budget, parallel=parallel, yes=yes)
+        failed = ask(folder, setup, prices, money, parallel=parallel, yes=yes)
         if json:
-            print_json({"prompts": len(folder.prompts()), **answered, "spent_usd": folder.spent()})
+            print_json(state_of(folder, setup))
+    if failed:
+        raise typer.Exit(1)
 
 
 @contextmanager
@@ -113,34 +119,69 @@ def setup_of(
     return Setup(ModelName.read(small), ModelName.read(large), checkers, settings, samples)
 
 
-def ask(
-    folder: PairFolder, setup: Setup, prices: Prices, *, budget: float | None, parallel: int | None, yes: bool
-) -> dict[str, Any]:
-    """Examine the models, say what it costs, ask what there is to ask; return how many answers there are of each.
+def ask(folder: PairFolder, setup: Setup, prices: Prices, money: Budget, *, parallel: int | None, yes: bool) -> bool:
+    """Say what it costs, examine the models, and ask what there is to ask.
+
+    Returns:
+        Whether a model was given up on.
 
     Raises:
         Exit: A model does not answer.
     """
-    from hybrid_llm.collect import Budget, ask_all, examine
+    from hybrid_llm.collect import ask_all
 
-    money = Budget(budget, folder.spent())
-    todo = plans_of(folder, setup, prices)
-    if any(plan.todo for plan in todo):
-        asking.print_plans(todo, folder.spent())
-        asking.allow(todo, yes=yes)
-        asked = [plan.model for plan in todo if plan.todo]
-        found = examine([(role_of(setup, model), model) for model in asked], prices)
-        if not all(one.answers for one in found):
-            asking.print_examined(found, err=True)
-            raise typer.Exit(1)
-        at_a_time = {
-            model: parallel or (1 if model.on_loopback or model.kind == "ollama" else HOSTED) for model in asked
-        }
+    money.spent = folder.spent()
+    todo = [plan for plan in plans_of(folder, setup, prices) if plan.todo]
+    if not todo:
+        say(f"Everything is answered; nothing is asked. {asking.dollars(money.spent)} were spent in {folder.path}.")
+        return False
+    asking.print_plans(todo, folder.spent(), folder.lost())
+    money.check(todo)
+    asking.allow(todo, yes=yes)
+    examined(folder, setup, prices, todo)
+    money.spent = folder.spent()
+    at_a_time = {plan.model: parallel or (1 if plan.model.local else HOSTED) for plan in todo}
+    try:
         with asking.shown() as tell:
             outcome = asyncio.run(ask_all(folder, setup, todo, money, at_a_time, tell))
-        asking.say_outcome(outcome, asked)
+    except KeyboardInterrupt:
+        say(f"Stopped. {len(folder.answered(setup)):,} answers are kept; the same command goes on.")
+        raise
+    asking.say_outcome(outcome, [plan.model for plan in todo], folder.path)
+    return outcome.gave_up
+
+
+def examined(folder: PairFolder, setup: Setup, prices: Prices, todo: Sequence[Plan]) -> None:
+    """Examine the models that are asked, and say what there is to know.
+
+    Raises:
+        Exit: One does not answer.
+    """
+    from hybrid_llm.collect import examine, too_long
+
+    found = examine([(role_of(setup, plan.model), plan.model) for plan in todo], prices, setup.settings)
+    for plan, one in zip(todo, found, strict=True):
+        if one.cost_usd:
+            folder.spend("doctor", plan.model, one.cost_usd)
+    if not all(one.answers for one in found):
+        asking.print_examined(found, err=True)
+        raise typer.Exit(1)
+    asking.print_advice(found, err=True)
+    for plan, one in zip(todo, found, strict=True):
+        cut = too_long(plan, one.context)
+        if cut:
+            say(f"warning: {cut:,} prompts look longer than {plan.model} reads ({one.context:,} tokens): it cuts them.")
+
+
+def state_of(folder: PairFolder, setup: Setup) -> dict[str, Any]:
+    """Return what the folder holds, as JSON values."""
     complete = folder.answered(setup)
-    return {"answered": {model.name: sum(1 for _, name, _ in complete if name == model.name) for model in setup.models}}
+    return {
+        "prompts": len(folder.prompts()),
+        "answered": {model.name: sum(name == model.name for _, name, _ in complete) for model in setup.models},
+        "errors": folder.errors(setup),
+        "spent_usd": folder.spent(),
+    }
 
 
 def role_of(setup: Setup, model: ModelName) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hybrid_llm.cli.asking import Checkers, LargeModel, PriceOf, SmallModel, print_examined
+from hybrid_llm.cli.asking import Checkers, LargeModel, PriceOf, SmallModel, print_examined, usage
 from hybrid_llm.cli.options import AsJson
 from hybrid_llm.cli.output import print_json
 
@@ -28,9 +28,11 @@ def doctor(
     from hybrid_llm.collect import ModelName, examine
     from hybrid_llm.prices import Prices
 
-    prices = Prices.read(price or ())
     named = [("small", small), ("large", large), *(("checker", one) for one in checker or ())]
-    found = examine([(role, ModelName.read(text)) for role, text in named], prices)
+    with usage():
+        prices = Prices.read(price or ())
+        models = [(role, ModelName.read(text)) for role, text in named]
+    found = examine(models, prices)
     values = [one.as_dict() for one in found]
     if out is not None:
         out.write_text(json_module.dumps(values, indent=1) + "\n", encoding="utf-8")
