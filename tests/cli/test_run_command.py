@@ -50,11 +50,16 @@ class Arms:
         return Reply(f"It is {number}." if right else "I do not know.", "stop", (-0.1,), 0.1, 10, 5)
 
 
+def examined(models: Sequence[tuple[str, ModelName]], *_: object) -> list[Examined]:
+    """Every server answers, and nobody asks it."""
+    return [Examined(str(model), role, reachable=True) for role, model in models]
+
+
 @pytest.fixture
 def arms(monkeypatch: pytest.MonkeyPatch) -> Arms:
     found = Arms()
     monkeypatch.setattr(collect, "ask_all", partial(collect.ask_all, client=found.client))
-    monkeypatch.setattr(collect, "examine", lambda models, prices: [Examined(str(m), role, True) for role, m in models])
+    monkeypatch.setattr(collect, "examine", examined)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hybrid_llm.cli import asking
-from hybrid_llm.cli.collect import ask, folder_for, plans_of, setup_of
+from hybrid_llm.cli.collect import ask, folder_for, plans_of, setup_of, state_of
 from hybrid_llm.cli.options import AsJson, open_fraction
 from hybrid_llm.cli.output import print_json, progress
 
@@ -52,13 +52,15 @@ def run(
     Under 200 graded prompts all of them train the router, and nothing is certified; above, half of those that are
     not kept for the report certify one level, --max-drop. Each further try is tested more strictly.
     """
+    from hybrid_llm.collect import Budget
     from hybrid_llm.errors import TableError
     from hybrid_llm.prices import Prices
     from hybrid_llm.run import Question, conclude, grade_answers, refuse_without_references
     from hybrid_llm.table import parse_map, prompts_of_files
 
-    setup = setup_of(small, large, checker, samples, system, temperature, max_tokens, think)
-    prices = Prices.read(price or ())
+    with asking.usage():
+        setup = setup_of(small, large, checker, samples, system, temperature, max_tokens, think)
+        prices, money = Prices.read(price or ()), Budget(budget)
     found = prompts_of_files(*prompts, paths=parse_map(map_) if map_ else None)
     if len(found) < 2:
         raise TableError(f"{prompts[0]} holds one prompt, which says nothing of a pair; 30 train a router, better 300.")
@@ -67,14 +69,17 @@ def run(
         folder.begin(setup, force=force)
         folder.add_prompts(found)
         if dry_run:
-            asking.print_plans(plans_of(folder, setup, prices), folder.spent())
+            asking.print_plans(plans_of(folder, setup, prices), folder.spent(), folder.lost())
+            if json:
+                print_json(state_of(folder, setup))
             return
-        ask(folder, setup, prices, budget=budget, parallel=parallel, yes=yes)
+        failed = ask(folder, setup, prices, money, parallel=parallel, yes=yes)
         grade_answers(folder, setup, grader)
-        question = Question(max_drop, confidence, measured_by=grader)
         with progress() as shown:
-            verdict = conclude(folder, setup, grader, question, progress=shown)
+            verdict = conclude(folder, setup, grader, Question(max_drop, confidence, grader), progress=shown)
     if json:
         print_json(verdict.as_dict())
     else:
         typer.echo(verdict.explain())
+    if failed:
+        raise typer.Exit(1)
