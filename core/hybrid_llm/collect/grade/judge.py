@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from hybrid_llm.collect.ask import IN_A_ROW, came_from_asking, what_went_wrong
-from hybrid_llm.collect.budget import Budget
+from hybrid_llm.collect.ask import BUDGET, IN_A_ROW, what_went_wrong
+from hybrid_llm.collect.budget import ROUGHLY, Budget
 from hybrid_llm.collect.clients import Asks, client_of
 from hybrid_llm.collect.grade.agreement import Agreement, agreement
-from hybrid_llm.collect.grade.judging import Order, Pair, judge_order, quality_of
+from hybrid_llm.collect.grade.judging import TRIES, Order, Pair, judge_order, quality_of
 from hybrid_llm.collect.grade.rubric import RUBRIC
 from hybrid_llm.collect.grade.single import HUMAN, Tell
 from hybrid_llm.collect.grade.work import Both, Graded, Work, summary
 from hybrid_llm.collect.models import AskSettings, ModelName
-from hybrid_llm.collect.pair_folder import StoredPrompt
+from hybrid_llm.collect.stored import StoredPrompt
 from hybrid_llm.dispatch import tokens_in
-from hybrid_llm.errors import HybridLLMWarning
+from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
 from hybrid_llm.prices import Price
 
 SETTINGS: Final = AskSettings(max_tokens=1024)
@@ -32,7 +32,7 @@ MALFORMED: Final = "malformed verdict, twice"
 
 
 @dataclass(frozen=True)
-class Estimate:
+class JudgePlan:
     """What a judge will be asked, and what it will cost.
 
     Attributes:
@@ -48,8 +48,16 @@ class Estimate:
     most_usd: float
 
 
-class BudgetSpentError(Exception):
-    """The next call could cost more than is left; never seen outside."""
+class NoReplyError(Exception):
+    """The judge gave no reply; never seen outside.
+
+    Args:
+        cause: What its client raised, or None when the next call could cost more than is left.
+    """
+
+    def __init__(self, cause: Exception | None) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -93,15 +101,15 @@ class JudgeGrading:
                     stacklevel=2,
                 )
 
-    def estimate(self) -> Estimate:
+    def estimate(self, *, again: bool = False) -> JudgePlan:
         """Return what is left to ask, and what it will cost."""
-        todo = [tokens_in(_pair(both).asked(self.rubric, small_first=first)) for both, first in self._todo(again=False)]
+        todo = [tokens_in(_pair(both).asked(self.rubric, small_first=first)) for both, first in self._todo(again=again)]
         longest = self.settings.max_tokens
-        return Estimate(
+        return JudgePlan(
             len(todo),
             sum(todo),
             self.price.of(sum(todo), USUAL_TOKENS * len(todo)),
-            2 * self.price.of(sum(todo), longest * len(todo)),
+            TRIES * self.price.of(ROUGHLY * sum(todo), longest * len(todo)),
         )
 
     def run(self, budget: Budget, tell: Tell = lambda *_: None, *, parallel: int = 1, again: bool = False) -> Graded:
@@ -136,7 +144,7 @@ class JudgeGrading:
                 async with asyncio.TaskGroup() as tasks:
                     for _ in range(max(1, parallel)):
                         tasks.create_task(run.work(asks, left))
-            except* Exception as errors:  # noqa: BLE001 - the first one, as it is: the folder that cannot be written
+            except* HybridLLMError as errors:  # the first one, as it is: the folder that cannot be written
                 raise errors.exceptions[0] from None
             finally:
                 await asks.close()
@@ -206,6 +214,7 @@ class _Run:
     def __init__(self, grading: JudgeGrading, budget: Budget, tell: Tell, total: int) -> None:
         self._grading, self._budget, self._tell, self._total = grading, budget, tell, total
         self._done = self._in_a_row = 0
+        self._came = asyncio.Condition()
         self.errors: Counter[str] = Counter()
         self.stopped: str | None = None
 
@@ -219,13 +228,8 @@ class _Run:
                 order = await judge_order(
                     lambda text: self._ask(asks, text), grading.rubric, _pair(both), small_first=small_first
                 )
-            except BudgetSpentError:
-                self.stopped = "budget"
-                return
-            except Exception as error:
-                if not came_from_asking(error):
-                    raise
-                self._failed(error)
+            except NoReplyError as error:
+                self._failed(error.cause)
             else:
                 self._in_a_row = 0
                 key = grading.order_key(small_first=small_first)
@@ -234,19 +238,36 @@ class _Run:
             self._tell("Judging", self._done, self._total)
 
     async def _ask(self, asks: Asks, text: str) -> str:
-        grading, cost = self._grading, 0.0
-        most = grading.price.of(tokens_in(text), grading.settings.max_tokens)
-        if not self._budget.hold(most):
-            raise BudgetSpentError
+        grading, folder, reply, cost = self._grading, self._grading.work.folder, None, 0.0
+        most = grading.price.of(ROUGHLY * tokens_in(text), grading.settings.max_tokens)
+        if not await self._allowed(most):
+            raise NoReplyError(None)
+        held = folder.hold(grading.model, most) if most else None
         try:
             reply = await asks.ask([{"role": "user", "content": text}], grading.settings)
             cost = grading.price.of(reply.input_tokens, reply.output_tokens)
-            grading.work.folder.spend("judge", grading.model, cost, reply)
+        except Exception as error:
+            raise NoReplyError(error) from error
         finally:
-            self._budget.settle(most, cost)
+            folder.spend("judge", grading.model, cost, reply, held=held)
+            async with self._came:
+                self._budget.settle(most, cost)
+                self._came.notify_all()
         return reply.text
 
-    def _failed(self, error: Exception) -> None:
+    async def _allowed(self, most: float) -> bool:
+        """Set aside what a call costs at most; while others are in flight, wait for what they leave."""
+        async with self._came:
+            while not self._budget.hold(most):
+                if not self._budget.in_flight:
+                    return False
+                await self._came.wait()
+            return True
+
+    def _failed(self, error: Exception | None) -> None:
+        if error is None:
+            self.stopped = self.stopped or BUDGET
+            return
         said = what_went_wrong(error, self._grading.model)
         self.errors[said] += 1
         self._in_a_row += 1

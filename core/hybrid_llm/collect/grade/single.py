@@ -9,7 +9,7 @@ from typing import Final
 
 from hybrid_llm.collect.grade.graders import Grader
 from hybrid_llm.collect.grade.work import Graded, Work, summary
-from hybrid_llm.collect.pair_folder import StoredAnswer
+from hybrid_llm.collect.stored import StoredAnswer
 from hybrid_llm.errors import GradeError
 
 Tell = Callable[[str, int, int], object]

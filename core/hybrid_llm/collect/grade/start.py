@@ -48,6 +48,5 @@ def grading_of(
         single.check()
         return single
     model, text = ModelName.read(grader.removeprefix(_JUDGE)), read_rubric(rubric)
-    local = model.kind == "ollama" or model.on_loopback
-    price = (prices or Prices()).of(model.name, model.provider, local=local)
+    price = (prices or Prices()).of(model.name, model.url, local=model.local)
     return JudgeGrading(Work.of(folder), model, price, text, settings, human)

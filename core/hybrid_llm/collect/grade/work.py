@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from hybrid_llm.collect.ask import BUDGET
 from hybrid_llm.collect.grade.agreement import Agreement, agreement, human_grades
-from hybrid_llm.collect.pair_folder import PairFolder, Setup, StoredAnswer, StoredPrompt
+from hybrid_llm.collect.pair_folder import PairFolder
+from hybrid_llm.collect.setup import Setup
+from hybrid_llm.collect.stored import StoredAnswer, StoredPrompt
 from hybrid_llm.errors import GradeError, PairFolderError
 
 
@@ -99,6 +102,11 @@ class Graded:
     with_itself: Agreement | None = None
     with_people: Agreement | None = None
     stopped: str | None = None
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the judge is asked no more for another reason than the budget."""
+        return self.stopped not in (None, BUDGET)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
