@@ -109,6 +109,8 @@ def _run(
     )
     if dry_run:
         return None
+    if plan.calls:
+        grading.check_budget(money)
     _allow(plan, yes=yes)
     with progress() as tell:
         return grading.run(money, tell, parallel=parallel or (1 if grading.model.local else HOSTED), again=again)

@@ -38,7 +38,7 @@ class Grader:
     name: str
     grade: Callable[[str, str, Sequence[str]], float | None]
     reads: Callable[[str], bool] | None = None
-    wants: str = "text"
+    wants: str = "a text"
     close: Callable[[], None] = _nothing
     key: str = field(kw_only=True)
 
@@ -63,13 +63,13 @@ def grader_of(name: str) -> Grader:
         return Grader(name, grade_one, key=f"{name}#{version}")
     if name == "math":
         mathematics = MathGrader()
-        return Grader(name, _of_texts(mathematics), _text, "text", mathematics.close, key=name)
+        return Grader(name, _of_texts(mathematics), _text, "a text", mathematics.close, key=name)
     known = {
-        "exact": (exact, _text, "text"),
-        "contains": (contains, _text, "text"),
-        "number": (number, lambda text: final_number(text) is not None, "number"),
-        "choice": (choice, lambda text: final_choice(text) is not None, "option such as A or (b)"),
-        "json": (same_object, _holds_json, "JSON object"),
+        "exact": (exact, _text, "a text"),
+        "contains": (contains, _text, "a text"),
+        "number": (number, lambda text: final_number(text) is not None, "a number"),
+        "choice": (choice, lambda text: final_choice(text) is not None, "an option such as A or (b)"),
+        "json": (same_object, _holds_json, "a JSON object"),
     }
     if name not in known:
         raise GradeError(f"There is no grader {name!r}. There are: {', '.join(NAMES)}.")

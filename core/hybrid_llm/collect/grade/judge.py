@@ -21,7 +21,7 @@ from hybrid_llm.collect.grade.work import Both, Graded, Work, summary
 from hybrid_llm.collect.models import AskSettings, ModelName
 from hybrid_llm.collect.stored import StoredPrompt
 from hybrid_llm.dispatch import tokens_in
-from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
+from hybrid_llm.errors import ConfigError, HybridLLMError, HybridLLMWarning
 from hybrid_llm.prices import Price
 
 SETTINGS: Final = AskSettings(max_tokens=1024)
@@ -71,7 +71,7 @@ class JudgeGrading:
         rubric: What it is asked.
         settings: How it is asked.
         human: The field of the prompts that holds grades by people.
-        client: Makes what asks the judge.
+        client: Makes what asks the judge, if not the usual client.
     """
 
     work: Work
@@ -80,7 +80,7 @@ class JudgeGrading:
     rubric: str = RUBRIC
     settings: AskSettings = SETTINGS
     human: str = HUMAN
-    client: Callable[[ModelName], Asks] = field(default=client_of, repr=False)
+    client: Callable[[ModelName], Asks] | None = field(default=None, repr=False)
 
     @property
     def key(self) -> str:
@@ -112,6 +112,24 @@ class JudgeGrading:
             TRIES * self.price.of(ROUGHLY * sum(todo), longest * len(todo)),
         )
 
+    def check_budget(self, budget: Budget) -> None:
+        """Check that a budget is enough for the first question, before anything is asked.
+
+        Raises:
+            ConfigError: It is not.
+        """
+        first = next(self._todo(again=False), None)
+        most = self.most_of(_pair(first[0]).asked(self.rubric, small_first=True)) if first else 0.0
+        if budget.limit is not None and most and budget.spent + most > budget.limit:
+            raise ConfigError(
+                f"A budget of ${budget.limit:g}, of which ${budget.spent:.4g} are spent, buys nothing: one question "
+                f"to {self.model} may cost ${most:.2g}. Give a larger --budget."
+            )
+
+    def most_of(self, text: str) -> float:
+        """Return what one question costs at most, in dollars."""
+        return self.price.of(ROUGHLY * tokens_in(text), self.settings.max_tokens)
+
     def run(self, budget: Budget, tell: Tell = lambda *_: None, *, parallel: int = 1, again: bool = False) -> Graded:
         """Ask what there is to ask; see :meth:`arun`."""
         return asyncio.run(self.arun(budget, tell, parallel=parallel, again=again))
@@ -138,7 +156,7 @@ class JudgeGrading:
         before, todo = budget.spent, list(self._todo(again=again))
         run = _Run(self, budget, tell, len(todo))
         if todo:
-            asks = self.client(self.model)
+            asks = (self.client or client_of)(self.model)
             left = iter(todo)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -239,7 +257,7 @@ class _Run:
 
     async def _ask(self, asks: Asks, text: str) -> str:
         grading, folder, reply, cost = self._grading, self._grading.work.folder, None, 0.0
-        most = grading.price.of(ROUGHLY * tokens_in(text), grading.settings.max_tokens)
+        most = grading.most_of(text)
         if not await self._allowed(most):
             raise NoReplyError(None)
         held = folder.hold(grading.model, most) if most else None

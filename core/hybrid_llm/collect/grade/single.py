@@ -48,7 +48,7 @@ class SingleGrading:
             )
         if not self.grader.usable(all_references):
             raise GradeError(
-                f"The grader {self.grader.name} needs a reference with a {self.grader.wants}, and no prompt has one "
+                f"The grader {self.grader.name} needs a reference with {self.grader.wants}, and no prompt has one "
                 f"(the first is {all_references[0][:60]!r}); exact, contains and judge:MODEL read any text."
             )
 
@@ -69,7 +69,7 @@ class SingleGrading:
             for done, answer in enumerate(self.work.answers, 1):
                 references = self._usable(answer)
                 if references is None:
-                    why[f"no reference with a {self.grader.wants}"] += 1
+                    why[f"no reference with {self.grader.wants}"] += 1
                 elif answer.id not in known:
                     self._grade(answer, references)
                 tell("Grading", done, len(self.work.answers))
