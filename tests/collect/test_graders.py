@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,15 @@ from hybrid_llm.errors import GradeError
 
 @pytest.mark.parametrize(
     ("answer", "score"),
-    [("Dakar", 1), (" dakar. ", 1), ("**Dakar**", 1), ('"DAKAR"', 1), ("It is Dakar", 0), ("", 0), ("Dakar Airport", 0)],
+    [
+        ("Dakar", 1),
+        (" dakar. ", 1),
+        ("**Dakar**", 1),
+        ('"DAKAR"', 1),
+        ("It is Dakar", 0),
+        ("", 0),
+        ("Dakar Airport", 0),
+    ],
 )
 def test_exact_lets_dress_pass_and_nothing_else(answer: str, score: float) -> None:
     assert exact(answer, ["Paris", "Dakar"]) == score
@@ -147,35 +156,40 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         return f"{name}:grade"
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", list(__import__("sys").path))
+    monkeypatch.setattr("sys.path", list(sys.path))
     return named
 
 
 def test_a_grader_of_ones_own_sees_query_answer_and_references(own: Any) -> None:
-    grade = own_grader(own("own_sees", "return query == 'q' and answer == 'a' and references == ['r']"))
+    grade, _ = own_grader(own("own_sees", "return query == 'q' and answer == 'a' and references == ['r']"))
     assert grade("q", "a", ["r"]) == 1.0
     assert grade("q", "b", ["r"]) == 0.0
 
 
 @pytest.mark.parametrize("value", ["1.5", "-0.1", "'1'", "float('nan')", "[]"])
 def test_a_score_outside_the_scale_is_an_error(own: Any, value: str) -> None:
-    grade = own_grader(own(f"own_off_{abs(hash(value))}", f"return {value}"))
+    grade, _ = own_grader(own(f"own_off_{abs(hash(value))}", f"return {value}"))
     with pytest.raises(GradeError, match="lies in"):
         grade("q", "a", [])
 
 
 def test_a_grader_of_ones_own_may_leave_an_answer_out(own: Any) -> None:
-    assert own_grader(own("own_none", "return None"))("q", "a", []) is None
+    grade, _ = own_grader(own("own_none", "return None"))
+    assert grade("q", "a", []) is None
 
 
 def test_a_grader_that_raises_says_so(own: Any) -> None:
     with pytest.raises(GradeError, match="raised KeyError"):
-        own_grader(own("own_raises", "return {}['x']"))("q", "a", [])
+        own_grader(own("own_raises", "return {}['x']"))[0]("q", "a", [])
 
 
 @pytest.mark.parametrize(
     ("spec", "says"),
-    [("nothing", "names no function"), ("no_such_module:grade", "ModuleNotFoundError"), ("json:grade", "has no function")],
+    [
+        ("nothing", "names no function"),
+        ("no_such_module:grade", "ModuleNotFoundError"),
+        ("json:grade", "has no function"),
+    ],
 )
 def test_a_grader_that_is_not_there_is_an_error_that_shows_the_signature(spec: str, says: str) -> None:
     with pytest.raises(GradeError, match=says):
@@ -187,6 +201,8 @@ def test_an_unknown_grader_is_an_error_that_lists_them() -> None:
         grader_of("bleu")
 
 
-@pytest.mark.parametrize(("name", "text"), [("number", "Paris"), ("choice", "Paris is it"), ("json", "Paris"), ("exact", " ")])
+@pytest.mark.parametrize(
+    ("name", "text"), [("number", "Paris"), ("choice", "Paris is it"), ("json", "Paris"), ("exact", " ")]
+)
 def test_a_grader_knows_which_references_it_cannot_use(name: str, text: str) -> None:
     assert grader_of(name).usable([text]) == []

@@ -8,6 +8,7 @@ import typer
 
 from hybrid_llm.cli import asking
 from hybrid_llm.cli.collect import ask, folder_for, plans_of, setup_of, state_of
+from hybrid_llm.cli.grade import GraderOf, RubricOf, grade_answers
 from hybrid_llm.cli.options import AsJson, open_fraction
 from hybrid_llm.cli.output import print_json, progress
 
@@ -16,12 +17,7 @@ def run(
     prompts: asking.Prompts,
     small: asking.SmallModel,
     large: asking.LargeModel,
-    grader: Annotated[
-        str,
-        typer.Option(
-            "--grader", metavar="G", help="exact, contains, number, choice, math, json, python:MODULE:FUNCTION."
-        ),
-    ],
+    grader: GraderOf,
     out: asking.PairDir,
     checker: asking.Checkers = None,
     samples: asking.Samples = 1,
@@ -41,6 +37,7 @@ def run(
         float,
         typer.Option("--confidence", metavar="P", callback=open_fraction, help="That no certificate here is wrong."),
     ] = 0.95,
+    rubric: RubricOf = None,
     yes: asking.Yes = False,
     dry_run: asking.DryRun = False,
     force: asking.AskAgain = False,
@@ -52,10 +49,10 @@ def run(
     Under 200 graded prompts all of them train the router, and nothing is certified; above, half of those that are
     not kept for the report certify one level, --max-drop. Each further try is tested more strictly.
     """
-    from hybrid_llm.collect import Budget
+    from hybrid_llm.collect import Budget, grading_of
     from hybrid_llm.errors import TableError
     from hybrid_llm.prices import Prices
-    from hybrid_llm.run import Question, conclude, grade_answers, refuse_without_references
+    from hybrid_llm.run import Question, check_grader, conclude
     from hybrid_llm.table import parse_map, prompts_of_files
 
     with asking.usage():
@@ -64,7 +61,7 @@ def run(
     found = prompts_of_files(*prompts, paths=parse_map(map_) if map_ else None)
     if len(found) < 2:
         raise TableError(f"{prompts[0]} holds one prompt, which says nothing of a pair; 30 train a router, better 300.")
-    refuse_without_references(found, grader)
+    check_grader(found, grader, rubric, prices)
     with folder_for(out, dry_run=dry_run) as folder:
         folder.begin(setup, force=force)
         folder.add_prompts(found)
@@ -74,12 +71,16 @@ def run(
                 print_json(state_of(folder, setup))
             return
         failed = ask(folder, setup, prices, money, parallel=parallel, yes=yes)
-        grade_answers(folder, setup, grader)
+        grading = grading_of(folder, grader, rubric=rubric, prices=prices)
+        money.spent = folder.spent()
+        graded = grade_answers(grading, money, parallel=parallel, yes=yes, dry_run=False, again=False)
+        assert graded is not None
+        folder.note("grader", graded.key)
         with progress() as shown:
-            verdict = conclude(folder, setup, grader, Question(max_drop, confidence, grader), progress=shown)
+            verdict = conclude(folder, setup, graded.key, Question(max_drop, confidence, graded.key), progress=shown)
     if json:
         print_json(verdict.as_dict())
     else:
         typer.echo(verdict.explain())
-    if failed:
+    if failed or graded.gave_up:
         raise typer.Exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ Kind = Literal["ollama", "openai"]
 KINDS: Final = get_args(Kind)
 OLLAMA_URL: Final = "http://127.0.0.1:11434"
 OPENAI_URL: Final = "https://api.openai.com/v1"
+_ADDRESS: Final = re.compile(r"@(\w+://.*)")
 _PRIVATE: Final = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 
 
@@ -45,9 +47,8 @@ class ModelName:
         kind, _, rest = text.partition(":")
         if kind not in KINDS or not rest:
             raise ConfigError(f"{text!r} does not say who serves it: ollama:{text}, or openai:{text}.")
-        name, at, url = rest.partition("@")
-        if at and "://" not in url and "@" in url:  # a name may hold an @
-            name, _, url = rest.rpartition("@")
+        address = _ADDRESS.search(rest)  # a name may hold an @
+        name, at, url = (rest[: address.start()], "@", address[1]) if address else rest.partition("@")
         if not name:
             raise ConfigError(f"{text!r} names no model: {kind}:NAME.")
         return cls(kind, name, _checked_url(text, url) if at else None)  # type: ignore[arg-type]

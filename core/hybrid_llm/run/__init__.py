@@ -3,7 +3,7 @@
 from hybrid_llm.run.attempts import Attempt, confidence_of, counted
 from hybrid_llm.run.conclude import conclude, graded_table
 from hybrid_llm.run.forecast import Forecast, forecast
-from hybrid_llm.run.grading import grade_answers, refuse_without_references
+from hybrid_llm.run.grading import check_grader
 from hybrid_llm.run.judge import Judged, Question, judge
 from hybrid_llm.run.plan import with_splits
 from hybrid_llm.run.verdict import LevelFigures, Verdict
@@ -15,13 +15,12 @@ __all__ = [
     "LevelFigures",
     "Question",
     "Verdict",
+    "check_grader",
     "conclude",
     "confidence_of",
     "counted",
     "forecast",
-    "grade_answers",
     "graded_table",
     "judge",
-    "refuse_without_references",
     "with_splits",
 ]

@@ -1,11 +1,12 @@
-"""Does a judge agree with itself in the other order, and with people?"""
+"""Does a judge agree with itself in the other order, and a grader with people?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from hybrid_llm.collect.grade.judging import Judged
+from hybrid_llm.errors import GradeError
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,10 @@ class Agreement:
     share: float | None
     opposite: float | None
     distance: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
 
 
 def agreement(pairs: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Agreement:
@@ -49,14 +54,39 @@ def agreement(pairs: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Agree
     )
 
 
-def with_itself(judged: Iterable[Judged]) -> Agreement:
-    """Compare a judge's grades in one order with those in the other.
+def human_grades(fields: Mapping[str, Any], field: str, small: str, large: str) -> tuple[float, float] | None:
+    """Return what people said of both answers to a prompt, or None where they said nothing.
+
+    Args:
+        fields: What stands beside the prompt.
+        field: The field with the grades: ``{"small": 0.5, "large": 1}``, or with the models' names instead.
+        small: The small model's name in tables.
+        large: That of the large one.
+
+    Raises:
+        GradeError: The field holds something else.
 
     Example:
-        >>> with_itself([Judged((1.0, 0.0), (0.0, 1.0))]).share
-        0.0
+        >>> human_grades({"human": {"small": 0.5, "large": True}}, "human", "qwen3:4b", "gpt-4o")
+        (0.5, 1.0)
     """
-    return agreement(((j.small[0], j.large[0]), (j.small[1], j.large[1])) for j in judged if len(j.small) > 1)
+    given = fields.get(field)
+    if given is None:
+        given = {name.partition(".")[2]: value for name, value in fields.items() if name.startswith(f"{field}.")}
+    if not given:
+        return None
+    if not isinstance(given, Mapping):
+        raise GradeError(f'the field {field!r} must hold grades such as {{"small": 0.5, "large": 1}}, not {given!r}.')
+    pair = [given.get(name, given.get(role)) for name, role in ((small, "small"), (large, "large"))]
+    if any(grade is None or grade == "" for grade in pair):
+        return None
+    try:
+        first, second = (float(grade) for grade in pair)
+    except (TypeError, ValueError):
+        first = second = -1.0
+    if not (0 <= first <= 1 and 0 <= second <= 1):
+        raise GradeError(f"the field {field!r} holds {given!r}; grades by people are numbers in [0, 1] too.")
+    return first, second
 
 
 def _side(grades: Sequence[float]) -> int:

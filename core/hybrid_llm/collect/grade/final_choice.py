@@ -10,17 +10,17 @@ from hybrid_llm.collect.grade.final_span import bold, boxed, marked, without_tho
 _LETTER: Final = r"(?:\\(?:text|mathrm|mathbf|textbf)\s*\{\s*)?[(\[]?\s*([A-Za-z])\s*[)\]]?\}?"
 _START: Final = re.compile(
     rf"[\s*_\"'`$]{{0,12}}+(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer|letter)\s*:?\s*)?[*_\"'`$]{{0,12}}+{_LETTER}"
-    r"(?![\w'’-])(?P<after>[*_\"'`$]{0,12}\s*(?P<end>\.(?!\w)|[):,;\]\n-]|–|—|\Z)?)",
+    r"(?![\w'\u2019-])(?P<after>[*_\"'`$]{0,12}\s*(?P<end>\.(?!\w)|[):,;\]\n-]|\u2013|\u2014|\Z)?)",
     re.IGNORECASE,
 )
 _NAMED: Final = re.compile(
-    r"\b(?:option|choice|alternative)\s+[*_\"'`]{0,4}[(\[]?([A-Za-z])[)\]]?(?![\w'’-])"
-    r"|\b(?:choose|pick|select)\s+[*_\"'`]{0,4}[(\[]?([A-Z])[)\]]?(?![\w'’-])"
+    r"\b(?:option|choice|alternative)\s+[*_\"'`]{0,4}[(\[]?([A-Za-z])[)\]]?(?![\w'\u2019-])"
+    r"|\b(?:choose|pick|select)\s+[*_\"'`]{0,4}[(\[]?([A-Z])[)\]]?(?![\w'\u2019-])"
     r"|[*_]{0,4}[(\[]?\b([A-Z])[)\]]?[*_]{0,4}\s+is\s+(?:the\s+)?(?:correct|right|best)\b",
 )
 _BRACKETED: Final = re.compile(r"(?<![\w(])\(([A-Za-z])\)(?!\w)")
-_CAPITAL: Final = re.compile(r"(?<![\w'’.-])([B-HJ-Z])(?![\w'’-]|\.\w)")
-_ANOTHER: Final = re.compile(r"\s*(?:,|/|or|and|&)\s*(?:option\s+)?[*_\"'`]{0,4}[(\[]?[A-Z][)\]]?(?![\w'’-])")
+_CAPITAL: Final = re.compile(r"(?<![\w'\u2019.-])([B-HJ-Z])(?![\w'\u2019-]|\.\w)")
+_ANOTHER: Final = re.compile(r"\s*(?:,|/|or|and|&)\s*(?:option\s+)?[*_\"'`]{0,4}[(\[]?[A-Z][)\]]?(?![\w'\u2019-])")
 
 
 def final_choice(text: str) -> str | None:

@@ -37,7 +37,7 @@ _SCALES: Final = {
 }  # fmt: skip
 _CURRENCY: Final = r"(?:\\?\$|[€£¥₹]|\b(?:USD|EUR|GBP|US\$))"
 _DIGITS: Final = r"""
-    (?: [1-9]\d{0,2} (?P<sep>[,'’\ ]) \d{3} (?: (?P=sep)\d{3} ){0,9} (?!\d) (?:\.\d+)?     # 1,000  1 000  1'000.5
+    (?: [1-9]\d{0,2} (?P<sep>[,'\u2019\ ]) \d{3} (?: (?P=sep)\d{3} ){0,9} (?!\d) (?:\.\d+)?     # 1,000  1 000  1'000.5
       | [1-9]\d{0,2} (?:\.\d{3}){1,9} ,\d+ (?!\d)                                             # 1.000,50
       | [1-9]\d{0,2} (?:\.\d{3}){2,9} (?![\d.])                                            # 1.000.000
       | [1-9]\d? (?:,\d{2}){1,9} ,\d{3} (?!\d) (?:\.\d+)?                                    # 1,00,000
@@ -47,12 +47,13 @@ _DIGITS: Final = r"""
 _NUMBER: Final = re.compile(
     rf"""
     (?<![\w.^])                                                    # no 2 of H2O, no 4 of 3.1.4, no exponent
-    (?P<sign> (?: (?<![)\]}}%]) (?<!\d\ ) [-–] | \b(?:minus|negative)\s ) (?={_CURRENCY}?\s?[\d.]) )?
+    (?P<sign> (?: (?<![)\]}}%]) (?<!\d\ ) [-\u2013] | \b(?:minus|negative)\s ) (?={_CURRENCY}?\s?[\d.]) )?
     (?P<money> {_CURRENCY}\s? )? (?P<sign2> -(?=[\d.]) )?
     (?: (?P<clock> \d{{1,2}}:\d\d (?::\d\d)? ) | (?P<power> 10 (?:\^|\*\*) \{{?(?P<exp0>[-+]?\d+)\}}? )
       | (?P<whole>\d+) \s (?P<over>\d+) \s?/\s? (?P<under>\d+) (?![\d/.])
       | (?P<digits>{_DIGITS})
-        (?: [eE](?P<exp1>[-+]?\d+)(?!\w) | \s?(?:[x×*·]|\\times|\\cdot)\s?10(?:\^|\*\*)\{{?(?P<exp2>[-+]?\d+)\}}? )?
+        (?: [eE](?P<exp1>[-+]?\d+)(?!\w)
+          | \s?(?:[x\u00d7*·]|\\times|\\cdot)\s?10(?:\^|\*\*)\{{?(?P<exp2>[-+]?\d+)\}}? )?
         (?: \s?/\s? (?P<divisor>\d+(?:\.\d+)?) (?![\d/]) )? )
     (?: \s?(?P<percent> \\?% | (?:percent|per\scent|pct)\b )
       | \s(?P<scale> thousand|million|billion|trillion )\b | (?P<suffix> k|K|mn|bn|M|B )\b )?
@@ -160,7 +161,7 @@ def _readable(text: str) -> str:
     """Write a text's numbers in plain signs: no LaTeX, no vulgar fractions, one kind of minus and space."""
     text = re.sub(r"10([⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+)", lambda m: "10^" + m[1].translate(_SUPER), text)
     text = re.sub(r"([¼-¾⅐-⅞])", r" \1", text)
-    text = unicodedata.normalize("NFKC", text).replace("⁄", "/").replace("−", "-")
+    text = unicodedata.normalize("NFKC", text).replace("\u2044", "/").replace("\u2212", "-")
     text = text.replace("{,}", ",").replace("\\!", "")
     text = re.sub(r"\\,(?=\d)", ",", text).replace("\\,", " ")
     text = re.sub(r"\\(?:text|mathrm|mathbf|textbf)\s*\{([^{}]*)\}", r" \1 ", text)
@@ -211,4 +212,4 @@ def _plain_digits(text: str) -> str:
             return groups.replace(".", "") + (f".{decimals}" if decimals else "")
     if re.fullmatch(r"\d+,\d+", text) and not re.fullmatch(r"[1-9]\d{0,2},\d{3}", text):
         return text.replace(",", ".")
-    return re.sub(r"[,'’ ]", "", text)
+    return re.sub(r"[,'\u2019 ]", "", text)

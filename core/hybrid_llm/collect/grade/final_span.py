@@ -14,7 +14,7 @@ _THOUGHTS: Final = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re
 _BOX: Final = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _BOLD: Final = re.compile(r"\*\*([^*\n]{1,200})\*\*|__([^_\n]{1,200})__")
 _MARK: Final = re.compile(
-    r"(?:\banswer\b[\"'*_)]{0,4}\s{0,3}(?:is|was|would\s+be|will\s+be|should\s+be|must\s+be|equals|:|=|：|->|→)"
+    r"(?:\banswer\b[\"'*_)]{0,4}\s{0,3}(?:is|was|would\s+be|will\s+be|should\s+be|must\s+be|equals|:|=|\uff1a|->|→)"
     r"|####|\bfinal\s+(?:result|value)\b[\"'*_]{0,4}\s{0,3}(?:is|:|=))",
     re.IGNORECASE,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hybrid_llm.collect.grade.final_choice import final_choice
@@ -32,13 +32,15 @@ class Grader:
         reads: What makes a text a reference that this grader can use; None when it works without references.
         wants: What ``reads`` asks for, for messages.
         close: Ends what it started.
+        key: Under which name a pair folder keeps its grades: one that changes with what it does.
     """
 
     name: str
     grade: Callable[[str, str, Sequence[str]], float | None]
     reads: Callable[[str], bool] | None = None
-    wants: str = "text"
+    wants: str = "a text"
     close: Callable[[], None] = _nothing
+    key: str = field(kw_only=True)
 
     def usable(self, references: Sequence[str]) -> list[str]:
         """Return the references that this grader can read."""
@@ -57,21 +59,22 @@ def grader_of(name: str) -> Grader:
         1.0
     """
     if name.startswith("python:"):
-        return Grader(name, own_grader(name.removeprefix("python:")))
+        grade_one, version = own_grader(name.removeprefix("python:"))
+        return Grader(name, grade_one, key=f"{name}#{version}")
     if name == "math":
         mathematics = MathGrader()
-        return Grader(name, _of_texts(mathematics), _text, "text", mathematics.close)
+        return Grader(name, _of_texts(mathematics), _text, "a text", mathematics.close, key=name)
     known = {
-        "exact": (exact, _text, "text"),
-        "contains": (contains, _text, "text"),
-        "number": (number, lambda text: final_number(text) is not None, "number"),
-        "choice": (choice, lambda text: final_choice(text) is not None, "option such as A or (b)"),
-        "json": (same_object, _holds_json, "JSON object"),
+        "exact": (exact, _text, "a text"),
+        "contains": (contains, _text, "a text"),
+        "number": (number, lambda text: final_number(text) is not None, "a number"),
+        "choice": (choice, lambda text: final_choice(text) is not None, "an option such as A or (b)"),
+        "json": (same_object, _holds_json, "a JSON object"),
     }
     if name not in known:
         raise GradeError(f"There is no grader {name!r}. There are: {', '.join(NAMES)}.")
     grade, reads, wants = known[name]
-    return Grader(name, _of_texts(grade), reads, wants)
+    return Grader(name, _of_texts(grade), reads, wants, key=name)
 
 
 def _of_texts(grade: Callable[[str, Sequence[str]], float | None]) -> Callable[[str, str, Sequence[str]], float | None]:

@@ -2,6 +2,7 @@ r"""The grader ``math``: whether two pieces of mathematics are equal, in a proce
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -82,10 +83,8 @@ class MathGrader:
             process.kill()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
-                    try:
+                    with contextlib.suppress(OSError):  # what was not yet written to a dead process
                         pipe.close()
-                    except OSError:  # what was not yet written to a dead process
-                        pass
             process.wait()
 
     def close(self) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_DIGITS: Final = "zero one two three four five six seven eight nine".split()
-_TEENS: Final = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
-_TENS: Final = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_VALUES: Final = {word: i for i, word in enumerate([*_DIGITS, *_TEENS])} | {t: 10 * i for i, t in enumerate(_TENS, 2)}
+_DIGITS: Final = "zero|one|two|three|four|five|six|seven|eight|nine"
+_TEENS: Final = "ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
+_TENS: Final = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+_VALUES: Final = {word: i for i, word in enumerate(f"{_DIGITS}|{_TEENS}".split("|"))} | {
+    word: 10 * i for i, word in enumerate(_TENS.split("|"), 2)
+}
 _SCALES: Final = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 
-_DIGIT: Final = f"(?:{'|'.join(_DIGITS)})"
-_BELOW_100: Final = rf"(?:(?:{'|'.join(_TENS)})(?:[\s-]{_DIGIT})?|{'|'.join(_TEENS)}|{_DIGIT})"
+_BELOW_100: Final = rf"(?:(?:{_TENS})(?:[\s-](?:{_DIGITS}))?|{_TEENS}|{_DIGITS})"
 _BELOW_1000: Final = rf"(?:(?:(?:{_BELOW_100}|a)\s)?hundred(?:\s(?:and\s)?{_BELOW_100})?|{_BELOW_100})"
 _NUMBER: Final = re.compile(
     rf"\b(?P<sign>(?:minus|negative)\s)?(?P<number>(?:(?:{_BELOW_1000}|a)[\s-](?:{'|'.join(_SCALES)})\b,?\s?(?:and\s)?)*"

@@ -19,14 +19,14 @@ class NoJsonError(ValueError):
 
 
 def same_object(answer: str, references: Sequence[str]) -> float:
-    """Grade the share of fields that the answer's JSON has as a reference has them.
+    r"""Grade the share of fields that the answer's JSON has as a reference has them.
 
     Fields of both sides count, so that an invented field costs as much as a missing one, and an object in a field
     counts as one field that may be partly right. The order of fields does not matter, that of lists does; 1 is 1.0 and
     is neither true nor "1".
 
     Example:
-        >>> same_object('```json\\n{"city": "Oslo", "days": 2}\\n```', ['{"city": "Oslo", "days": 3}'])
+        >>> same_object('```json\n{"city": "Oslo", "days": 2}\n```', ['{"city": "Oslo", "days": 3}'])
         0.5
     """
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import math
 import sys
@@ -14,8 +15,11 @@ from hybrid_llm.errors import GradeError
 SIGNATURE: Final = "def grade(query: str, answer: str, references: list[str]) -> float | bool | None"
 
 
-def own_grader(spec: str) -> Callable[[str, str, Sequence[str]], float | None]:
-    """Return the function that ``module:function`` names, checked at every call.
+Grade = Callable[[str, str, Sequence[str]], float | None]
+
+
+def own_grader(spec: str) -> tuple[Grade, str]:
+    """Return the function that ``module:function`` names, checked at every call, and a hash of its module's source.
 
     The module is looked for in the working folder too.
 
@@ -35,6 +39,7 @@ def own_grader(spec: str) -> Callable[[str, str, Sequence[str]], float | None]:
         function = getattr(importlib.import_module(module), name, None)
     except Exception as error:  # a module of the user's may raise anything
         raise GradeError(f"python:{spec}: importing {module} failed with {type(error).__name__}: {error}") from error
+    source = Path(str(getattr(sys.modules[module], "__file__", "") or ""))
     if not callable(function):
         raise GradeError(f"python:{spec}: {module} has no function {name}; it must be\n{SIGNATURE}")
 
@@ -45,7 +50,7 @@ def own_grader(spec: str) -> Callable[[str, str, Sequence[str]], float | None]:
             raise GradeError(f"python:{spec} raised {type(error).__name__}: {error}") from error
         return _score(spec, value)
 
-    return grade
+    return grade, hashlib.sha256(source.read_bytes()).hexdigest()[:8] if source.is_file() else "built-in"
 
 
 def _score(spec: str, value: Any) -> float | None:

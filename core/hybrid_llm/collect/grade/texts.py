@@ -9,7 +9,7 @@ from typing import Final
 
 from hybrid_llm.collect.grade.final_span import without_thoughts
 
-_MARKS: Final = " \t\n\"'“”‘’`*_.,;:!?"
+_MARKS: Final = " \t\n\"'“”\u2018\u2019`*_.,;:!?"
 """What may stand around a text without changing what it says."""
 _GROUPED: Final = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 
@@ -49,5 +49,5 @@ def _stands_in(wanted: str, text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    text = unicodedata.normalize("NFKC", without_thoughts(text)).casefold().replace("’", "'")
+    text = unicodedata.normalize("NFKC", without_thoughts(text)).casefold().replace("\u2019", "'")
     return " ".join(_GROUPED.sub(lambda number: number[0].replace(",", ""), text).split())
