@@ -95,7 +95,7 @@ def print_examined(found: Sequence[Examined], *, err: bool = False) -> None:
     told = {True: "yes", False: "no", None: "?"}
     lines: dict[str, Callable[[Examined], str]] = {
         "answers": lambda one: told[one.answers],
-        "on this machine": lambda one: told[one.local],
+        "local": lambda one: told[one.local],
         "calls tools": lambda one: told[one.tools],
         "thinks aloud": lambda one: told[one.thinking],
         "log-probabilities": lambda one: told[one.logprobs],
