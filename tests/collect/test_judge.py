@@ -261,3 +261,8 @@ def test_grading_works_inside_a_running_loop(pair: Path) -> None:
             return await grading.arun(Budget())
 
     assert asyncio.run(inside()).pairs == 3
+
+
+def test_the_docs_show_the_rubric_as_it_is() -> None:
+    page = Path(__file__).parents[2] / "docs" / "graders.md"
+    assert RUBRIC.strip() in page.read_text(encoding="utf-8")
