@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ import pytest
 
 from hybrid_llm import QualityTable, Router
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.allow_hosts(["127.0.0.1"])]
 
 QUESTIONS: Final = Path(__file__).parent / "plain_questions.jsonl"
 REAL: Final = {"real-small": os.environ.get("SPORT", "18082"), "real-large": os.environ.get("BPORT", "18083")}
@@ -96,7 +97,7 @@ def test_sixty_prompts_killed_once_are_each_asked_once_and_stored_as_they_were_a
     proxies: dict[str, Any], tmp_path: Path
 ) -> None:
     environment = {**os.environ, "OPENAI_API_KEY": "none"}
-    first = subprocess.Popen(command(proxies, tmp_path / "pair"), env=environment, stdout=subprocess.PIPE)
+    first = subprocess.Popen(command(proxies, tmp_path / "pair"), env=environment, stderr=subprocess.DEVNULL)
     passed = lambda: sum(len(server.seen) for server in proxies.values())  # noqa: E731
     while passed() < ASKED_BEFORE_THE_KILL:
         assert first.poll() is None, "it ended before it could be killed"
@@ -113,7 +114,7 @@ def test_sixty_prompts_killed_once_are_each_asked_once_and_stored_as_they_were_a
     assert 0 < verdict["spent_usd"] < 1
     questions = {json.loads(line)["query"] for line in QUESTIONS.read_text(encoding="utf-8").splitlines()}
     again = 0
-    with sqlite3.connect(tmp_path / "pair" / "pair.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "pair" / "pair.sqlite")) as database:
         for model, server in proxies.items():
             asked = Counter(query for query, _ in server.seen if query in questions)
             assert asked.keys() == questions
