@@ -163,6 +163,16 @@ def test_wrong_input_is_said_before_anything_is_asked(
     assert not (tmp_path / "pair").exists()
 
 
+def test_what_a_judge_will_cost_is_said_before_anything_is_asked(tmp_path: Path, arms: Arms) -> None:
+    price = ("--price", "gpt-4o=2.5:10")
+    result = ask(prompts(tmp_path / "p.jsonl", 100), *price, "--dry-run", grader="judge:openai:gpt-4o")
+    assert result.code == 0
+    (line,) = [line for line in result.err.splitlines() if line.startswith("Grading asks the judge")]
+    assert "up to 200 questions: about $" in line
+    assert 0.2 < float(line.partition("$")[2].split()[0]) < 2
+    assert not arms.asked
+
+
 def test_a_level_and_a_confidence_lie_between_0_and_1(tmp_path: Path, arms: Arms) -> None:
     for option in ("--max-drop", "--confidence"):
         result = ask(prompts(tmp_path / "p.jsonl", 40), option, "1")

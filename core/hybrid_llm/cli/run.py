@@ -10,7 +10,7 @@ from hybrid_llm.cli import asking
 from hybrid_llm.cli.collect import ask, folder_for, plans_of, setup_of, state_of
 from hybrid_llm.cli.grade import GraderOf, RubricOf, grade_answers
 from hybrid_llm.cli.options import AsJson, open_fraction
-from hybrid_llm.cli.output import print_json, progress
+from hybrid_llm.cli.output import print_json, progress, say
 
 
 def run(
@@ -52,7 +52,7 @@ def run(
     from hybrid_llm.collect import Budget, grading_of
     from hybrid_llm.errors import TableError
     from hybrid_llm.prices import Prices
-    from hybrid_llm.run import Question, check_grader, conclude
+    from hybrid_llm.run import Question, check_grader, conclude, judge_costs
     from hybrid_llm.table import parse_map, prompts_of_files
 
     with asking.usage():
@@ -62,6 +62,9 @@ def run(
     if len(found) < 2:
         raise TableError(f"{prompts[0]} holds one prompt, which says nothing of a pair; 30 train a router, better 300.")
     check_grader(found, grader, rubric, prices)
+    judging = judge_costs(found, grader, rubric, prices)
+    if judging is not None:
+        say(f"Grading asks the judge up to {judging[0]:,} questions: about {asking.dollars(judging[1])} more.")
     with folder_for(out, dry_run=dry_run) as folder:
         folder.begin(setup, force=force)
         folder.add_prompts(found)

@@ -3,7 +3,7 @@
 from hybrid_llm.run.attempts import Attempt, confidence_of, counted
 from hybrid_llm.run.expected import Forecast, forecast
 from hybrid_llm.run.folder_verdict import conclude, graded_table
-from hybrid_llm.run.grading import check_grader
+from hybrid_llm.run.grading import check_grader, judge_costs
 from hybrid_llm.run.judging import Judged, Question, judge
 from hybrid_llm.run.plan import with_splits
 from hybrid_llm.run.verdict import LevelFigures, Verdict
@@ -22,5 +22,6 @@ __all__ = [
     "forecast",
     "graded_table",
     "judge",
+    "judge_costs",
     "with_splits",
 ]

@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Final
 
 from hybrid_llm.collect import ModelName, grader_of, read_rubric
+from hybrid_llm.dispatch import tokens_in
 from hybrid_llm.errors import GradeError
 from hybrid_llm.prices import Prices
 from hybrid_llm.table import Prompt
 
 JUDGE: Final = "judge:"
+ORDERS: Final = 2
+"""A judge sees each pair of answers in both orders."""
+USUAL: Final = 250
+"""Tokens that an answer is taken to have, before one is known."""
+VERDICT: Final = 30
+"""Tokens that a verdict is taken to have."""
 
 
 def check_grader(prompts: Sequence[Prompt], name: str, rubric: Path | None, prices: Prices) -> None:
@@ -45,3 +52,25 @@ def check_grader(prompts: Sequence[Prompt], name: str, rubric: Path | None, pric
         f"--grader {name} compares with a reference, {grader.wants}, and {has}. Give the prompts a field "
         "'reference' (--map reference=PATH), or let a model judge: --grader judge:MODEL"
     )
+
+
+def judge_costs(prompts: Sequence[Prompt], name: str, rubric: Path | None, prices: Prices) -> tuple[int, float] | None:
+    """Estimate what grading by a judge will take, before there are answers: questions, and dollars.
+
+    Args:
+        prompts: The prompts.
+        name: The grader, as the command line names it.
+        rubric: A file with what a judge is asked.
+        prices: What models cost.
+
+    Returns:
+        ``None`` for a grader that asks nobody.
+    """
+    if not name.startswith(JUDGE):
+        return None
+    model = ModelName.read(name.removeprefix(JUDGE))
+    price = prices.of(model.name, model.url, local=model.local)
+    asked = tokens_in(read_rubric(rubric)) + 2 * USUAL
+    tokens = sum(asked + tokens_in(" ".join([prompt.query, *prompt.references])) for prompt in prompts)
+    calls = ORDERS * len(prompts)
+    return calls, price.of(ORDERS * tokens, VERDICT * calls)
