@@ -119,6 +119,12 @@ def test_the_bill_of_a_level_is_that_of_the_answers_that_would_be_given(evaluati
         assert point.saved_usd_per_1000 == pytest.approx(4 * point.cost_advantage)
 
 
+def test_a_level_that_sends_nothing_to_small_saves_exactly_nothing(judge):
+    pair = make_pair(cost_usd={"tiny:1b": [0.1], "big": [0.0007]})
+    point = judge(pair, router=make_router(pair).calibrate(make_pair(quality={"tiny:1b": [0.0], "big": [1.0]}))).at(1.0)
+    assert (point.cost_advantage, point.saved_usd_per_1000) == (0.0, 0.0)
+
+
 def test_rows_whose_cost_is_unknown_do_not_count_in_the_bill(judge):
     pair = make_pair()
     half = [dict(row) if i % 2 else {} for i, row in enumerate(pair.responses)]

@@ -201,6 +201,24 @@ def test_pairs_without_any_difference_have_a_page_too(judge, quality):
     assert "nan" not in re.sub(r"<(style|script)>.*?</\1>", "", text, flags=re.DOTALL).lower()
 
 
+@pytest.mark.parametrize(
+    ("dollars", "written"),
+    [
+        (0.0, "$0.00"),
+        (4.1, "$4.10"),
+        (1234.5, "$1,234.50"),
+        (0.0123, "$0.012"),
+        (-2.5, "-$2.50"),
+        (1e-9, "under $0.0001"),
+    ],
+)
+def test_dollars_are_written_as_people_write_them(judge, dollars, written):
+    found = judge(make_pair(30), repetitions=0)
+    points = tuple(replace(point, usd_per_1000=dollars, saved_usd_per_1000=dollars) for point in found.points)
+    money = html_page(replace(found, points=points))
+    assert f'id="now-saved">{written}<' in money
+
+
 def test_one_row_is_enough_for_a_page(judge):
     pair = make_pair(1)
     assert "1 queries say little" in html_page(judge(pair, router=make_router(pair).calibrate(pair), repetitions=5))
