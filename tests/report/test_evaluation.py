@@ -159,7 +159,7 @@ def test_with_a_large_model_that_is_always_wrong_there_is_no_ratio(judge):
 
 @given(small=st.floats(0, 1), large=st.floats(0, 1))
 def test_the_dial_goes_from_all_of_the_quality_down_to_about_what_small_keeps(small, large):
-    levels = dial(make_pair(2, quality={"tiny:1b": [small], "big": [large]}))
+    levels = dial(make_pair(2, quality={"tiny:1b": [small], "big": [large]}), make_router().parts)
     assert levels[0] == 1.0
     assert levels == sorted(levels, reverse=True)
     assert 0 < levels[-1] <= 0.8
@@ -167,7 +167,8 @@ def test_the_dial_goes_from_all_of_the_quality_down_to_about_what_small_keeps(sm
     assert len(levels) <= 101
 
 
-def test_the_menu_holds_the_levels_of_the_certificate():
+def test_the_menu_and_the_dial_hold_the_levels_of_the_certificate():
     others = make_pair(400, seed=1)
-    router = Router(FixedScorer(0.5)).certify(others, max_drop=0.07)
-    assert 0.93 in menu_levels(router.parts)
+    router = Router(FixedScorer(0.5)).certify(others, max_drop=0.073)
+    assert 0.927 in menu_levels(router.parts)
+    assert 0.927 in dial(others, router.parts)

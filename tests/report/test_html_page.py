@@ -190,7 +190,7 @@ def test_without_thresholds_costs_tasks_or_resamples_the_page_says_so_and_stands
     assert "no thresholds for this pair" in text
     assert "does not say what both models" in text
     assert "By task" not in text
-    assert "its 95 % interval" not in text
+    assert "(95 % interval)" not in text
     assert 'type="range"' not in text
 
 
