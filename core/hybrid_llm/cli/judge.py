@@ -64,6 +64,7 @@ def evaluate(
             pair,
             levels=QUALITIES if plot else (),
             repetitions=bootstrap,
+            band=plot is not None,
             computing=lambda: report("Computing figures", 0, 0),
         )
     if plot is not None:
