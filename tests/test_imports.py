@@ -15,7 +15,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "core" / "hybrid_llm"
 
-HEAVY = {"onnxruntime", "tokenizers", "torch", "transformers", "sklearn", "pyarrow", "matplotlib", "jinja2", "typer", "rich"}
+HEAVY = {
+    "onnxruntime",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "sklearn",
+    "pyarrow",
+    "matplotlib",
+    "jinja2",
+    "typer",
+    "rich",
+}
 FRAMEWORKS = {"langchain", "langchain_core", "langchain_openai", "langchain_ollama", "langgraph", "llama_index"}
 ADAPTERS = {"langchain_hybrid", "llamaindex_hybrid"}
 
