@@ -46,6 +46,7 @@ class ChatPair(BaseChatModel):
     fallback_to_large: bool = True
     fallback_to_small: bool = False
     small_timeout: float | None = None
+    ignore_tags: Sequence[str] = ()
     observers: Sequence[Any] = Field(default=(), exclude=True, repr=False)
     query: str | Callable[[Any], str] = LAST_HUMAN
     streaming: bool | None = None
@@ -67,6 +68,7 @@ class ChatPair(BaseChatModel):
         fallback_to_large: bool = True,
         fallback_to_small: bool = False,
         small_timeout: float | None = None,
+        ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
         query: str | Callable[[Any], str] = LAST_HUMAN,
         name: str | None = None,
@@ -82,6 +84,7 @@ class ChatPair(BaseChatModel):
             "fallback_to_large": fallback_to_large,
             "fallback_to_small": fallback_to_small,
             "small_timeout": small_timeout,
+            "ignore_tags": ignore_tags,
             "observers": observers,
         }
         PairOptions(**options)  # its errors say more than those of the fields

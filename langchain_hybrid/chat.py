@@ -58,6 +58,7 @@ class ChatHybrid(ChatPair):
         fallback_to_large: Whether large answers when small is down.
         fallback_to_small: Whether small answers when large is down.
         small_timeout: Seconds that small has until its first token (its whole answer, when it is not streamed).
+        ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each request: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
         name: Name of the run in the trace.

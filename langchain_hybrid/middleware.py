@@ -59,6 +59,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         fallback_to_large: Whether large answers when small is down.
         fallback_to_small: Whether small answers when large is down.
         small_timeout: Seconds that small has for its whole answer; ``None`` waits as long as the model itself does.
+        ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each model call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
 
@@ -97,6 +98,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         fallback_to_large: bool = True,
         fallback_to_small: bool = False,
         small_timeout: float | None = None,
+        ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
         query: str | Callable[[Any], str] = LAST_HUMAN,
     ) -> None:
@@ -117,6 +119,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
             "fallback_to_large": fallback_to_large,
             "fallback_to_small": fallback_to_small,
             "small_timeout": small_timeout,
+            "ignore_tags": ignore_tags,
             "observers": observers,
         }
         self._pair = pair_of(self.small, self.large, router, PairState(), options)

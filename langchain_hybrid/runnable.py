@@ -62,6 +62,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         fallback_to_large: Whether large answers when small is down.
         fallback_to_small: Whether small answers when large is down.
         small_timeout: Seconds that small has until its first token; ``None`` waits as long as the arm does.
+        ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each request: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         state: What copies share; see ``hybrid_llm.dispatch.PairState``.
         name: Name of the run in the trace.
@@ -90,6 +91,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     fallback_to_large: bool = True
     fallback_to_small: bool = False
     small_timeout: float | None = None
+    ignore_tags: Sequence[str] = ()
     observers: Sequence[Any] = Field(default=(), exclude=True, repr=False)
     # a field, so that what LangChain copies field by field keeps its breakers and its switch
     state: Any = Field(default=None, exclude=True, repr=False)
@@ -111,6 +113,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         fallback_to_large: bool = True,
         fallback_to_small: bool = False,
         small_timeout: float | None = None,
+        ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
         state: PairState | None = None,
         name: str | None = None,
@@ -124,6 +127,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             "fallback_to_large": fallback_to_large,
             "fallback_to_small": fallback_to_small,
             "small_timeout": small_timeout,
+            "ignore_tags": ignore_tags,
             "observers": observers,
         }
         arms = {"small": as_arm("small", small), "large": as_arm("large", large)}

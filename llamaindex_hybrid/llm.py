@@ -76,6 +76,7 @@ class HybridLLM(RoutedLLM):
         fallback_to_large: Whether large answers when small is down.
         fallback_to_small: Whether small answers when large is down.
         small_timeout: Seconds that small has until its first token; ``None`` waits as long as the model does.
+        ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         context_policy: ``"min"`` promises the smaller context window, so that both models can read every prompt;
             ``"large"`` promises the large model's, and sends it the prompts that small cannot read.
@@ -116,6 +117,7 @@ class HybridLLM(RoutedLLM):
         fallback_to_large: bool = True,
         fallback_to_small: bool = False,
         small_timeout: float | None = None,
+        ignore_tags: Sequence[str] = (),
         observers: Sequence[Observes] = (),
         context_policy: ContextPolicy = "min",
         background: Background = "large",
@@ -134,6 +136,7 @@ class HybridLLM(RoutedLLM):
             "fallback_to_large": fallback_to_large,
             "fallback_to_small": fallback_to_small,
             "small_timeout": small_timeout,
+            "ignore_tags": ignore_tags,
         }
         pair = Pair(
             router,

@@ -13,6 +13,7 @@ The tree::
     ├── RouterFolderError     a router folder that cannot be loaded or written
     │   ├── DamagedFolderError    a file is missing or its hash differs
     │   └── NewerFormatError      written by a later version of the library
+    ├── PairFolderError       a pair folder that cannot be used
     ├── NoAnswerError         a model answered, with nothing to show
     ├── CutAnswerError        a model's answer broke off without its end
     └── MissingExtraError     an optional dependency is not installed       (also ImportError)
@@ -85,6 +86,10 @@ class DamagedFolderError(RouterFolderError):
 
 class NewerFormatError(RouterFolderError):
     """A router folder written by a later version of the library."""
+
+
+class PairFolderError(HybridLLMError):
+    """A pair folder that cannot be read or written, or that belongs to another pair."""
 
 
 class NoAnswerError(HybridLLMError):

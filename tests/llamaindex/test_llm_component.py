@@ -155,6 +155,7 @@ class TestCopies:
             assert other.small is llm.small
             assert other.chat([ChatMessage("hard")]).additional_kwargs["hybrid"]["route"] == "small"
 
+    @pytest.mark.filterwarnings("ignore:A query is unlike")
     def test_a_pickle_holds_the_path_of_the_router(self, tmp_path: Path) -> None:
         folder = tmp_path / "router"
         Router.load().save(folder)

@@ -209,6 +209,17 @@ def test_prompts_that_cannot_be_found_are_named_with_what_there_is(
     assert "\n" not in str(caught.value)
 
 
+def test_what_would_break_the_table_of_its_answers_is_said_before_they_are_paid_for(save: Save) -> None:
+    with pytest.raises(TableError, match=r"line 1: field 'task' is 7, not text"):
+        prompts_of_files(save("rows.jsonl", lines({"query": "Why?", "task": 7})))
+
+
+def test_answers_of_another_day_do_not_stay_with_the_prompt(save: Save) -> None:
+    row = {"query": "Why?", "answers": {"text": ["So."]}, "quality": {"tiny": 1}, "seconds": 3, "topic": "a"}
+    (prompt,) = prompts_of_files(save("rows.jsonl", lines(row)))
+    assert prompt.fields == {"query": "Why?", "topic": "a"}
+
+
 @pytest.mark.parametrize("text", ["inputs.question", "query=", "=a", "price=a", "query=a;reference=b,"])
 def test_a_map_that_is_none_says_how_to_write_one(text: str) -> None:
     with pytest.raises(TableError, match=r"is no FIELD=PATH; write query=inputs.question,reference=outputs.answer"):

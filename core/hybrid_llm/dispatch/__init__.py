@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         refuse_near_miss,
         split_options,
     )
-    from hybrid_llm.dispatch.outage import is_outage
+    from hybrid_llm.dispatch.outage import is_outage, reason_of
     from hybrid_llm.dispatch.pair import Pair
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
@@ -51,6 +51,7 @@ __all__ = [
     "is_setting",
     "json_schema_of",
     "level_of",
+    "reason_of",
     "refuse_near_miss",
     "split_options",
     "tokens_in",
@@ -73,7 +74,7 @@ _HOMES = {
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
     "Pair": "hybrid_llm.dispatch.pair",
-    "is_outage": "hybrid_llm.dispatch.outage",
+    **dict.fromkeys(("is_outage", "reason_of"), "hybrid_llm.dispatch.outage"),
 }
 """By need, since each adapter's import waits for what it takes from here."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, Final
 
+from hybrid_llm.dispatch.blocks import checked_tags
 from hybrid_llm.dispatch.policy import Allowed
 from hybrid_llm.errors import ConfigError, LevelError
 from hybrid_llm.event import Observes
@@ -29,11 +30,14 @@ class PairOptions:
         fallback_to_small: Whether small answers when large is down.
         small_timeout: Seconds that small has until its first token (its whole answer, when it is not streamed);
             ``None`` waits as long as the arm does.
+        ignore_tags: Names of tags whose blocks are not scored: what an editor appends to the user's words. The arms
+            get them all the same.
         observers: Who is told of each request; see :class:`~hybrid_llm.event.Observer`.
 
     Raises:
         LevelError: Two levels, one out of range, or a range that is none.
-        ConfigError: ``small_timeout`` is not positive, or an observer is neither an ``Observer`` nor a function.
+        ConfigError: ``small_timeout`` is not positive, ``ignore_tags`` are no names of tags, or an observer is neither
+            an ``Observer`` nor a function.
 
     Example:
         >>> PairOptions(quality=0.95).level
@@ -47,6 +51,7 @@ class PairOptions:
     fallback_to_large: bool = True
     fallback_to_small: bool = False
     small_timeout: float | None = None
+    ignore_tags: Sequence[str] = ()
     observers: Sequence[Observes] = ()
     level: Level | None = field(init=False)
     range: Allowed | None = field(init=False, repr=False)
@@ -56,6 +61,7 @@ class PairOptions:
         level = Level.of(quality=self.quality, cost_advantage=self.cost_advantage, threshold=self.threshold)
         object.__setattr__(self, "level", level)
         object.__setattr__(self, "range", Allowed.of(self.allowed, level))
+        object.__setattr__(self, "ignore_tags", checked_tags(self.ignore_tags))
         if self.small_timeout is not None and not self.small_timeout > 0:
             raise ConfigError(f"small_timeout={self.small_timeout} must be a number of seconds > 0, or None.")
         for observer in self.observers:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch.answers import Answers
 from hybrid_llm.dispatch.attempts import Attempts
+from hybrid_llm.dispatch.blocks import as_scored
 from hybrid_llm.dispatch.failover import Failover
 from hybrid_llm.dispatch.observers import Observers
 from hybrid_llm.dispatch.options import PairOptions
@@ -145,14 +146,16 @@ class Pair:
             LevelError: As :meth:`check`.
         """
         start = time.perf_counter()
-        decisions = self._forced(requests) or self._policy.decide_many(requests)
+        scored = as_scored(requests, self.options.ignore_tags)
+        decisions = self._forced(requests) or self._policy.decide_many(scored)
         seconds = time.perf_counter() - start
         return [Decided(request, decision, seconds) for request, decision in zip(requests, decisions, strict=True)]
 
     async def adecide_many(self, requests: Sequence[Request]) -> list[Decided]:
         """Do what :meth:`decide_many` does without blocking the event loop."""
         start = time.perf_counter()
-        decisions = self._forced(requests) or await self._policy.adecide_many(requests)
+        scored = as_scored(requests, self.options.ignore_tags)
+        decisions = self._forced(requests) or await self._policy.adecide_many(scored)
         seconds = time.perf_counter() - start
         return [Decided(request, decision, seconds) for request, decision in zip(requests, decisions, strict=True)]
 

@@ -13,12 +13,16 @@ from typing import Any, Final, NamedTuple
 from hybrid_llm.errors import TableError
 from hybrid_llm.table.chats import as_sent, text_of_message
 from hybrid_llm.table.columns import QUERY_NAMES
-from hybrid_llm.table.fields import is_missing, query_of, references_of
+from hybrid_llm.table.fields import is_missing, optional_text_of, query_of, references_of
 from hybrid_llm.table.files import rows_of, rows_of_file
 from hybrid_llm.table.paths import listed, mapped, roots
+from hybrid_llm.table.responses import PARALLEL
 from hybrid_llm.table.rows import fields_of
 
 _NEEDS: Final = "each prompt is a text, or stands in a field called query or prompt"
+_TEXTS: Final = ("split", "task", "stem_key")
+_OF_ANSWERS: Final = frozenset({"quality", *PARALLEL})
+"""What a table says of answers; in a list of prompts these names mean something else, or answers of another day."""
 
 
 class Prompt(NamedTuple):
@@ -27,7 +31,7 @@ class Prompt(NamedTuple):
     Args:
         place: Where it stands.
         query: The text that is scored: of a chat, the user's last.
-        fields: All fields that stand beside it.
+        fields: The fields that stand beside it, but for scores and answers.
         messages: What the models are sent, in the words of OpenAI: the whole chat up to the user's last message.
         references: The accepted texts, none without a reference.
         times: How often it was asked, over all files.
@@ -108,5 +112,8 @@ def _prompt(place: str, raw: object, paths: Mapping[str, str] | None) -> Prompt:
     elif paths is not None and all(is_missing(fields.get(name)) for name in QUERY_NAMES):
         raise TableError(f"{place}: field 'query' is missing; say which it is, --map query=PATH: {listed(fields)}")
     query, _, chat = query_of(place, fields, needs=_NEEDS)
+    for name in _TEXTS:
+        optional_text_of(place, name, fields.get(name))  # said now, not after the answers were paid for
+    kept = {name: value for name, value in fields.items() if name not in _OF_ANSWERS}
     messages = as_sent(chat) if chat else [{"role": "user", "content": query}]
-    return Prompt(place, query, fields, tuple(messages), references_of(place, fields.get("reference")))
+    return Prompt(place, query, kept, tuple(messages), references_of(place, fields.get("reference")))

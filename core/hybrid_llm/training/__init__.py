@@ -8,6 +8,15 @@ need the extra ``finetune``.
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.full import first_process, remove_checkpoints
 from hybrid_llm.training.onnx import Pooling, Quantise, export_encoder
-from hybrid_llm.training.trainer import train
+from hybrid_llm.training.trainer import train, train_and_score
 
-__all__ = ["Pooling", "Quantise", "TrainConfig", "export_encoder", "first_process", "remove_checkpoints", "train"]
+__all__ = [
+    "Pooling",
+    "Quantise",
+    "TrainConfig",
+    "export_encoder",
+    "first_process",
+    "remove_checkpoints",
+    "train",
+    "train_and_score",
+]

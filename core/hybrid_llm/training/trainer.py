@@ -76,6 +76,42 @@ def train(
         router = train(table, small="qwen3:4b", large="gpt-4o")
         router.save("my-router/")
     """
+    return train_and_score(
+        table, small, large, config, encoder=encoder, data=data, fingerprint=fingerprint, progress=progress
+    )[0]
+
+
+def train_and_score(
+    table: QualityTable | PairTable,
+    small: str | None = None,
+    large: str | None = None,
+    config: TrainConfig | None = None,
+    *,
+    encoder: Encoder | None = None,
+    data: str = "a quality table",
+    fingerprint: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> tuple[Router, FloatArray]:
+    """Train as :func:`train` does, and return the scores of training rows by fits that leave them out too.
+
+    With ``config.all_rows`` there is one for each row of the pair, in order, and they are all that can judge the
+    router.
+
+    Args:
+        table: As in :func:`train`, and so are the others.
+        small: Name of the small model.
+        large: Name of the large model.
+        config: Settings.
+        encoder: The encoder to use.
+        data: Where the rows come from.
+        fingerprint: What else identifies the pair.
+        progress: Called with (what, done, total) now and then.
+
+    Raises:
+        TableError: As in :func:`train`.
+        LabelError: As in :func:`train`.
+        MissingExtraError: As in :func:`train`.
+    """
     config = config or TrainConfig()
     if importlib.util.find_spec("sklearn") is None:  # said now, not after minutes of reading queries
         raise MissingExtraError.of("Training", "train")
@@ -110,8 +146,10 @@ def train(
     )
     router = Router(fitted.scorer, record=record)
     if config.all_rows:
-        return router.override(calibration=_calibration_of_left_out(router, rows, fitted.scores))
-    return router.calibrate(pair.split("validation")) if "validation" in pair.splits else router
+        router = router.override(calibration=_calibration_of_left_out(router, rows, fitted.scores))
+    elif "validation" in pair.splits:
+        router = router.calibrate(pair.split("validation"))
+    return router, fitted.scores
 
 
 def _calibration_of_left_out(router: Router, rows: PairTable, left_out: FloatArray) -> Calibration:

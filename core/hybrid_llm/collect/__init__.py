@@ -1,0 +1,36 @@
+"""Collecting: asking both models what people ask, and grading what they answer."""
+
+from hybrid_llm.collect.ask import Outcome, Progress, ask_all, what_went_wrong
+from hybrid_llm.collect.budget import Budget, Plan, plans, tokens_of
+from hybrid_llm.collect.clients import Asks, client_of
+from hybrid_llm.collect.doctor import Examined, aexamine, examine
+from hybrid_llm.collect.models import KINDS, AskSettings, ModelName, Reply
+from hybrid_llm.collect.pair_folder import PairFolder, Setup, StoredAnswer, StoredPrompt
+from hybrid_llm.collect.table import rows as table_rows
+from hybrid_llm.collect.table import write as write_pair_table
+
+__all__ = [
+    "KINDS",
+    "AskSettings",
+    "Asks",
+    "Budget",
+    "Examined",
+    "ModelName",
+    "Outcome",
+    "PairFolder",
+    "Plan",
+    "Progress",
+    "Reply",
+    "Setup",
+    "StoredAnswer",
+    "StoredPrompt",
+    "aexamine",
+    "ask_all",
+    "client_of",
+    "examine",
+    "plans",
+    "table_rows",
+    "tokens_of",
+    "what_went_wrong",
+    "write_pair_table",
+]

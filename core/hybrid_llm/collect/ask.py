@@ -1,0 +1,168 @@
+"""Asking every model every prompt, several at once, each answer stored when it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from hybrid_llm.collect.budget import Budget, Plan
+from hybrid_llm.collect.clients import Asks, client_of
+from hybrid_llm.collect.models import ModelName
+from hybrid_llm.collect.pair_folder import PairFolder, Setup, StoredPrompt
+from hybrid_llm.dispatch import is_outage, reason_of
+from hybrid_llm.errors import PairFolderError
+
+IN_A_ROW: Final = 5
+"""Failures in a row after which a model is asked no more."""
+_FINAL: Final = frozenset({401, 403, 404})
+"""Statuses after which asking again makes no sense: no key, no right, no such model."""
+
+Tell = Callable[["Progress"], object]
+
+
+@dataclass
+class Progress:
+    """How far it is.
+
+    Args:
+        total: Calls to make in all.
+        spent: Dollars of all calls in the folder so far.
+    """
+
+    total: int
+    spent: float = 0.0
+    done: int = field(default=0, init=False)
+    failed: int = field(default=0, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of it.
+
+    Args:
+        answered: Answers that came now, by model.
+        errors: {model: {what went wrong: how often}}.
+        stopped: {model: why it was asked no more}, ``"budget"`` when the money was spent.
+        spent: Dollars that this run cost.
+    """
+
+    answered: Mapping[str, int]
+    errors: Mapping[str, Mapping[str, int]]
+    stopped: Mapping[str, str]
+    spent: float
+
+
+async def ask_all(
+    folder: PairFolder,
+    setup: Setup,
+    plans: Sequence[Plan],
+    budget: Budget,
+    parallel: Mapping[ModelName, int],
+    tell: Tell = lambda progress: None,
+    client: Callable[[ModelName], Asks] = client_of,
+) -> Outcome:
+    """Ask what there is to ask, and store each answer when it comes.
+
+    Args:
+        folder: Where answers are stored.
+        setup: Who is asked, and how.
+        plans: What is to be asked of each model.
+        budget: What may be spent.
+        parallel: Requests at a time, for each model.
+        tell: Told after each answer how far it is.
+        client: Makes what asks a model.
+
+    Raises:
+        PairFolderError: The folder cannot be written; what was stored is kept.
+    """
+    run = _Run(folder, setup, budget, Progress(sum(len(plan.todo) for plan in plans), budget.spent), tell)
+    before = budget.spent
+    clients = [client(plan.model) for plan in plans if plan.todo]
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for plan, asks in zip((plan for plan in plans if plan.todo), clients, strict=True):
+                todo = iter(plan.todo)
+                for _ in range(max(1, parallel.get(plan.model, 1))):
+                    tasks.create_task(run.work(plan, asks, todo))
+    except* Exception as errors:  # noqa: BLE001 - the first one, as it is: the folder that cannot be written
+        raise errors.exceptions[0] from None
+    finally:
+        for asks in clients:
+            await asks.close()
+    return Outcome(run.answered, run.errors, run.stopped, budget.spent - before)
+
+
+class _Run:
+    """What the workers of one run share."""
+
+    def __init__(self, folder: PairFolder, setup: Setup, budget: Budget, progress: Progress, tell: Tell) -> None:
+        self._folder, self._setup, self._budget, self._progress, self._tell = folder, setup, budget, progress, tell
+        self._place = {prompt.id: place for place, prompt in enumerate(folder.prompts())}
+        self._end = len(self._place)  # no model goes beyond the prompts for which there is money
+        self._in_a_row: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self.errors: dict[str, Counter[str]] = {}
+        self.stopped: dict[str, str] = {}
+
+    async def work(self, plan: Plan, asks: Asks, todo: Iterator[tuple[StoredPrompt, int]]) -> None:
+        """Take calls of a model until there are none, or it is asked no more."""
+        name = plan.model.name
+        for prompt, sample in todo:
+            most, place = plan.most_of(prompt), self._place[prompt.id]
+            if name in self.stopped:
+                return
+            if place >= self._end or not self._budget.hold(most):
+                self._end = min(self._end, place)
+                self.stopped[name] = "budget"
+                return
+            cost = 0.0
+            try:
+                reply = await asks.ask(prompt.messages, plan.settings)
+                cost = plan.price.of(reply.input_tokens, reply.output_tokens)
+                self._folder.store(self._setup, prompt.id, plan.model, sample, reply, cost)
+                self.answered[name] += 1
+                self._in_a_row[name] = 0
+            except Exception as error:
+                if not came_from_asking(error):
+                    raise
+                self._failed(plan.model, prompt, sample, error)
+            finally:
+                self._budget.settle(most, cost)
+            self._progress.done += 1
+            self._progress.spent = self._budget.spent
+            self._tell(self._progress)
+
+    def _failed(self, model: ModelName, prompt: StoredPrompt, sample: int, error: Exception) -> None:
+        said = what_went_wrong(error, model)
+        self._folder.store(self._setup, prompt.id, model, sample, said)
+        self.errors.setdefault(model.name, Counter())[said] += 1
+        self._progress.failed += 1
+        self._in_a_row[model.name] += 1
+        if getattr(error, "status_code", None) in _FINAL or self._in_a_row[model.name] >= IN_A_ROW:
+            self.stopped.setdefault(model.name, said)
+
+
+def came_from_asking(error: Exception) -> bool:
+    """Return whether an error came from a server or its client, and not from our folder."""
+    return not isinstance(error, PairFolderError)
+
+
+def what_went_wrong(error: Exception, model: ModelName) -> str:
+    """Say why a model gave no answer, without a word of what it was asked."""
+    status = getattr(error, "status_code", None)
+    if status in (401, 403):
+        return f"{model} refuses the key (HTTP status {status}); check OPENAI_API_KEY"
+    if is_outage(error):
+        return reason_of(error, model.name)
+    if isinstance(status, int) and status > 0:
+        return f"{model} refused the request (HTTP status {status}: {_first_line(error)})"
+    return f"{model}: {type(error).__name__}"
+
+
+def _first_line(error: Exception) -> str:
+    """Return what a server says of a request it refuses, short: it may quote the request."""
+    said = str(getattr(error, "error", "") or getattr(error, "message", "") or error)
+    return said.splitlines()[0][:100] if said else "no reason given"

@@ -1,0 +1,24 @@
+"""From a list of prompts to a verdict: collect, grade, train, calibrate, certify, report."""
+
+from hybrid_llm.run.attempts import Attempt, confidence_of, counted
+from hybrid_llm.run.conclude import conclude, graded_table
+from hybrid_llm.run.forecast import Forecast, forecast
+from hybrid_llm.run.judge import Judged, Question, judge
+from hybrid_llm.run.plan import with_splits
+from hybrid_llm.run.verdict import LevelFigures, Verdict
+
+__all__ = [
+    "Attempt",
+    "Forecast",
+    "Judged",
+    "LevelFigures",
+    "Question",
+    "Verdict",
+    "conclude",
+    "confidence_of",
+    "counted",
+    "forecast",
+    "graded_table",
+    "judge",
+    "with_splits",
+]

@@ -1,0 +1,69 @@
+"""What to expect of a level on further prompts, measured and not promised."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hybrid_llm import metrics
+from hybrid_llm.calibration import calibrate
+from hybrid_llm.level import Level
+
+FOLDS: Final = 5
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a quality level does on rows that did not choose its threshold (shares are fractions).
+
+    Args:
+        cost_advantage: Share of the rows that small answers.
+        drop: The relative quality drop.
+        low: Where it lies in 95 % of the resamples of the rows: the lower end.
+        high: The upper end.
+    """
+
+    cost_advantage: float
+    drop: float
+    low: float
+    high: float
+
+
+def forecast(
+    scores: ArrayLike, q_small: ArrayLike, q_large: ArrayLike, quality: float, *, repetitions: int = 1000
+) -> Forecast:
+    """Judge a quality level without the luck of the rows that choose its threshold.
+
+    A threshold that looks best on some rows has mostly been lucky there. So each fifth of the rows is sent by the
+    threshold that the other four choose.
+
+    Args:
+        scores: Shape (n,), of rows that the router was not fitted to, or each by a fit that leaves it out.
+        q_small: Shape (n,), mean quality of the small model.
+        q_large: Shape (n,), the same of the large model, above 0 on average.
+        quality: The level, in (0, 1].
+        repetitions: Resamples for the interval.
+
+    Example:
+        >>> rows = np.arange(400)
+        >>> found = forecast(rows / 400, (rows >= 100) * 1.0, np.ones(400), 0.95)
+        >>> round(found.cost_advantage, 1), round(found.drop, 2)
+        (0.8, 0.05)
+    """
+    s, small, large = metrics.canonical_order(*(np.asarray(a, dtype=np.float64) for a in (scores, q_small, q_large)))
+    fold = np.random.default_rng(0).permutation(s.size) % FOLDS
+    kept = np.zeros(s.size, dtype=bool)
+    for number in range(FOLDS):
+        rest = fold != number
+        cut = calibrate(s[rest], small[rest], large[rest]).cut(Level("quality", quality))
+        kept[~rest] = s[~rest] >= cut.threshold
+    lost = np.where(kept, large - small, 0.0)
+
+    def drop(weights: NDArray[np.float64]) -> float:
+        return float(lost @ weights) / max(float(large @ weights), metrics.SLACK)
+
+    low, high = metrics.bootstrap(drop, s.size, repetitions)
+    return Forecast(float(kept.mean()), drop(np.ones(s.size)), float(low), float(high))

@@ -1,0 +1,225 @@
+"""The verdict: what a pair of models is worth on somebody's prompts, as JSON and in words of a product owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from hybrid_llm.certify import percent
+from hybrid_llm.run.forecast import Forecast
+
+Kind = Literal["certified", "measured", "not_worth_it", "more_needed"]
+
+KEYS: Final = (
+    "n", "graded", "spent_usd", "verdict", "small_quality", "large_quality", "levels", "needed_n", "router", "report",
+)  # fmt: skip
+"""What ``run --json`` prints, in this order."""
+
+
+_MISSED: Final = (
+    "A measured level is what these prompts showed, and their luck is in it: on new prompts a third to a half of such\n"
+    "levels are missed. A certified one is proved, and so saves less."
+)
+
+
+@dataclass(frozen=True)
+class LevelFigures:
+    """What one quality level does (shares are fractions).
+
+    Args:
+        quality: Share of the large model's quality to keep.
+        cost_advantage: Share of the queries that small answers.
+        both_run: Share of the queries on which both models run: none without a second look.
+        certified: Whether the level comes with a proof.
+        usd_per_1000: What 1,000 queries cost; None where no price is known.
+    """
+
+    quality: float
+    cost_advantage: float
+    both_run: float
+    certified: bool
+    usd_per_1000: float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a pair is worth on somebody's prompts.
+
+    Args:
+        verdict: ``"certified"``, ``"measured"``, ``"not_worth_it"`` or ``"more_needed"``.
+        small: Name of the small model.
+        large: Name of the large model.
+        n: Prompts that were to be asked, each once.
+        graded: Of these, those with a grade of both models.
+        spent_usd: What all answers and grades cost until now.
+        small_quality: Mean quality of small; None without a graded row.
+        large_quality: Mean quality of large.
+        asked: The quality level that was to be certified.
+        levels: What the quality levels do, the strictest first.
+        expected: What the level that was asked for does on further prompts, where that was measured.
+        saved_usd_per_1000: What that level saves on 1,000 queries; None where no price is known.
+        always_large_usd_per_1000: What 1,000 queries cost with large alone.
+        confidence: That of the certificate, over all attempts.
+        attempt: Which attempt to certify this was; 0 when nothing could be tested.
+        why: Why it is not certified, or not worth it, in a sentence.
+        needed_n: Graded prompts in all with which the level could be certified, an estimate; None when more would not
+            help, or are not needed.
+        router: Where the router is.
+        report: Where the page is.
+    """
+
+    verdict: Kind
+    small: str
+    large: str
+    n: int
+    graded: int
+    spent_usd: float
+    small_quality: float | None
+    large_quality: float | None
+    asked: float
+    levels: tuple[LevelFigures, ...] = ()
+    expected: Forecast | None = None
+    saved_usd_per_1000: float | None = None
+    always_large_usd_per_1000: float | None = None
+    confidence: float = 0.95
+    attempt: int = 0
+    why: str = ""
+    needed_n: int | None = None
+    router: str | None = None
+    report: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON of ``run --json``."""
+        levels = [asdict(level) for level in self.levels]
+        return {name: levels if name == "levels" else getattr(self, name) for name in KEYS}
+
+    def stored(self) -> dict[str, Any]:
+        """Return everything as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def restored(cls, data: Mapping[str, Any]) -> Verdict:
+        """Read what :meth:`stored` gave."""
+        expected = data["expected"]
+        return cls(
+            **{
+                **data,
+                "levels": tuple(LevelFigures(**level) for level in data["levels"]),
+                "expected": Forecast(**expected) if expected else None,
+            }
+        )
+
+    def at(self, quality: float) -> LevelFigures | None:
+        """Return what a level does, if it was looked at."""
+        return next((level for level in self.levels if abs(level.quality - quality) < 1e-9), None)
+
+    def headline(self) -> str:
+        """Return the verdict in a sentence."""
+        small, large, drop = short_name(self.small), short_name(self.large), percent(1 - self.asked)
+        level, expected = self.at(self.asked), self.expected
+        if self.verdict == "certified" and level is not None:
+            saves = _saves(self.saved_usd_per_1000)
+            return (
+                f"certified: at most {drop} of {large}'s quality is lost while {small} answers "
+                f"{_whole(level.cost_advantage)}{saves}"
+            )
+        if self.verdict == "measured" and expected is not None:
+            more = f"; some {self.more:,} more graded prompts could certify {drop}" if self.more else ""
+            return (
+                f"measured, not certified: expect {_range(expected)} of {large}'s quality lost while {small} answers "
+                f"{_whole(expected.cost_advantage)}{_saves(self.saved_usd_per_1000)}{more}"
+            )
+        if self.verdict == "not_worth_it":
+            return f"not worth it: {self.why}"
+        return f"more graded prompts are needed: {self.why}"
+
+    @property
+    def more(self) -> int:
+        """How many graded prompts are missing, rounded up to two digits."""
+        missing = max(0, (self.needed_n or 0) - self.graded)
+        unit = 10 ** max(0, len(str(missing)) - 2)
+        return int(-(-missing // unit) * unit)
+
+    def explain(self) -> str:
+        """Return the verdict on one screen, for somebody who answers for a product."""
+        parts = [
+            _capital(self.headline()) + ".",
+            self._asked(),
+            self._table(),
+            self._proof(),
+            "\n".join(
+                f"{what:9}{where}" for what, where in (("router", self.router), ("report", self.report)) if where
+            ),
+        ]
+        return "\n\n".join(part for part in parts if part)
+
+    def _asked(self) -> str:
+        lines = [f"{self.n:,} prompts, {self.graded:,} graded for both models; ${self.spent_usd:,.2f} spent."]
+        if self.small_quality is not None and self.large_quality is not None:
+            lines.append(
+                f"Mean quality: {short_name(self.small)} {self.small_quality:.3f}, "
+                f"{short_name(self.large)} {self.large_quality:.3f}."
+            )
+        return "\n".join(lines)
+
+    def _table(self) -> str:
+        if not self.levels:
+            return ""
+        money = any(level.usd_per_1000 is not None for level in self.levels)
+        rows = [("keeps", "small answers", "proof", *(("per 1,000 queries",) if money else ()))]
+        for level in self.levels:
+            proof = "certified" if level.certified else "measured"
+            bill = ("-" if level.usd_per_1000 is None else f"${level.usd_per_1000:,.2f}",) if money else ()
+            rows.append((percent(level.quality), _whole(level.cost_advantage), proof, *bill))
+        if money and self.always_large_usd_per_1000 is not None:
+            rows.append(("100 %", "none: large alone", "-", f"${self.always_large_usd_per_1000:,.2f}"))
+        missed = "" if all(level.certified for level in self.levels) else f"\n{_MISSED}"
+        return _columns(rows) + missed
+
+    def _proof(self) -> str:
+        if self.verdict == "certified":
+            peeks = (
+                f" This was attempt {self.attempt}; each later one is tested more strictly, so that all of them "
+                "together keep that confidence."
+            )
+            return (
+                f"The proof: {percent(self.confidence)} confidence, for the average over traffic like these prompts, "
+                f"not for a single answer.{peeks}"
+            )
+        if self.verdict == "measured":
+            return f"Why it is not certified: {self.why}"
+        return ""
+
+
+def short_name(model: str) -> str:
+    """Return the name of a model without its kind and its address.
+
+    Example:
+        >>> short_name("openai:gpt-4o@https://api.example.com/v1"), short_name("ollama:qwen3:4b"), short_name("tiny")
+        ('gpt-4o', 'qwen3:4b', 'tiny')
+    """
+    kind, _, name = model.partition(":")
+    return (name if kind in ("ollama", "openai") and name else model).partition("@")[0]
+
+
+def _saves(usd: float | None) -> str:
+    return f" (saves ${usd:,.2f} per 1,000 queries)" if usd is not None and usd > 0 else ""
+
+
+def _range(expected: Forecast) -> str:
+    low, high = (round(100 * max(0.0, end)) for end in (expected.low, expected.high))
+    return f"{low} to {high} %" if high > low else f"about {high} %"
+
+
+def _whole(share: float) -> str:
+    return f"{round(100 * share)} %"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
