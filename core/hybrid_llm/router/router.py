@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_llm.errors import RouterFolderError
 from hybrid_llm.router.decider import Decider
-from hybrid_llm.router.folder import read_router, write_router
+from hybrid_llm.router.folder_reading import read_router
+from hybrid_llm.router.folder_writing import write_router
 from hybrid_llm.router.judging import count_seen, pair_of, warn_of_another_pair
 from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.promise import calibrated, certified, prove, why_void
