@@ -111,16 +111,6 @@ def test_saving_over_a_router_replaces_it_and_over_anything_else_is_refused(trai
     assert (other / "photo.jpg").exists()
 
 
-def test_saving_again_keeps_what_else_the_user_put_there(trained, folder):
-    (folder / "notes.md").write_text("mine")
-    (folder / "plots").mkdir()
-    (folder / "plots" / "curve.png").write_bytes(b"x")
-    trained.save(folder)
-    assert (folder / "notes.md").read_text() == "mine"
-    assert (folder / "plots" / "curve.png").exists()
-    assert Router.load(folder).id == trained.id
-
-
 def test_the_shipped_router_is_pickled_too():
     assert pickle.loads(pickle.dumps(Router.load())).id == Router.load().id
 

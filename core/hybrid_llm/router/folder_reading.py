@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from hybrid_llm.disk import steadily
 from hybrid_llm.errors import DamagedFolderError, EncoderError, NewerFormatError, RouterFolderError
 from hybrid_llm.router.folder import (
     CALIBRATION,
@@ -40,6 +41,10 @@ def read_router(path: str | Path | None) -> RouterParts:
         NewerFormatError: The folder was written by a later version of the library.
     """
     folder = SHIPPED_ROUTER if path is None else Path(path)
+    return steadily(folder, lambda: _read(folder))
+
+
+def _read(folder: Path) -> RouterParts:
     manifest = _read_manifest(folder)
     _check_hashes(folder, manifest)
     scorer = _guarded(folder, lambda: _read_scorer(folder, manifest))

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_llm.disk import steadily
 from hybrid_llm.errors import DamagedFolderError, EncoderError
 from hybrid_llm.scoring.encoder_folder import SHIPPED, EncoderInfo, checked_bytes, remedy
 
@@ -128,6 +129,10 @@ class Encoder:
             NewerFormatError: A later version of the library wrote the folder.
         """
         folder = SHIPPED if path is None else Path(path).absolute()
+        return steadily(folder, lambda: cls._read(folder))
+
+    @classmethod
+    def _read(cls, folder: Path) -> Encoder:
         info = EncoderInfo.read(folder)
         vocabulary, graph = (checked_bytes(folder, name, info) for name in ("tokenizer.json", "encoder.onnx"))
         with _Shared.lock:

@@ -8,10 +8,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from hybrid_llm.disk import Kind
 from hybrid_llm.errors import DamagedFolderError, EncoderError, NewerFormatError
 
 SHIPPED: Final = Path(__file__).parents[1] / "pretrained"
 """Where the shipped encoder lies."""
+NOTICE: Final = "NOTICE"
+"""What a model's licence asks to be kept; the one file that encoder.json does not answer for."""
+ENCODER_FOLDER: Final = Kind(
+    "encoder folder",
+    mark="encoder.json",
+    names=frozenset({"encoder.json", "encoder.onnx", "tokenizer.json", NOTICE}),
+    error=EncoderError,
+)
 FORMAT: Final = 1
 """The format of the encoder folder that this version writes, and the newest that it reads."""
 
@@ -94,6 +103,26 @@ def checked_bytes(folder: Path, name: str, info: EncoderInfo) -> bytes:
     if hashlib.sha256(content).hexdigest() != info.files[name]:
         raise DamagedFolderError(f"{folder / name} is not the file that was written. {remedy(folder)}")
     return content
+
+
+def copy_encoder(folder: Path, info: EncoderInfo, to: Path) -> None:
+    """Copy an encoder, and nothing else that lies beside it; no link is followed to a file that is none of its own.
+
+    Args:
+        folder: Its folder.
+        info: What was read of it.
+        to: A folder that is not there yet.
+
+    Raises:
+        DamagedFolderError: A file is not the one that encoder.json stands for.
+    """
+    to.mkdir()
+    for name in ("encoder.onnx", "tokenizer.json"):
+        (to / name).write_bytes(checked_bytes(folder, name, info))
+    notice = folder / NOTICE
+    if notice.is_file() and not notice.is_symlink():
+        (to / NOTICE).write_bytes(notice.read_bytes())
+    info.write(to)
 
 
 def remedy(folder: Path) -> str:
