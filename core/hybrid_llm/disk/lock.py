@@ -78,6 +78,6 @@ def _lock(handle: int) -> None:
 
 def _is(handle: int, file: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(handle), os.stat(file))
+        return os.path.samestat(os.fstat(handle), file.stat())
     except FileNotFoundError:
         return False

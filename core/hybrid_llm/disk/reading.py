@@ -48,7 +48,7 @@ def steadily(path: Path, read: Callable[[], T]) -> T:
 def _identity(path: Path) -> tuple[int, int, int] | None:
     """Return what differs between two folders of one name; the number of a removed folder may be used again."""
     try:
-        found = os.stat(path)
+        found = path.stat()
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_ctime_ns

@@ -109,9 +109,9 @@ class Router(Decider):
         """Write the router folder: JSON, safetensors and ONNX only, with a model card.
 
         A router folder that is there already is replaced as a whole; one in which files of your own lie is refused,
-        so that none is lost. The commands replace one only with
-        ``--force``; :func:`hybrid_llm.router.refuse_replacing` does that for a program. Whatever interrupts the write, the old folder or the new one is
-        there, and whoever loads it meanwhile gets one of them.
+        so that none is lost. The commands replace one only with ``--force``, and for a program
+        :func:`hybrid_llm.router.refuse_replacing` does that. Whatever interrupts the write, the old folder or the new
+        one is there, and whoever loads it meanwhile gets one of them.
 
         Raises:
             RouterFolderError: The scorer is an object of your own (only its thresholds could be kept), or the
