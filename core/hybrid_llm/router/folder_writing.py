@@ -134,7 +134,7 @@ def _write_files(parts: RouterParts, scorer: TrainedScorer, record: TrainingReco
     if parts.certificate is not None:
         _write_json(folder / CERTIFICATE, parts.certificate.as_dict())
     if not scorer.encoder.shipped:
-        copy_encoder(scorer.encoder.path, scorer.encoder.info, folder / ENCODER)
+        copy_encoder(scorer.encoder.path, scorer.encoder.sha256, folder / ENCODER)
     manifest = {
         "format_version": FORMAT_VERSION,
         "id": parts.id,

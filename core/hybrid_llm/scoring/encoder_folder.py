@@ -105,17 +105,21 @@ def checked_bytes(folder: Path, name: str, info: EncoderInfo) -> bytes:
     return content
 
 
-def copy_encoder(folder: Path, info: EncoderInfo, to: Path) -> None:
+def copy_encoder(folder: Path, sha256: str, to: Path) -> None:
     """Copy an encoder, and nothing else that lies beside it; no link is followed to a file that is none of its own.
 
     Args:
         folder: Its folder.
-        info: What was read of it.
+        sha256: The hash of the encoder that was loaded from there.
         to: A folder that is not there yet.
 
     Raises:
+        EncoderError: The folder holds another encoder by now.
         DamagedFolderError: A file is not the one that encoder.json stands for.
     """
+    info = EncoderInfo.read(folder)
+    if info.sha256 != sha256:
+        raise EncoderError(f"{folder} holds another encoder by now; load the router again, or train again.")
     to.mkdir()
     for name in ("encoder.onnx", "tokenizer.json"):
         (to / name).write_bytes(checked_bytes(folder, name, info))
