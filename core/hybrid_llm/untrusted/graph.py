@@ -17,18 +17,18 @@ from hybrid_llm.untrusted.wire import LENGTH, Field, Wire
 NODES: Final = 20_000
 """Operators that a graph may have; the shipped encoder has 370."""
 _OPERATORS: Final = """
-    Abs Add And Cast Ceil Clip Concat Constant ConstantOfShape Cos CumSum DequantizeLinear Div DynamicQuantizeLinear
-    Equal Erf Exp Expand Floor Gather GatherElements GatherND Gelu Gemm Greater GreaterOrEqual Identity IsInf IsNaN
-    LayerNormalization Less LessOrEqual Log LogSoftmax LpNormalization MatMul MatMulInteger Max Min Mod Mul Neg Not
-    Or Pow QuantizeLinear RMSNormalization Range Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum Relu
-    Reshape Round Shape Sigmoid Sign Sin Slice Softmax Softplus Split Sqrt Squeeze Sub Tanh Tile Transpose Trilu
-    Unsqueeze Where Xor
+    Abs Add And Cast Ceil Clip Concat Constant ConstantOfShape Conv Cos CumSum DequantizeLinear Div
+    DynamicQuantizeLinear Equal Erf Exp Expand Floor Gather GatherElements GatherND Gelu Gemm Greater GreaterOrEqual
+    Identity IsInf IsNaN LayerNormalization Less LessOrEqual Log LogSoftmax LpNormalization MatMul MatMulInteger Max
+    Min Mod Mul Neg Not Or Pad Pow QuantizeLinear RMSNormalization Range Reciprocal ReduceL2 ReduceMax ReduceMean
+    ReduceMin ReduceSum Relu Reshape Round Shape Sigmoid Sign Sin Slice Softmax Softplus Split Sqrt Squeeze Sub Tanh
+    Tile Transpose Trilu Unsqueeze Where Xor
 """
 OPERATORS: Final = frozenset(_OPERATORS.split())
 """Operators of exported text encoders. None of them loops, branches, draws numbers, or deals with strings or sequences.
 
-A few unfold (Expand, Range, Tile), and every exported encoder has one of these. What they and all others may take is
-bounded where the graph runs.
+A few unfold (Expand, Range, Tile), and every exported encoder has one of these; so does any Add of a row and a column.
+What all of them together may take is bounded where the graph runs.
 """
 
 # Numbers of the fields in onnx.proto; the names after "model", "node" and so on are those of that file.
