@@ -11,7 +11,8 @@ The tree::
     ├── ConfigError           training settings outside their range         (also ValueError)
     ├── EncoderError          an encoder that is missing, damaged or wrong
     ├── RouterFolderError     a router folder that cannot be loaded or written
-    │   ├── DamagedFolderError    a file is missing or its hash differs
+    │   ├── DamagedFolderError    a file is missing, not as it should be, or its hash differs
+    │   │   └── DamagedEncoderError   the same of an encoder's folder           (also EncoderError)
     │   └── NewerFormatError      written by a later version of the library
     ├── NoAnswerError         a model answered, with nothing to show
     ├── CutAnswerError        a model's answer broke off without its end
@@ -95,11 +96,15 @@ class RouterFolderError(HybridLLMError):
 
 
 class DamagedFolderError(RouterFolderError):
-    """A file of a router folder is missing, unreadable or has another hash."""
+    """A file of a router folder is missing, is not as it should be, or has another hash."""
 
 
 class NewerFormatError(RouterFolderError):
     """A router folder written by a later version of the library."""
+
+
+class DamagedEncoderError(DamagedFolderError, EncoderError):
+    """A file of an encoder's folder is missing, is not as it should be, or has another hash."""
 
 
 class NoAnswerError(HybridLLMError):

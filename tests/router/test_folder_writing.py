@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hybrid_llm import Router
-from hybrid_llm.errors import DamagedFolderError, RouterFolderError
+from hybrid_llm.errors import DamagedEncoderError, RouterFolderError
 from hybrid_llm.router import claim, refuse_foreign
 from hybrid_llm.scoring import EmbeddingScorer, Encoder, LogitHead, NetworkScorer
 from tests.scoring.tiny_encoder import change, write_tiny
@@ -102,7 +102,7 @@ class TestAnEncoderOfOnesOwn:
     ) -> None:
         router = with_encoder(trained, Encoder.load(source))
         (source / "encoder.onnx").write_bytes(b"another")
-        with pytest.raises(DamagedFolderError, match=r"encoder\.onnx is not the file that was written"):
+        with pytest.raises(DamagedEncoderError, match=r"encoder\.onnx is not the file that was written"):
             router.save(tmp_path / "mine")
         assert not (tmp_path / "mine").exists()
 
@@ -119,7 +119,7 @@ class TestAnEncoderOfOnesOwn:
         change(source, files={**Encoder.load(source).info.files, "../key": "0" * 64})
         try:
             kept = self.saved(trained, source, tmp_path)
-        except DamagedFolderError:  # it may be refused already where it is read
+        except DamagedEncoderError:  # it may be refused already where it is read
             return
         assert not (kept.parent / "key").exists()
 
