@@ -24,7 +24,22 @@ Each message says what is wrong and what to do next; the command line prints it 
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from typing import Any
+
+
+def shown(value: Any) -> str:
+    """Show a value in a message, however long it is.
+
+    Example:
+        >>> shown(10**10_000)
+        'a number of more than 4,300 digits'
+    """
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python spells no longer ones, so that nobody has to wait for them
+        return "a number of more than 4,300 digits"
 
 
 class HybridLLMError(Exception):

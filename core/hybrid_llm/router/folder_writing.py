@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from hybrid_llm.disk import Kind, claimed, whole_folder
 from hybrid_llm.errors import EncoderError, RouterFolderError
 from hybrid_llm.router.card import model_card
 from hybrid_llm.router.folder import (
@@ -18,51 +19,64 @@ from hybrid_llm.router.folder import (
     FORMAT_VERSION,
     HEAD,
     MANIFEST,
-    OURS,
     SEEN,
     our_files,
+    seal_of,
     sha256_of,
 )
 from hybrid_llm.router.folder_reading import read_router
 from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.record import TrainingRecord
-from hybrid_llm.scoring import TrainedScorer
+from hybrid_llm.scoring import ENCODER_FOLDER, TrainedScorer, copy_encoder
+
+ROUTER_FOLDER: Final = Kind(
+    "router folder",
+    mark=MANIFEST,
+    names=frozenset({MANIFEST, HEAD, SEEN, CALIBRATION, CERTIFICATE, CARD})
+    | {f"{ENCODER}/{name}" for name in ENCODER_FOLDER.names},
+    error=RouterFolderError,
+)
 
 
 def write_router(parts: RouterParts, path: Path) -> None:
-    """Write a router folder; an interrupted write leaves the old folder as it was.
+    """Write a router folder; whatever interrupts it, its place holds the old folder or the new one.
 
     Raises:
-        RouterFolderError: The router has no weights of ours, the place is taken by something else, or the disk
-            refuses.
+        RouterFolderError: The router has no weights of ours, the place is taken by something else, somebody else is
+            writing there, or the disk refuses.
     """
     scorer, record = parts.scorer, parts.record
     if not isinstance(scorer, TrainedScorer) or record is None:
         raise RouterFolderError("Only a trained router can be saved; this one wraps a scorer of your own.")
-    refuse_foreign(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
-            fresh, old = Path(scratch, "new"), Path(scratch, "old")
-            if path.exists():  # what else the user keeps there stays
-                shutil.copytree(path, fresh, symlinks=True, ignore=shutil.ignore_patterns(*OURS))
-            fresh.mkdir(exist_ok=True)
-            _write_files(parts, scorer, record, fresh)
-            if path.exists():
-                path.rename(old)
-            fresh.rename(path)
-    except OSError as error:
-        raise RouterFolderError(f"Cannot write {path}: {error.strerror or error}.") from error
+    with whole_folder(path, _kind_of(path)) as fresh:
+        _write_files(parts, scorer, record, fresh)
+
+
+def claim(path: Path) -> AbstractContextManager[Path]:
+    """Keep other writers away from a router folder, for work whose result is written there at its end.
+
+    Raises:
+        RouterFolderError: Somebody else is writing there, or nothing can be.
+    """
+    return claimed(path, RouterFolderError)
 
 
 def refuse_foreign(path: Path) -> None:
-    """Refuse a place that something else than a router folder has taken; an empty folder will do.
+    """Refuse a place that holds anything but a router folder of ours; an empty folder will do.
 
     Raises:
-        RouterFolderError: The place is taken.
+        RouterFolderError: The place is taken, or files of the user's own lie in the router folder.
     """
-    if path.exists() and not (path / MANIFEST).is_file() and (not path.is_dir() or any(path.iterdir())):
-        raise RouterFolderError(f"{path} exists and is no router folder; choose another --out.")
+    _kind_of(path).refuse(path)
+
+
+def _kind_of(path: Path) -> Kind:
+    """Return what a router folder may hold: the names of today, and those that its router.json lists."""
+    try:
+        listed = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["files"]
+        return replace(ROUTER_FOLDER, names=ROUTER_FOLDER.names | set(map(str, listed)))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ROUTER_FOLDER
 
 
 def refuse_replacing(path: Path, *, force: bool, staying: RouterParts | None = None) -> None:
@@ -115,21 +129,24 @@ def _write_files(parts: RouterParts, scorer: TrainedScorer, record: TrainingReco
     from safetensors.numpy import save
 
     (folder / HEAD).write_bytes(save(scorer.head.tensors()))
-    (folder / SEEN).write_bytes(save({"ids": record.seen.ids, "texts": record.seen.texts}))
+    (folder / SEEN).write_bytes(save(record.seen.tensors()))
     if parts.calibration is not None:
         _write_json(folder / CALIBRATION, parts.calibration.as_dict(), indent=None)
     if parts.certificate is not None:
         _write_json(folder / CERTIFICATE, parts.certificate.as_dict())
     if not scorer.encoder.shipped:
-        shutil.copytree(scorer.encoder.path, folder / ENCODER)
+        copy_encoder(scorer.encoder.path, scorer.encoder.info, folder / ENCODER)
     manifest = {
         "format_version": FORMAT_VERSION,
         "id": parts.id,
         "encoder": {"id": scorer.encoder.id, "sha256": scorer.encoder.sha256, "shipped": scorer.encoder.shipped},
         "training": record.as_dict(),
-        "files": {file.relative_to(folder).as_posix(): sha256_of(file) for file in our_files(folder)},
+        "files": {
+            file.relative_to(folder).as_posix(): {"size": file.stat().st_size, "sha256": sha256_of(file)}
+            for file in our_files(folder)
+        },
     }
-    _write_json(folder / MANIFEST, manifest)
+    _write_json(folder / MANIFEST, {**manifest, "seal": seal_of(manifest)})
     (folder / CARD).write_text(model_card(parts), encoding="utf-8")
 
 

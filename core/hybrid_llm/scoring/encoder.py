@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_llm.disk import steadily
 from hybrid_llm.errors import DamagedEncoderError, EncoderError
 from hybrid_llm.scoring.encoder_folder import (
     DESCRIPTION,
@@ -134,6 +135,10 @@ class Encoder:
             NewerFormatError: A later version of the library wrote the folder.
         """
         folder = SHIPPED if path is None else Path(path).absolute()
+        return steadily(folder, lambda: cls._read(folder))
+
+    @classmethod
+    def _read(cls, folder: Path) -> Encoder:
         info = EncoderInfo.read(folder)
         vocabulary, graph = (checked_bytes(folder, name, info) for name in (VOCABULARY, GRAPH))
         with _Shared.lock:

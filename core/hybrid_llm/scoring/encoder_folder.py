@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
-from hybrid_llm.errors import DamagedEncoderError, NewerFormatError
+from hybrid_llm.disk import Kind
+from hybrid_llm.errors import DamagedEncoderError, EncoderError, NewerFormatError
 from hybrid_llm.untrusted import (
     BadFileError,
     check_graph,
@@ -27,7 +28,15 @@ FORMAT: Final = 1
 DESCRIPTION: Final = "encoder.json"
 GRAPH: Final = "encoder.onnx"
 VOCABULARY: Final = "tokenizer.json"
-LIMITS: Final = {DESCRIPTION: 1 << 16, GRAPH: (2 << 30) - 1, VOCABULARY: 40 << 20}
+NOTICE: Final = "NOTICE"
+"""What a model's licence asks to be kept; the one file that encoder.json does not answer for."""
+ENCODER_FOLDER: Final = Kind(
+    "encoder folder",
+    mark=DESCRIPTION,
+    names=frozenset({DESCRIPTION, GRAPH, VOCABULARY, NOTICE}),
+    error=EncoderError,
+)
+ENCODER_LIMITS: Final = {DESCRIPTION: 1 << 16, GRAPH: (2 << 30) - 1, VOCABULARY: 40 << 20, NOTICE: 1 << 20}
 """Bytes that each file may have. A graph in one file cannot have more."""
 LARGEST_DIM: Final = 16_384
 MOST_TOKENS: Final = 32_768
@@ -98,7 +107,7 @@ class EncoderInfo:
         """
         path = folder / DESCRIPTION
         try:
-            raw = escaped(parse_json(read_regular(path, LIMITS[DESCRIPTION])))
+            raw = escaped(parse_json(read_regular(path, ENCODER_LIMITS[DESCRIPTION])))
             newer = raw["format"] > FORMAT
             info = None if newer else cls(**raw)
         except FileNotFoundError:
@@ -127,7 +136,7 @@ def checked_bytes(folder: Path, name: str, info: EncoderInfo) -> bytes:
     """
     file = folder / name
     try:
-        content = read_regular(file, LIMITS[name])
+        content = read_regular(file, ENCODER_LIMITS[name])
         if hashlib.sha256(content).hexdigest() != info.files[name]:
             raise DamagedEncoderError(f"{file} is not the file that was written. {remedy(folder)}")
         if folder != SHIPPED:  # what came with the library is as good as its code
@@ -145,6 +154,26 @@ _LOOKS: Final = {GRAPH: check_graph, VOCABULARY: check_tokenizer}
 def said(error: ValueError) -> str:
     """Return what is wrong with a file, to stand after its name."""
     return str(error) if isinstance(error, BadFileError) else f"cannot be read ({printable(error)})"
+
+
+def copy_encoder(folder: Path, info: EncoderInfo, to: Path) -> None:
+    """Copy an encoder, and nothing else that lies beside it; no link is followed to a file that is none of its own.
+
+    Args:
+        folder: Its folder.
+        info: What was read of it.
+        to: A folder that is not there yet.
+
+    Raises:
+        DamagedEncoderError: A file is not the one that encoder.json stands for.
+    """
+    to.mkdir()
+    for name in (GRAPH, VOCABULARY):
+        (to / name).write_bytes(checked_bytes(folder, name, info))
+    notice = folder / NOTICE
+    if notice.is_file() and not notice.is_symlink():
+        (to / NOTICE).write_bytes(read_regular(notice, ENCODER_LIMITS[NOTICE]))
+    info.write(to)
 
 
 def remedy(folder: Path) -> str:

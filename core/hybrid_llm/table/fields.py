@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from hybrid_llm.errors import TableError
+from hybrid_llm.errors import TableError, shown
 from hybrid_llm.table.columns import QUERY_NAMES
 
 NEEDS: Final = "each row needs query and quality"
@@ -36,7 +35,7 @@ def query_of(place: str, fields: Mapping[str, Any], *, needs: str = NEEDS) -> tu
     if isinstance(value, str):
         return text_of(place, name, value), name, None
     hint = "; write a file of columns row by row (pandas: orient='records')" if isinstance(value, Mapping) else ""
-    raise TableError(f"{place}: field '{name}' is {short(value)}, not text or a list of messages{hint}")
+    raise TableError(f"{place}: field '{name}' is {shown(value)}, not text or a list of messages{hint}")
 
 
 def id_of(place: str, value: Any) -> str:
@@ -57,7 +56,7 @@ def id_of(place: str, value: Any) -> str:
         return str(int(value))
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise TableError(f"{place}: field 'id' is {short(value)}, not text")
+    raise TableError(f"{place}: field 'id' is {shown(value)}, not text")
 
 
 def text_of(place: str, name: str, value: Any) -> str:
@@ -67,7 +66,7 @@ def text_of(place: str, name: str, value: Any) -> str:
         TableError: It does not.
     """
     if not isinstance(value, str):
-        raise TableError(f"{place}: field '{name}' is {short(value)}, not text")
+        raise TableError(f"{place}: field '{name}' is {shown(value)}, not text")
     if not value.strip():
         raise TableError(f"{place}: field '{name}' is blank; give it a text or leave the row out")
     if not value.isascii():
@@ -90,11 +89,6 @@ def optional_text_of(place: str, name: str, value: Any) -> str | None:
 def is_missing(value: Any) -> bool:
     """Return whether a field holds nothing: null, or the NaN that pandas puts there."""
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def short(value: Any) -> str:
-    """Show a value in a message, however long it is."""
-    return reprlib.repr(value)
 
 
 def _last_of_user(place: str, name: str, messages: Sequence[Mapping[str, Any]]) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 from hybrid_llm.errors import MissingExtraError, TableError
 from hybrid_llm.table.columns import canonical_names, may_be_scores, score_columns, with_quality
 from hybrid_llm.table.encodings import not_utf8
+
+_NO_VALUE: Final = (KeyError, ValueError, OverflowError)
+"""What comes of bytes that are no text, of names that stand twice, of dates beyond Python's."""
 
 
 def parquet_rows(source: str, file: BinaryIO) -> Iterator[tuple[str, Any]]:
@@ -62,7 +65,7 @@ def _rows_of_batch(pa: Any, batch: Any) -> Iterator[dict[str, Any] | str]:
     """Yield the rows of a batch; where one cannot be turned into Python values, say why and go on behind it."""
     try:
         yield from batch.to_pylist(maps_as_pydicts="strict")
-    except (UnicodeDecodeError, KeyError):
+    except _NO_VALUE:
         for number in range(len(batch)):
             yield _row(batch.slice(number, 1))
 
@@ -76,4 +79,6 @@ def _row(batch: Any) -> dict[str, Any] | str:
             return f"field '{name}' is {not_utf8(error.object)}"
         except KeyError as error:
             return f"field '{name}' names {error} twice; keep one"
+        except (ValueError, OverflowError) as error:
+            return f"field '{name}' holds what Python has no value for ({error}); leave the column out"
     return row
