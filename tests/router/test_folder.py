@@ -12,6 +12,7 @@ import pytest
 
 from hybrid_llm import Router
 from hybrid_llm.errors import DamagedFolderError, NewerFormatError, RouterFolderError
+from hybrid_llm.router.folder import seal_of
 from tests.small_table import make_rows
 
 QUERIES = [row["query"] for row in make_rows(12)]
@@ -24,7 +25,9 @@ def folder(trained, tmp_path):
 
 
 def edit(file: Path, **changes):
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    """Change router.json as somebody would who knows of the seal."""
+    data = json.loads(file.read_text()) | changes
+    file.write_text(json.dumps(data | {"seal": seal_of(data)}))
 
 
 def test_a_router_is_the_same_after_a_trip_through_the_disk(trained, folder):

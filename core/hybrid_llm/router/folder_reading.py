@@ -1,27 +1,27 @@
-"""The reading of a router folder: every file is checked against its hash, and nothing in it is ever run."""
+"""The reading of a router folder that a stranger may have made.
+
+Each file is read once: a regular file of ours, no larger than it may be and than router.json says, with the hash that
+router.json says; then it is parsed, from the bytes that were hashed. Whatever is wrong is a ``RouterFolderError`` that
+names the file, and is found here, not at the first query.
+"""
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import numpy as np
+
 from hybrid_llm.disk import steadily
-from hybrid_llm.errors import DamagedFolderError, EncoderError, NewerFormatError, RouterFolderError
-from hybrid_llm.router.folder import (
-    CALIBRATION,
-    CERTIFICATE,
-    ENCODER,
-    FORMAT_VERSION,
-    HEAD,
-    MANIFEST,
-    SEEN,
-    sha256_of,
-)
+from hybrid_llm.errors import DamagedFolderError, EncoderError, RouterFolderError
+from hybrid_llm.router.folder import CALIBRATION, CERTIFICATE, ENCODER, HEAD, LIMITS, SEEN
+from hybrid_llm.router.manifest import Manifest, read_manifest
 from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.record import SeenRows, TrainingRecord
 from hybrid_llm.scoring import TrainedScorer
+from hybrid_llm.untrusted import BadFileError, escaped, parse_json, printable, read_regular, read_tensors, steers
 
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
@@ -30,14 +30,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SHIPPED_ROUTER: Final = Path(__file__).parents[1] / "pretrained" / "router"
+_READ_HERE: Final = (HEAD, SEEN, CALIBRATION, CERTIFICATE, f"{ENCODER}/encoder.json", f"{ENCODER}/NOTICE")
+"""Files whose hash is compared here; the encoder compares those of its graph and its tokenizer."""
 
 
 def read_router(path: str | Path | None) -> RouterParts:
     """Read a router folder; ``None`` is the shipped one.
 
     Raises:
-        RouterFolderError: There is no router folder at the path.
-        DamagedFolderError: A file is missing, unreadable, or has another hash than router.json says.
+        RouterFolderError: There is no router folder at the path, or it was trained on another encoder.
+        DamagedFolderError: A file is missing, unreadable, not as it should be, or not the one that was written.
         NewerFormatError: The folder was written by a later version of the library.
     """
     folder = SHIPPED_ROUTER if path is None else Path(path)
@@ -45,98 +47,145 @@ def read_router(path: str | Path | None) -> RouterParts:
 
 
 def _read(folder: Path) -> RouterParts:
-    manifest = _read_manifest(folder)
-    _check_hashes(folder, manifest)
-    scorer = _guarded(folder, lambda: _read_scorer(folder, manifest))
-    if scorer.id != manifest["id"]:
-        raise DamagedFolderError(f"{folder}: the weights do not belong to router.json (id {manifest['id']}).")
-    return RouterParts(
+    manifest = read_manifest(folder, shipped=folder == SHIPPED_ROUTER)
+    content = _read_files(folder, manifest)
+    scorer = _guarded(folder / HEAD, lambda: _scorer(folder, manifest, content[HEAD]))
+    if scorer.id != manifest.id:
+        raise DamagedFolderError(f"{folder}: the weights do not belong to router.json (id {manifest.id}).")
+    seen = _guarded(folder / SEEN, lambda: SeenRows.from_tensors(read_tensors(content[SEEN], SeenRows.NAMES)))
+    parts = RouterParts(
         scorer=scorer,
-        calibration=_guarded(folder, lambda: _read_calibration(folder)),
-        certificate=_guarded(folder, lambda: _read_certificate(folder)),
-        record=_guarded(folder, lambda: _read_record(folder, manifest)),
+        calibration=_guarded(folder / CALIBRATION, lambda: _calibration(content.get(CALIBRATION))),
+        certificate=_guarded(folder / CERTIFICATE, lambda: _certificate(content.get(CERTIFICATE))),
+        record=_guarded(manifest.file, lambda: TrainingRecord.from_dict(manifest.training, seen)),
         path=folder,
+        seal=manifest.seal,
     )
+    _refuse_misfits(folder, parts)
+    return parts
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    file = folder / MANIFEST
-    if not file.is_file():
-        if folder == SHIPPED_ROUTER:
-            raise RouterFolderError("The shipped router is missing: pip install --force-reinstall hybrid-llm")
-        what = "is no router folder (it has no router.json)" if folder.is_dir() else "does not exist"
-        raise RouterFolderError(f"{folder} {what}; make one with: hybrid-llm train ... --out {folder}")
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-        version = manifest["format_version"]
-        whole = {"id", "encoder", "training", "files"} <= set(manifest) and isinstance(version, int)
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise DamagedFolderError(f"{file} cannot be read ({error}); restore it or train again.") from error
-    if whole and version > FORMAT_VERSION:
-        raise NewerFormatError(
-            f"{folder} has format {version}; this version of the library reads up to {FORMAT_VERSION}: "
-            "pip install -U hybrid-llm"
-        )
-    if not whole:
-        raise DamagedFolderError(f"{file} lacks some of its fields; restore it or train again.")
-    return dict(manifest)
-
-
-def _check_hashes(folder: Path, manifest: dict[str, Any]) -> None:
-    for name, digest in manifest["files"].items():
+def _read_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
+    """Return the content of our files, each as router.json lists it."""
+    content = {}
+    for name in LIMITS:
         file = folder / name
-        if ".." in Path(name).parts or Path(name).is_absolute() or not file.is_file():
-            raise DamagedFolderError(f"{folder}: {name} is missing; restore it or train again.")
-        if sha256_of(file) != digest:
-            raise DamagedFolderError(f"{folder}: {name} was changed after it was written; restore it or train again.")
-    for name in (CALIBRATION, CERTIFICATE):
-        if (folder / name).exists() and name not in manifest["files"]:
+        if name not in manifest.files and name != manifest.file.name and _is_there(file):
             raise DamagedFolderError(f"{folder}: {name} does not belong to this router; remove it.")
+    if (folder / ENCODER).is_symlink():
+        raise DamagedFolderError(f"{folder / ENCODER} is a link, and links are not followed; put the folder there.")
+    for name, listed in manifest.files.items():
+        file = folder / name
+        try:
+            size = file.lstat().st_size
+            if listed.size is not None and size != listed.size:
+                raise BadFileError("was changed after it was written")
+            if name in _READ_HERE:
+                content[name] = read_regular(file, LIMITS[name])
+                if hashlib.sha256(content[name]).hexdigest() != listed.sha256:
+                    raise BadFileError("was changed after it was written")
+        except FileNotFoundError:
+            raise DamagedFolderError(f"{folder}: {name} is missing; restore it or train again.") from None
+        except BadFileError as error:
+            raise DamagedFolderError(f"{folder}: {name} {error}; restore it or train again.") from None
+        except OSError as error:
+            raise DamagedFolderError(f"{file} cannot be read: {error.strerror or error}.") from error
+    return content
 
 
-def _read_scorer(folder: Path, manifest: dict[str, Any]) -> TrainedScorer:
-    from safetensors.numpy import load_file
+def _is_there(file: Path) -> bool:
+    try:
+        file.lstat()
+    except OSError:
+        return False
+    return True
 
+
+def _scorer(folder: Path, manifest: Manifest, weights: bytes) -> TrainedScorer:
     from hybrid_llm.scoring import EmbeddingScorer, Encoder, Head, LogitHead, NetworkScorer
 
-    wanted = manifest["encoder"]
-    encoder: Encoder = Encoder.load(None if wanted["shipped"] else folder / ENCODER)
-    if encoder.sha256 != wanted["sha256"]:
-        raise EncoderError(
-            f"{folder} was trained on the encoder {wanted['id']}, and this installation ships {encoder.id}: "
+    wanted = manifest.encoder
+    encoder: Encoder = Encoder.load(None if wanted.shipped else folder / ENCODER)
+    if encoder.sha256 != wanted.sha256:
+        raise RouterFolderError(
+            f"{folder} was trained on the encoder {wanted.id}, and this installation ships {encoder.id}: "
             "install the version of hybrid-llm that trained it, or train again."
         )
-    tensors = load_file(folder / HEAD)
-    if manifest["training"]["recipe"] == "full":
-        return NetworkScorer(encoder, LogitHead.from_tensors(tensors))
-    return EmbeddingScorer(encoder, Head.from_tensors(tensors))
+    if not wanted.shipped:
+        for name, sha256 in encoder.info.files.items():
+            listed = manifest.files.get(f"{ENCODER}/{name}")
+            if listed is None or listed.sha256 != sha256:
+                raise DamagedFolderError(f"{folder / ENCODER / name} is not the file that router.json lists.")
+    with np.errstate(all="ignore"):  # numbers that overflow are found by the head itself
+        if manifest.training.get("recipe") == "full":
+            return NetworkScorer(encoder, LogitHead.from_tensors(read_tensors(weights, LogitHead.NAMES)))
+        return EmbeddingScorer(encoder, Head.from_tensors(read_tensors(weights, Head.NAMES)))
 
 
-def _read_record(folder: Path, manifest: dict[str, Any]) -> TrainingRecord:
-    from safetensors.numpy import load_file
-
-    return TrainingRecord.from_dict(manifest["training"], SeenRows(**load_file(folder / SEEN)))
-
-
-def _read_calibration(folder: Path) -> Calibration | None:
+def _calibration(content: bytes | None) -> Calibration | None:
     from hybrid_llm.calibration import Calibration
 
-    file = folder / CALIBRATION
-    return Calibration.from_dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+    return None if content is None else Calibration.from_dict(_json(content))
 
 
-def _read_certificate(folder: Path) -> Menu | None:
+def _certificate(content: bytes | None) -> Menu | None:
     from hybrid_llm.certify import Menu
 
-    file = folder / CERTIFICATE
-    return Menu.from_dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+    return None if content is None else Menu.from_dict(_json(content))
 
 
-def _guarded(folder: Path, read: Callable[[], T]) -> T:
+def _json(content: bytes) -> Any:
+    data = parse_json(content)
+    return escaped(data) if steers(content) else data
+
+
+def _refuse_misfits(folder: Path, parts: RouterParts) -> None:
+    """Refuse thresholds that are not of this router: they would be found wanting at the first query, or never."""
+    measured, proved = parts.calibration, parts.certificate
+    if measured is not None and measured.features != parts.features:
+        raise DamagedFolderError(
+            f"{folder / CALIBRATION} was measured on scores of text features of version {measured.features}, and this "
+            f"router reads version {parts.features}; remove it, and measure again: hybrid-llm calibrate"
+        )
+    if proved is None:
+        return
+    origin = proved.provenance
+    if origin.router_id not in ("", parts.id):
+        raise DamagedFolderError(f"{folder / CERTIFICATE} belongs to the router {origin.router_id}, not to this one.")
+    if measured is not None and (measured.small, measured.large) != (origin.small, origin.large):
+        raise DamagedFolderError(
+            f"{folder / CERTIFICATE} is of the pair {origin.small} -> {origin.large}, and {CALIBRATION} beside it of "
+            f"{measured.small} -> {measured.large}."
+        )
+
+
+def _guarded(file: Path, read: Callable[[], T]) -> T:
     """Read a part of the folder; whatever its bytes make a parser raise becomes one error of ours."""
     from safetensors import SafetensorError
 
     try:
         return read()
-    except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
-        raise DamagedFolderError(f"{folder} is damaged ({error}); restore it or train again.") from error
+    except (EncoderError, RouterFolderError) as error:
+        raise _named(file, error) from error
+    except BadFileError as error:
+        raise DamagedFolderError(f"{file} {error}; restore it or train again.") from error
+    except (
+        SafetensorError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        OSError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise DamagedFolderError(f"{file} is damaged ({printable(repr(error))}); restore it or train again.") from error
+
+
+def _named(file: Path, error: Exception) -> Exception:
+    """Return an error of ours that names a file: this one, where it names none in the folder."""
+    if str(file.parent) in str(error):
+        return error
+    kind = type(error) if isinstance(error, RouterFolderError) else DamagedFolderError
+    return kind(f"{file}: {error}")

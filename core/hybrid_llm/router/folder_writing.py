@@ -18,15 +18,18 @@ from hybrid_llm.router.folder import (
     ENCODER,
     FORMAT_VERSION,
     HEAD,
+    LIMITS,
     MANIFEST,
     SEEN,
     our_files,
+    seal_of,
     sha256_of,
 )
 from hybrid_llm.router.folder_reading import read_router
 from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.record import TrainingRecord
 from hybrid_llm.scoring import ENCODER_FOLDER, TrainedScorer, copy_encoder
+from hybrid_llm.untrusted import parse_json, read_regular
 
 ROUTER_FOLDER: Final = Kind(
     "router folder",
@@ -72,9 +75,9 @@ def refuse_foreign(path: Path) -> None:
 def _kind_of(path: Path) -> Kind:
     """Return what a router folder may hold: the names of today, and those that its router.json lists."""
     try:
-        listed = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["files"]
+        listed = parse_json(read_regular(path / MANIFEST, LIMITS[MANIFEST]))["files"]
         return replace(ROUTER_FOLDER, names=ROUTER_FOLDER.names | set(map(str, listed)))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ROUTER_FOLDER
 
 
@@ -128,7 +131,7 @@ def _write_files(parts: RouterParts, scorer: TrainedScorer, record: TrainingReco
     from safetensors.numpy import save
 
     (folder / HEAD).write_bytes(save(scorer.head.tensors()))
-    (folder / SEEN).write_bytes(save({"ids": record.seen.ids, "texts": record.seen.texts}))
+    (folder / SEEN).write_bytes(save(record.seen.tensors()))
     if parts.calibration is not None:
         _write_json(folder / CALIBRATION, parts.calibration.as_dict(), indent=None)
     if parts.certificate is not None:
@@ -140,9 +143,12 @@ def _write_files(parts: RouterParts, scorer: TrainedScorer, record: TrainingReco
         "id": parts.id,
         "encoder": {"id": scorer.encoder.id, "sha256": scorer.encoder.sha256, "shipped": scorer.encoder.shipped},
         "training": record.as_dict(),
-        "files": {file.relative_to(folder).as_posix(): sha256_of(file) for file in our_files(folder)},
+        "files": {
+            file.relative_to(folder).as_posix(): {"size": file.stat().st_size, "sha256": sha256_of(file)}
+            for file in our_files(folder)
+        },
     }
-    _write_json(folder / MANIFEST, manifest)
+    _write_json(folder / MANIFEST, {**manifest, "seal": seal_of(manifest)})
     (folder / CARD).write_text(model_card(parts), encoding="utf-8")
 
 

@@ -37,7 +37,7 @@ ENCODER_FOLDER: Final = Kind(
     names=frozenset({DESCRIPTION, GRAPH, VOCABULARY, NOTICE}),
     error=EncoderError,
 )
-LIMITS: Final = {DESCRIPTION: 1 << 16, GRAPH: (2 << 30) - 1, VOCABULARY: 40 << 20}
+ENCODER_LIMITS: Final = {DESCRIPTION: 1 << 16, GRAPH: (2 << 30) - 1, VOCABULARY: 40 << 20, NOTICE: 1 << 20}
 """Bytes that each file may have. A graph in one file cannot have more."""
 LARGEST_DIM: Final = 16_384
 MOST_TOKENS: Final = 32_768
@@ -108,7 +108,7 @@ class EncoderInfo:
         """
         path = folder / DESCRIPTION
         try:
-            raw = escaped(parse_json(read_regular(path, LIMITS[DESCRIPTION])))
+            raw = escaped(parse_json(read_regular(path, ENCODER_LIMITS[DESCRIPTION])))
             newer = raw["format"] > FORMAT
             info = None if newer else cls(**raw)
         except FileNotFoundError:
@@ -137,7 +137,7 @@ def checked_bytes(folder: Path, name: str, info: EncoderInfo) -> bytes:
     """
     file = folder / name
     try:
-        content = read_regular(file, LIMITS[name])
+        content = read_regular(file, ENCODER_LIMITS[name])
         if hashlib.sha256(content).hexdigest() != info.files[name]:
             raise DamagedEncoderError(f"{file} is not the file that was written. {remedy(folder)}")
         if folder != SHIPPED:  # what came with the library is as good as its code
@@ -176,7 +176,7 @@ def copy_encoder(folder: Path, sha256: str, to: Path) -> None:
     for name in (GRAPH, VOCABULARY):
         (to / name).write_bytes(checked_bytes(folder, name, info))
     with suppress(FileNotFoundError, BadFileError):  # there need not be one, and a link is none
-        (to / NOTICE).write_bytes(read_regular(folder / NOTICE, LIMITS[DESCRIPTION]))
+        (to / NOTICE).write_bytes(read_regular(folder / NOTICE, ENCODER_LIMITS[NOTICE]))
     info.write(to)
 
 
