@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,7 +106,7 @@ def train(
     }
     settings = {"label": label, "t": t, "recipe": recipe, "all_rows": all_rows, "encoder": encoder, "seed": seed}
     config = _config(_given(of_full, recipe, out), **settings)
-    from hybrid_llm.router import refuse_replacing
+    from hybrid_llm.router import claim, refuse_replacing
 
     refuse_replacing(out, force=force)
     rows = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale)
@@ -115,11 +116,13 @@ def train(
     speaks = first_process()  # of several that train together
     if not speaks:
         warnings.simplefilter("ignore", HybridLLMWarning)
-    with progress(speaks) as report:
-        router = fit(rows.pair, config=config, data=rows.source, progress=_then_fitting(report))
-    if not speaks:
-        return
-    router.save(out)
+    with claim(out) if speaks else nullcontext():
+        refuse_replacing(out, force=force)  # another run may have ended while the rows were read
+        with progress(speaks) as report:
+            router = fit(rows.pair, config=config, data=rows.source, progress=_then_fitting(report))
+        if not speaks:
+            return
+        router.save(out)
     if config.checkpoints:
         remove_checkpoints(Path(config.checkpoints))
     if json:

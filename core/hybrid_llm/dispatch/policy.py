@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from hybrid_llm.decision import Decision, Reason, Route
 from hybrid_llm.dispatch.request import Capabilities, Request, is_short
 from hybrid_llm.dispatch.window import SURELY_READ
-from hybrid_llm.errors import LevelError
+from hybrid_llm.errors import LevelError, shown
 from hybrid_llm.level import ALWAYS_LARGE, ALWAYS_SMALL, Level
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class Allowed:
         try:
             low, high = bounds
         except (TypeError, ValueError):
-            raise LevelError(f"allowed={bounds!r} must be two numbers, the least and the most to ask for.") from None
+            raise LevelError(
+                f"allowed={shown(bounds)} must be two numbers, the least and the most to ask for."
+            ) from None
         name = kind.kind if kind else "quality"
         return cls(Level(name, low), Level(name, high))
 

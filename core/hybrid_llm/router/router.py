@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_llm.errors import RouterFolderError
 from hybrid_llm.router.decider import Decider
-from hybrid_llm.router.folder import read_router, write_router
+from hybrid_llm.router.folder_reading import read_router
+from hybrid_llm.router.folder_writing import write_router
 from hybrid_llm.router.judging import count_seen, pair_of, warn_of_another_pair
 from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.promise import calibrated, certified, prove, why_void
@@ -107,12 +108,14 @@ class Router(Decider):
     def save(self, path: str | Path) -> None:
         """Write the router folder: JSON, safetensors and ONNX only, with a model card.
 
-        A router folder that is there already is replaced with all that it holds; files of your own in it stay. The
-        commands refuse that without ``--force``, and so does :func:`hybrid_llm.router.refuse_replacing`.
+        A router folder that is there already is replaced as a whole; one in which files of your own lie is refused,
+        so that none is lost. The commands replace one only with ``--force``, and for a program
+        :func:`hybrid_llm.router.refuse_replacing` does that. Whatever interrupts the write, the old folder or the new
+        one is there, and whoever loads it meanwhile gets one of them.
 
         Raises:
             RouterFolderError: The scorer is an object of your own (only its thresholds could be kept), or the
-                folder cannot be written, or it holds something else.
+                folder cannot be written, another process is writing it, or it holds something else.
         """
         write_router(self.parts, Path(path))
 

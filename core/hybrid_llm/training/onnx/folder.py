@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybrid_llm.errors import EncoderError
-from hybrid_llm.scoring import EncoderInfo
+from hybrid_llm.disk import whole_folder
+from hybrid_llm.scoring import ENCODER_FOLDER, NOTICE, EncoderInfo
 from hybrid_llm.training.onnx.graph import Pooling
-from hybrid_llm.training.onnx.hub import reason
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -47,10 +46,10 @@ def write_encoder(
     changes: str,
     command: str | None = None,
 ) -> EncoderInfo:
-    """Write an encoder folder: encoder.onnx, tokenizer.json, NOTICE, and encoder.json last.
+    """Write an encoder folder: encoder.onnx, tokenizer.json, NOTICE and encoder.json. It appears whole.
 
     Args:
-        out: The folder; made, or its files of these names replaced.
+        out: The folder; made, or an encoder folder that is replaced as a whole.
         graph: What becomes encoder.onnx, checked already.
         tokenizer: Its tokenizer.
         source: The model that both are made from.
@@ -67,7 +66,7 @@ def write_encoder(
         What encoder.json says.
 
     Raises:
-        EncoderError: The folder cannot be written.
+        EncoderError: The folder cannot be written, or holds something else.
     """
     files = {
         "encoder.onnx": graph.SerializeToString(deterministic=True),
@@ -93,11 +92,8 @@ def write_encoder(
     )
     if command is not None:
         notice += f"Made by: {command}\n"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for file, content in {**files, "NOTICE": notice.encode()}.items():
-            (out / file).write_bytes(content)
-        info.write(out)
-    except OSError as error:
-        raise EncoderError(f"{out} cannot be written: {reason(error)}") from error
+    with whole_folder(out, ENCODER_FOLDER) as fresh:
+        for file, content in {**files, NOTICE: notice.encode()}.items():
+            (fresh / file).write_bytes(content)
+        info.write(fresh)
     return info
