@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 import threading
 import time
@@ -61,7 +60,7 @@ def threads() -> int:
 
 def descriptors() -> int:
     """Return how many files and sockets the process has open."""
-    return len(os.listdir("/proc/self/fd"))
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def settled(seconds: float = 5.0) -> int:
