@@ -153,8 +153,9 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         attempts = Attempts()
 
         def answer(decision: Decision) -> ModelResponse[Any]:
-            with attempts.of(decision):
-                return handler(for_arm(request, self._arm(decision), decision.route, self._pair))
+            arm = self._arm(decision)
+            with attempts.of(decision, arm):
+                return handler(for_arm(request, arm, decision.route, self._pair))
 
         with attempts.raising():
             response, came = self._pair.call(decided, answer)
@@ -169,8 +170,9 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         attempts = Attempts()
 
         async def answer(decision: Decision) -> ModelResponse[Any]:
-            with attempts.of(decision):
-                return await handler(for_arm(request, self._arm(decision), decision.route, self._pair))
+            arm = self._arm(decision)
+            with attempts.of(decision, arm):
+                return await handler(for_arm(request, arm, decision.route, self._pair))
 
         with attempts.raising():
             response, came = await self._pair.acall(decided, answer)
