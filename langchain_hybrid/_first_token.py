@@ -23,7 +23,6 @@ from langgraph.errors import GraphBubbleUp
 
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import has_text
-from hybrid_llm.level import ALWAYS_SMALL, Level
 from langchain_hybrid._answers import shows
 from langchain_hybrid._trace import First, ShowsDecision, put_first, traced
 
@@ -113,8 +112,8 @@ class _Alone(First):
 
 
 def _has_to_be_small(decision: Decision) -> bool:
-    by_word = decision.reason == "forced" or decision.level == Level("threshold", ALWAYS_SMALL)
-    return decision.route == "small" and by_word
+    all_small = decision.level is not None and decision.level.sends_all_to == "small"
+    return decision.route == "small" and (decision.reason == "forced" or all_small)
 
 
 class _Watch(First):

@@ -54,7 +54,7 @@ class Asks:
         options, rest = split_options(values, prompt.template_vars)
         request = template_request(prompt, rest, self.query_vars)
         request = self._completed(method, request, options, lambda: prompt.format(**rest))
-        return Ask(method, request, lambda arm, _: ((_safe_template(prompt, arm.side),), dict(rest)))
+        return Ask(method, request, lambda arm, _: ((_safe_template(prompt, arm.side),), dict(rest)), hides_end=True)
 
     def structured(
         self,
@@ -74,6 +74,7 @@ class Asks:
             request,
             lambda arm, said: ((output_cls, _safe_template(prompt, arm.side)), {"llm_kwargs": said, **fill}),
             rest,
+            hides_end=True,
         )
 
     def with_tools(

@@ -80,7 +80,7 @@ class HybridLLM(RoutedLLM):
         context_policy: ``"min"`` promises the smaller context window, so that both models can read every prompt;
             ``"large"`` promises the large model's, and sends it the prompts that small cannot read.
         background: Where calls without a question of the user's go: ``"large"``, ``"small"``, or ``"route"``, which
-            scores their prompts.
+            scores their prompts. ``threshold=0`` sends them to small all the same, and one above 1 to large.
         query_vars: Variables of templates that hold the user's question.
         callback_manager: Set on both models.
         state: What copies share: the breakers of both models, and the switch.

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hybrid_llm import Decision, Pair, Router
+from hybrid_llm import Decision, Level, Pair, Router
+from hybrid_llm.decision import Route
 from hybrid_llm.dispatch import Breaker, Capabilities, PairState, Request
 from hybrid_llm.errors import ConfigError, LevelError
 from hybrid_llm.testing import FixedScorer
@@ -45,6 +46,25 @@ async def test_every_scenario_ends_as_the_table_says(scenario: Scenario, timeout
 async def test_what_has_no_text_goes_where_the_adapter_says(way: Way) -> None:
     text, decision = await way(pair_of(), Request("", without_text="small"), arms_of())
     assert (text, decision.reason) == ("from small", "no_text")
+
+
+@every_way
+@pytest.mark.parametrize(("threshold", "route"), [(0, "small"), (1.5, "large"), (2, "large")])
+@pytest.mark.parametrize("without_text", ["small", "large"])
+async def test_a_level_that_sends_all_to_one_arm_sends_what_has_no_text_there_too(
+    way: Way, threshold: float, route: str, without_text: Route
+) -> None:
+    for pair, level in ((pair_of(threshold=threshold), None), (pair_of(), Level("threshold", threshold))):
+        text, decision = await way(pair, Request("", without_text=without_text, level=level), arms_of())
+        assert (text, decision.reason) == (f"from {route}", "no_text")
+
+
+@every_way
+async def test_a_follow_up_does_not_keep_another_arm_than_the_level_says(way: Way) -> None:
+    pair = pair_of(threshold=0)
+    before = Decision("large", 0.1, 0.5, router_id=pair.router.id)
+    text, _ = await way(pair, Request("and then?", turns=[EASY], previous=before), arms_of())
+    assert text == "from small"
 
 
 @every_way

@@ -193,7 +193,10 @@ class Policy:
         if request.same_turn:
             # a later step did not fall back itself: it follows the one that did
             return previous.override(reason="follow_up") if previous.reason in _BROKEN else previous
-        return previous.override(reason="follow_up") if request.is_follow_up else None
+        level = request.level or self.level
+        says = level.sends_all_to if level else None
+        follows = request.is_follow_up and says in (None, previous.route)
+        return previous.override(reason="follow_up") if follows else None
 
     def _threshold(self, level: Level) -> float:
         option: dict[str, Any] = level.as_dict()
@@ -229,6 +232,7 @@ def _merged(early: Sequence[Decision | None], rest: Sequence[Request], scored: S
 
 def _marked(request: Request, decision: Decision) -> Decision:
     if decision.reason == "no_text":
-        return decision.override(route=request.without_text)
+        says = decision.level.sends_all_to if decision.level is not None else None
+        return decision.override(route=says or request.without_text)
     borrowed = decision.reason in ("score", "unfamiliar") and _turns_to_score(request)
     return decision.override(reason="follow_up") if borrowed else decision
