@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-OURS = ("hybrid-llm-small", "hybrid-llm-wake")
+OURS = ("hybrid-llm-small", "hybrid-llm-wake", "hybrid-llm-closer")
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def silent_server() -> Iterator[Path]:
     loop = asyncio.new_event_loop()
 
     async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, asyncio.CancelledError):
             while await reader.read(65536):
                 pass
         writer.close()
@@ -53,9 +53,9 @@ def ato(path: Path) -> httpx.AsyncHTTPTransport:
     return httpx.AsyncHTTPTransport(uds=str(path))
 
 
-def threads() -> int:
-    """Return how many threads of the library run."""
-    return sum(thread.name in OURS for thread in threading.enumerate())
+def threads(*names: str) -> int:
+    """Return how many threads of the library run, or of these names."""
+    return sum(thread.name in (names or OURS) for thread in threading.enumerate())
 
 
 def descriptors() -> int:

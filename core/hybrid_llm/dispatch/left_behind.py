@@ -10,11 +10,15 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import Final
 
 MOST: Final = 8
 """Calls that may be left behind at a time before an arm is called no more."""
+_FIRST: Final = 0.05
+_LAST: Final = 1.0
+"""Seconds between two tries to end them, the first and the longest."""
 
 
 class LeftBehind:
@@ -32,30 +36,45 @@ class LeftBehind:
         self.most = most
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._closing = False
+        self._pause = _FIRST
 
     @property
     def full(self) -> bool:
         """Whether so many still run that no more may follow."""
-        if len(self._threads) < self.most:
-            return False
-        self._hang_up()
-        return len(self._threads) >= self.most
+        return len(self._threads) >= self.most and len(self._running()) >= self.most
 
     def add(self, thread: threading.Thread) -> None:
-        """Note a thread that was given up on, and close what it and those before it wait for.
+        """Note a thread that was given up on, and close what it waits at: now, and as long as it runs.
 
-        Those before it too: a client that tries again has a new connection by now.
+        A thread may not have come to its connection yet, and a client that tries again has a new one.
         """
         with self._lock:
             self._threads.append(thread)
-        self._hang_up()
+            self._pause = _FIRST
+            starts, self._closing = not self._closing, True
+        hang_up(thread)
+        if starts:
+            threading.Thread(target=self._close, daemon=True, name="hybrid-llm-closer").start()
 
-    def _hang_up(self) -> None:
+    def _close(self) -> None:
+        """Hang up on all of them, again and again, until none runs."""
+        while True:
+            with self._lock:
+                pause, self._pause = self._pause, min(2 * self._pause, _LAST)
+            time.sleep(pause)
+            running = self._running()
+            with self._lock:
+                if not self._threads:
+                    self._closing = False
+                    return
+            for thread in running:
+                hang_up(thread)
+
+    def _running(self) -> list[threading.Thread]:
         with self._lock:
             self._threads = [thread for thread in self._threads if thread.is_alive()]
-            threads = list(self._threads)
-        for thread in threads:
-            hang_up(thread)
+            return list(self._threads)
 
 
 def hang_up(thread: threading.Thread) -> bool:
