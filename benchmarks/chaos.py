@@ -78,8 +78,8 @@ def main() -> None:
     proxied = ", ".join(f"`{way}` {tally.proxied.get(way, 0)}" for way in WAYS)
     errors = ", ".join(f"{name} {n}" for name, n in tally.raised_after.most_common())
     setting = (
-        f"`--calls {options.calls} --kills {options.kills} --seed {options.seed}`, {day}; {machine()}; {tally.seconds:.0f} "
-        f"s; Python {platform.python_version()}, langchain-ollama {version('langchain-ollama')}, "
+        f"`--calls {options.calls} --kills {options.kills} --seed {options.seed}`, {day}; {machine()}; "
+        f"{tally.seconds:.0f} s; Python {platform.python_version()}, langchain-ollama {version('langchain-ollama')}, "
         f"llama-index-llms-ollama {version('llama-index-llms-ollama')}."
     )
     said = (

@@ -159,6 +159,9 @@ async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 async def _chunk(reader: asyncio.StreamReader) -> bytes:
     """Return the next chunk of a chunked body; nothing at its end."""
-    size = int((await reader.readline()).split(b";")[0], 16)
+    line = await reader.readline()
+    if not line:
+        raise EOFError("the server behind was killed")
+    size = int(line.split(b";")[0], 16)
     data = await reader.readexactly(size + 2)
     return data[:-2]

@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def test_nothing_is_lost_before_the_first_token_and_no_cut_answer_passes_for_a_whole_one(chaos: ChaosServers) -> None:
-    calls = int(os.environ.get("HYBRID_CHAOS_CALLS", "120"))
+    calls = int(os.environ.get("HYBRID_CHAOS_CALLS", "300"))
     kills = max(2, calls // 100)
     tally = run(chaos, calls, kills)
     assert tally.calls == calls, tally
