@@ -74,7 +74,7 @@ class Routing:
         def answer(decision: Decision) -> T:
             arm = self.arms[decision.route]
             with Heard(arm).to_the_end() if ask.hides_end else nullcontext():
-                return cast("T", ask.put(arm, self.pair))
+                return ask.put(arm, self.pair)
 
         value, came = self.pair.call(ask.request, answer)
         return cast("T", _marked(value, came.as_dict()))
@@ -85,7 +85,7 @@ class Routing:
         async def answer(decision: Decision) -> T:
             arm = self.arms[decision.route]
             with Heard(arm).to_the_end() if ask.hides_end else nullcontext():
-                return cast("T", await ask.put(arm, self.pair))
+                return await ask.put(arm, self.pair)
 
         value, came = await self.pair.acall(ask.request, answer)
         return cast("T", _marked(value, came.as_dict()))

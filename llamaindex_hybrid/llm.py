@@ -146,7 +146,7 @@ class HybridLLM(RoutedLLM):
         )
         super().__init__(small=small, large=large)
         self._routing = Routing(arms, pair)
-        self._asks = Asks(tuple(query_vars), background)
+        self._asks = Asks(tuple(query_vars), background, usual=pair.options.level)
         self._options = {
             **options,
             "context_policy": context_policy,

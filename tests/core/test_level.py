@@ -53,3 +53,19 @@ def test_no_option_is_no_level():
 
 def test_numbers_in_text_become_numbers():
     assert Level("quality", "0.9") == Level("quality", 0.9)
+
+
+@pytest.mark.parametrize(
+    ("level", "side"),
+    [
+        (Level("threshold", 0), "small"),
+        (Level("threshold", 1.5), "large"),
+        (Level("threshold", 2), "large"),
+        (Level("threshold", 1), None),
+        (Level("quality", 1), None),
+        (Level("cost_advantage", 0), None),
+    ],
+    ids=str,
+)
+def test_only_a_threshold_sends_all_to_one_side_by_the_callers_word(level, side):
+    assert level.sends_all_to == side

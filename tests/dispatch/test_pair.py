@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from hybrid_llm import Decision, Level, Pair, Router
-from hybrid_llm.decision import Route
+from hybrid_llm import Decision, Pair, Router
 from hybrid_llm.dispatch import Breaker, Capabilities, PairState, Request
 from hybrid_llm.errors import ConfigError, LevelError
 from hybrid_llm.testing import FixedScorer
@@ -46,17 +45,6 @@ async def test_every_scenario_ends_as_the_table_says(scenario: Scenario, timeout
 async def test_what_has_no_text_goes_where_the_adapter_says(way: Way) -> None:
     text, decision = await way(pair_of(), Request("", without_text="small"), arms_of())
     assert (text, decision.reason) == ("from small", "no_text")
-
-
-@every_way
-@pytest.mark.parametrize(("threshold", "route"), [(0, "small"), (1.5, "large"), (2, "large")])
-@pytest.mark.parametrize("without_text", ["small", "large"])
-async def test_a_level_that_sends_all_to_one_arm_sends_what_has_no_text_there_too(
-    way: Way, threshold: float, route: str, without_text: Route
-) -> None:
-    for pair, level in ((pair_of(threshold=threshold), None), (pair_of(), Level("threshold", threshold))):
-        text, decision = await way(pair, Request("", without_text=without_text, level=level), arms_of())
-        assert (text, decision.reason) == (f"from {route}", "no_text")
 
 
 @every_way

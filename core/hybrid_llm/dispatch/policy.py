@@ -232,7 +232,6 @@ def _merged(early: Sequence[Decision | None], rest: Sequence[Request], scored: S
 
 def _marked(request: Request, decision: Decision) -> Decision:
     if decision.reason == "no_text":
-        says = decision.level.sends_all_to if decision.level is not None else None
-        return decision.override(route=says or request.without_text)
+        return decision.override(route=request.without_text)
     borrowed = decision.reason in ("score", "unfamiliar") and _turns_to_score(request)
     return decision.override(reason="follow_up") if borrowed else decision

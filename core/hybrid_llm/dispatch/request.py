@@ -41,8 +41,7 @@ class Request:
         same_turn: Whether ``previous`` was taken for this very text, and this is a later step of a tool loop.
         trusted: Whether ``previous`` was kept by the program itself, and did not come with the request: then it holds
             whatever requests may choose.
-        without_text: Where the request goes when it has no text to score: the framework's own errands. A threshold
-            of 0, or above 1, comes first.
+        without_text: Where the request goes when it has no text to score: the framework's own errands.
         method: What the caller's program called, for observers: ``"invoke"``, ``"chat"``.
 
     Example:
