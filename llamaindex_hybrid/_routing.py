@@ -74,10 +74,10 @@ class Routing:
         def answer(decision: Decision) -> T:
             arm = self.arms[decision.route]
             with Heard(arm).to_the_end() if ask.hides_end else nullcontext():
-                return ask.put(arm, self.pair)
+                return cast("T", ask.put(arm, self.pair))
 
         value, came = self.pair.call(ask.request, answer)
-        return cast("T", _marked(value, came.as_dict()))
+        return _marked(value, came.as_dict())
 
     async def acall(self, ask: Ask[T]) -> T:
         """Do what :meth:`call` does, with a method that is a coroutine."""
@@ -85,10 +85,10 @@ class Routing:
         async def answer(decision: Decision) -> T:
             arm = self.arms[decision.route]
             with Heard(arm).to_the_end() if ask.hides_end else nullcontext():
-                return await ask.put(arm, self.pair)
+                return cast("T", await ask.put(arm, self.pair))
 
         value, came = await self.pair.acall(ask.request, answer)
-        return cast("T", _marked(value, came.as_dict()))
+        return _marked(value, came.as_dict())
 
     def stream(self, ask: Ask[T]) -> Generator[T, None, None]:
         """Decide now, and yield the chunks as they are read."""
