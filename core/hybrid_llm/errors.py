@@ -17,6 +17,7 @@ The tree::
     ├── PairFolderError       a pair folder that cannot be used
     ├── NoAnswerError         a model answered, with nothing to show
     ├── CutAnswerError        a model's answer broke off without its end
+    ├── HangingError          a model that hangs is called no more          (also ConnectionError)
     └── MissingExtraError     an optional dependency is not installed       (also ImportError)
 
 Each message says what is wrong and what to do next; the command line prints it as it is.
@@ -126,6 +127,10 @@ class NoAnswerError(HybridLLMError):
 
 class CutAnswerError(HybridLLMError):
     """A model's answer broke off: the stream ended without the chunk that says why."""
+
+
+class HangingError(HybridLLMError, ConnectionError):
+    """A model was given up on so often that it is called no more before one of those calls ends."""
 
 
 class MissingExtraError(HybridLLMError, ImportError):
