@@ -4,13 +4,14 @@ from hybrid_llm.scoring.asking import Progress, Scorer, Scoring, TrainedScorer, 
 from hybrid_llm.scoring.embedding import EmbeddingScorer, RememberingScorer, features_of
 from hybrid_llm.scoring.encoder import Encoded, Encoder, QueryTokenizer
 from hybrid_llm.scoring.encoder_folder import EncoderInfo
-from hybrid_llm.scoring.familiar import UNFAMILIAR, Familiarity, distances
+from hybrid_llm.scoring.familiar import NEAREST, UNFAMILIAR, Familiarity, distances
 from hybrid_llm.scoring.features import NAMES, VERSION, feature_names, read_as, text_features
 from hybrid_llm.scoring.head import Head, gaussian_kernel, scaled, squared_distances, squash
 from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
 
 __all__ = [
     "NAMES",
+    "NEAREST",
     "UNFAMILIAR",
     "VERSION",
     "EmbeddingScorer",
