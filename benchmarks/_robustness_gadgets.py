@@ -39,7 +39,7 @@ class Search:
     """
 
     tokens: int = 10
-    rounds: int = 40
+    rounds: int = 30
     candidates: int = 4
     seed: int = 0
 
@@ -60,8 +60,8 @@ def gadget(score: Score, queries: Sequence[str], vocabulary: Sequence[str], towa
     for number in range(search.rounds):
         tried = [tokens] if number == 0 else []
         place = int(rng.integers(search.tokens))
-        for i in rng.integers(len(vocabulary), size=search.candidates):
-            tried.append([*tokens[:place], vocabulary[i], *tokens[place + 1 :]])
+        others = [vocabulary[i] for i in rng.integers(len(vocabulary), size=search.candidates)]
+        tried += [[*tokens[:place], other, *tokens[place + 1 :]] for other in others]
         texts = [with_prefix(" ".join(each), query) for each in tried for query in queries]
         merits = toward * score(texts).reshape(len(tried), len(queries)).mean(axis=1)
         if merits.max() > best:
