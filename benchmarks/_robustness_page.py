@@ -145,7 +145,8 @@ def _attacks_in_short(found: Mapping[str, Any]) -> str:
     for name, prefixes in found.items():
         up, down = prefixes[TO_LARGE]["found"]["to large at level"], prefixes[TO_SMALL]["found"]["to small at level"]
         parts.append(
-            f"*{name}*: {_share(up)} of what went to small goes to large, {_share(down)} of what went to large to small"
+            f"*{name}*: {percent(up['value'])} of what went to small goes to large, {percent(down['value'])} of what went "
+            "to large goes to small"
         )
     return f"**Gadgets, each found against the router that it attacks**, at quality .95: {'; '.join(parts)}."
 
@@ -166,13 +167,19 @@ def _familiar_in_short(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _subjects_in_short(pooled: Mapping[str, Any]) -> str:
-    name = f"{LEFT_OUT}, without options"
+    shares = {
+        (kind, form): pooled[f"{kind}, {form} options"]["value"]
+        for kind in (LEFT_OUT, KEPT)
+        for form in ("with", "without")
+    }
+    usual = shares[KEPT, "with"]
+    form_alone, subject_alone = shares[KEPT, "without"] - usual, shares[LEFT_OUT, "with"] - usual
+    heavier = "missing options count for more than the subject" if form_alone > subject_alone else "the subject counts"
     return (
-        f"**Subjects left out of training**: {percent(pooled[name]['value'])} of their questions without options are "
-        f"called unfamiliar{_mark(pooled[name]['value'] <= MOST)}, and "
-        f"{percent(pooled[f'{LEFT_OUT}, with options']['value'])} of those with options (aimed at: most of those "
-        f"without). Of subjects that it knows it is {percent(pooled[f'{KEPT}, without options']['value'])} without "
-        f"options and {percent(pooled[f'{KEPT}, with options']['value'])} with them."
+        f"**Subjects left out of training**: {percent(shares[LEFT_OUT, 'without'])} of their questions without options "
+        f"are called unfamiliar{_mark(shares[LEFT_OUT, 'without'] <= MOST)}, and {percent(shares[LEFT_OUT, 'with'])} of "
+        "those with options (aimed at: most of those without). Of the subjects that it knows it is "
+        f"{percent(shares[KEPT, 'without'])} without options and {percent(usual)} with them: **{heavier}**."
     )
 
 
@@ -207,7 +214,7 @@ def edits(results: Results) -> str:
             for edit, one in found.items()
         ]
         header = ["edit", "move", "flipped at .95, %", "flipped at the median, %", "kept, %", "lost, points"]
-        tables.append(f"### {name[0].upper()}{name[1:]}\n\n{markdown(header, rows)}")
+        tables.append(f"### {name}\n\n{markdown(header, rows)}")
     return "\n\n".join([*tables, _pairs_that_miss(results["edits_of_each_pair"])])
 
 
@@ -230,8 +237,8 @@ def attacks(results: Results) -> str:
         "whole words and signs), found against each router by a hill climb on the mean score of "
         f"{search['queries']} short training queries: {search['rounds']} rounds, {search['candidates']} tokens tried "
         "at one place in each. The attacker sees scores, many of them; a harder search finds more. The controls are "
-        "plain sentences, the same for every router. *To large*: share of the queries that went to small before and go to "
-        "large with the prefix; *to small*: the other way round. *Unfamiliar*: share of the queries with the prefix "
+        "plain sentences, the same for every router. *To large*: share of the queries that went to small before and go "
+        "to large with the prefix; *to small*: the other way round. *Unfamiliar*: share of the queries with the prefix "
         "that familiarity flags; at .95 those go to large, at the median the score alone decides. Exact 95 % intervals."
     )
     tables = []

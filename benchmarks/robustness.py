@@ -113,7 +113,7 @@ def run(
     words: Sequence[str],
     judged: int = JUDGED,
     search: Search | None = None,
-    repetitions: int = 1000,
+    repetitions: int = 500,
 ) -> Results:
     """Do everything; return plain JSON values.
 
@@ -204,7 +204,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, help="folder that keeps embeddings between runs")
     parser.add_argument("--out", type=Path, default=PAGE)
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the numbers are kept")
-    parser.add_argument("--repetitions", type=int, default=1000, help="bootstrap resamples")
+    parser.add_argument("--repetitions", type=int, default=500, help="bootstrap resamples")
     parser.add_argument("--texts", action="store_true", help="only write the page again from the results")
     options = parser.parse_args(arguments)
     if not options.texts:
