@@ -16,7 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.metrics import auc, tradeoff_curve
-from hybrid_llm.scoring import NAMES, VERSION, Familiarity, Head, distances, scaled, squared_distances, squash
+from hybrid_llm.scoring import (
+    NAMES,
+    NEAREST,
+    VERSION,
+    Familiarity,
+    Head,
+    distances,
+    scaled,
+    squared_distances,
+    squash,
+)
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.head.ridge import KernelRidge
 from hybrid_llm.training.probability import LEAST_SLOPE, platt
@@ -34,6 +44,10 @@ REACH = 3.0
 """A text feature counts up to this many standard deviations from its mean."""
 FAR = 1e6
 """Farther than any two rows are apart."""
+FARTHEST = 0.9
+"""From this quantile on distances are those of the farthest training rows."""
+SAME = 1e-3
+"""Squared distances that differ by less differ by rounding; unrelated embeddings are about 2 apart."""
 CHUNK = 1000
 """Rows whose distances to all landmarks are held at a time."""
 
@@ -193,7 +207,9 @@ def familiarity_of(
 ) -> Familiarity | None:
     """Measure how like the others each training row is, by its distances to the landmarks, itself left out.
 
-    Without the embedding (a kernel width of 0) nothing says what a query is about: then there is no familiarity.
+    There is none where nobody can tell: without the embedding (a kernel width of 0) nothing says what a query is about,
+    and where the farthest rows are all equally far (one query repeated), or the landmarks are so few that all of them
+    count as the nearest, nothing says what is far.
 
     Args:
         inputs: Shape (n, d), the rows in the units of the kernel.
@@ -201,7 +217,7 @@ def familiarity_of(
         chosen: Shape (m,), the row that each landmark is.
         scaling: What made the inputs.
     """
-    if not scaling.scale[0]:
+    if not scaling.scale[0] or len(landmarks) <= NEAREST:
         return None
     # Embeddings of length 1 beside the mean square of the standardised text features: about as far as each other.
     of_text = (REACH / scaling.limit) ** 2 / len(NAMES) if scaling.limit else 0.0  # a width of 0 leaves them out
@@ -215,6 +231,8 @@ def familiarity_of(
         embedding[chosen[own] - start, own] = FAR
         found.append(distances(embedding, text, units))
     content, whole = (np.concatenate(part) for part in zip(*found, strict=True))
+    if any(each.max() - np.quantile(each, FARTHEST) < SAME for each in (content, whole)):
+        return None
     return Familiarity.measured(content, whole, units)
 
 
