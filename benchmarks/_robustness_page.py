@@ -145,7 +145,7 @@ def _attacks_in_short(found: Mapping[str, Any]) -> str:
     for name, prefixes in found.items():
         up, down = prefixes[TO_LARGE]["found"]["to large at level"], prefixes[TO_SMALL]["found"]["to small at level"]
         parts.append(
-            f"*{name}*: {percent(up['value'])} of what went to small goes to large, {percent(down['value'])} of what "
+            f"*{name}*: {_alone(up)} of what went to small goes to large, {_alone(down)} of what "
             "went to large goes to small"
         )
     return f"**Gadgets, each found against the router that it attacks**, at quality .95: {'; '.join(parts)}."
@@ -320,6 +320,10 @@ def price(results: Results) -> str:
 
 def _share(figure: Mapping[str, Any]) -> str:
     return "none" if figure["value"] is None else cell(figure, 1, 100)
+
+
+def _alone(figure: Mapping[str, Any]) -> str:
+    return "none" if figure["value"] is None else percent(figure["value"])
 
 
 def _counted(figure: Mapping[str, Any]) -> str:
