@@ -145,8 +145,8 @@ def _attacks_in_short(found: Mapping[str, Any]) -> str:
     for name, prefixes in found.items():
         up, down = prefixes[TO_LARGE]["found"]["to large at level"], prefixes[TO_SMALL]["found"]["to small at level"]
         parts.append(
-            f"*{name}*: {percent(up['value'])} of what went to small goes to large, {percent(down['value'])} of what went "
-            "to large goes to small"
+            f"*{name}*: {_alone(up)} of what went to small goes to large, {_alone(down)} of what "
+            "went to large goes to small"
         )
     return f"**Gadgets, each found against the router that it attacks**, at quality .95: {'; '.join(parts)}."
 
@@ -177,8 +177,8 @@ def _subjects_in_short(pooled: Mapping[str, Any]) -> str:
     heavier = "missing options count for more than the subject" if form_alone > subject_alone else "the subject counts"
     return (
         f"**Subjects left out of training**: {percent(shares[LEFT_OUT, 'without'])} of their questions without options "
-        f"are called unfamiliar{_mark(shares[LEFT_OUT, 'without'] <= MOST)}, and {percent(shares[LEFT_OUT, 'with'])} of "
-        "those with options (aimed at: most of those without). Of the subjects that it knows it is "
+        f"are called unfamiliar{_mark(shares[LEFT_OUT, 'without'] <= MOST)}, and {percent(shares[LEFT_OUT, 'with'])} "
+        "of those with options (aimed at: most of those without). Of the subjects that it knows it is "
         f"{percent(shares[KEPT, 'without'])} without options and {percent(usual)} with them: **{heavier}**."
     )
 
@@ -320,6 +320,10 @@ def price(results: Results) -> str:
 
 def _share(figure: Mapping[str, Any]) -> str:
     return "none" if figure["value"] is None else cell(figure, 1, 100)
+
+
+def _alone(figure: Mapping[str, Any]) -> str:
+    return "none" if figure["value"] is None else percent(figure["value"])
 
 
 def _counted(figure: Mapping[str, Any]) -> str:
