@@ -1,15 +1,18 @@
 """Collecting: asking both models what people ask, and grading what they answer."""
 
-from hybrid_llm.collect.ask import Outcome, Progress, ask_all, what_went_wrong
-from hybrid_llm.collect.budget import Budget, Plan, plans, tokens_of
+from hybrid_llm.collect.ask import BUDGET, Outcome, Progress, ask_all, what_went_wrong
+from hybrid_llm.collect.budget import Budget, Plan, plans, tokens_of, too_long
 from hybrid_llm.collect.clients import Asks, client_of
 from hybrid_llm.collect.doctor import Examined, aexamine, examine
 from hybrid_llm.collect.models import KINDS, AskSettings, ModelName, Reply
-from hybrid_llm.collect.pair_folder import PairFolder, Setup, StoredAnswer, StoredPrompt
+from hybrid_llm.collect.pair_folder import PairFolder
+from hybrid_llm.collect.setup import Setup
+from hybrid_llm.collect.stored import StoredAnswer, StoredPrompt
 from hybrid_llm.collect.table import rows as table_rows
 from hybrid_llm.collect.table import write as write_pair_table
 
 __all__ = [
+    "BUDGET",
     "KINDS",
     "AskSettings",
     "Asks",
@@ -31,6 +34,7 @@ __all__ = [
     "plans",
     "table_rows",
     "tokens_of",
+    "too_long",
     "what_went_wrong",
     "write_pair_table",
 ]

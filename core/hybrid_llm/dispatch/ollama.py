@@ -55,9 +55,7 @@ class OllamaServer:
         Raises:
             Exception: Whatever the client raises when the server does not answer, or answers with something else.
         """
-        shown = self._shown()
-        told = num_ctx or _parameter(shown.get("parameters") or "", "num_ctx") or ASSUMED
-        return min(told, _length(shown) or told)
+        return window_of(self._shown(), num_ctx)
 
     def length(self) -> int | None:
         """Ask how many tokens the model was made for; ``None`` when its description does not say.
@@ -133,6 +131,12 @@ class OllamaServer:
 
     def _post(self, path: str, body: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         return _read(self._http().post(path, json=body, timeout=seconds))
+
+
+def window_of(shown: Mapping[str, Any], num_ctx: int | None = None) -> int:
+    """Return how many tokens a model reads, by what ``/api/show`` says of it; see :meth:`OllamaServer.window`."""
+    told = num_ctx or _parameter(shown.get("parameters") or "", "num_ctx") or ASSUMED
+    return min(told, _length(shown) or told)
 
 
 def _read(response: Any) -> dict[str, Any]:
