@@ -8,6 +8,7 @@ The tree::
     ├── LabelError            labels that cannot be made or learned from    (also ValueError)
     ├── LevelError            a level that makes no sense or is not known   (also ValueError)
     ├── CertificateError      a promise that cannot even be tested          (also ValueError)
+    ├── GradeError            answers that cannot be graded as asked        (also ValueError)
     ├── ConfigError           training settings outside their range         (also ValueError)
     ├── EncoderError          an encoder that is missing, damaged or wrong
     ├── RouterFolderError     a router folder that cannot be loaded or written
@@ -83,6 +84,10 @@ class LevelError(HybridLLMError, ValueError):
 
 class CertificateError(HybridLLMError, ValueError):
     """A promise that cannot be tested with these data."""
+
+
+class GradeError(HybridLLMError, ValueError):
+    """Answers that cannot be graded as asked: no references, a broken grader, a rubric without its places."""
 
 
 class ConfigError(HybridLLMError, ValueError):

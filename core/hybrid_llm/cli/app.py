@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from hybrid_llm import __version__
-from hybrid_llm.cli import collect, doctor, export, judge, report, route, train
+from hybrid_llm.cli import collect, doctor, export, grade, judge, report, route, train
 from hybrid_llm.cli.output import say
 from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
 
@@ -51,6 +51,7 @@ _COMMANDS: Final = (
         collect.collect,
         "hybrid-llm collect prompts.txt --small ollama:qwen3:4b --large openai:gpt-4o --budget 5 --out pair/",
     ),
+    (grade.grade, "hybrid-llm grade pair/ --grader judge:openai:gpt-4o --budget 5"),
     (train.train, "hybrid-llm train rows.jsonl --small local --large hosted --out my-router/"),
     (
         judge.evaluate,

@@ -4,6 +4,11 @@ from hybrid_llm.collect.ask import BUDGET, Outcome, Progress, ask_all, what_went
 from hybrid_llm.collect.budget import Budget, Plan, plans, tokens_of, too_long
 from hybrid_llm.collect.clients import Asks, client_of
 from hybrid_llm.collect.doctor import Examined, aexamine, examine
+from hybrid_llm.collect.grade.agreement import Agreement
+from hybrid_llm.collect.grade.judge import JudgeGrading, JudgePlan
+from hybrid_llm.collect.grade.single import SingleGrading
+from hybrid_llm.collect.grade.start import grading_of
+from hybrid_llm.collect.grade.work import Graded
 from hybrid_llm.collect.models import KINDS, AskSettings, ModelName, Reply
 from hybrid_llm.collect.pair_folder import PairFolder
 from hybrid_llm.collect.setup import Setup
@@ -14,10 +19,14 @@ from hybrid_llm.collect.table import write as write_pair_table
 __all__ = [
     "BUDGET",
     "KINDS",
+    "Agreement",
     "AskSettings",
     "Asks",
     "Budget",
     "Examined",
+    "Graded",
+    "JudgeGrading",
+    "JudgePlan",
     "ModelName",
     "Outcome",
     "PairFolder",
@@ -25,12 +34,14 @@ __all__ = [
     "Progress",
     "Reply",
     "Setup",
+    "SingleGrading",
     "StoredAnswer",
     "StoredPrompt",
     "aexamine",
     "ask_all",
     "client_of",
     "examine",
+    "grading_of",
     "plans",
     "table_rows",
     "tokens_of",

@@ -268,9 +268,13 @@ class PairFolder:
         ((row,),) = self._read("SELECT last_insert_rowid()")
         return int(row)
 
-    def spend(self, what: str, model: ModelName, cost_usd: float, reply: Reply | None = None) -> None:
-        """Count a call that is no answer of an arm: one of a judge."""
+    def spend(
+        self, what: str, model: ModelName, cost_usd: float, reply: Reply | None = None, *, held: int | None = None
+    ) -> None:
+        """Count a call that is no answer of an arm: one of a judge; ``held`` is what :meth:`hold` returned for it."""
         with self._writing() as write:
+            if held is not None:
+                write("DELETE FROM spent WHERE rowid = ?", (held,))
             self._spend(write, what, model.name, cost_usd, reply or Reply(""))
 
     def spent(self) -> float:
