@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from hybrid_llm import __version__
-from hybrid_llm.cli import collect, doctor, export, grade, judge, report, route, train
+from hybrid_llm.cli import collect, doctor, export, grade, judge, report, route, run, train
 from hybrid_llm.cli.output import say
 from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
 
@@ -47,6 +47,10 @@ _COMMANDS: Final = (
     (route.demo, "hybrid-llm demo"),
     (route.route, 'hybrid-llm route "What is 2+2?" "Prove that e is irrational." --quality 0.95'),
     (doctor.doctor, "hybrid-llm doctor --small ollama:qwen3:4b --large openai:gpt-4o"),
+    (
+        run.run,
+        "hybrid-llm run prompts.jsonl --small ollama:qwen3:4b --large openai:gpt-4o --grader number --out pair/",
+    ),
     (
         collect.collect,
         "hybrid-llm collect prompts.txt --small ollama:qwen3:4b --large openai:gpt-4o --budget 5 --out pair/",

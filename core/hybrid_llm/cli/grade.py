@@ -18,24 +18,27 @@ if TYPE_CHECKING:
 HOSTED = 8
 """Questions at a time that a hosted judge is sent."""
 
+GraderOf = Annotated[
+    str,
+    typer.Option(
+        "--grader",
+        metavar="GRADER",
+        help="exact, contains, number, choice, math or json, which compare with the reference of a prompt; "
+        "judge:MODEL with a model such as openai:gpt-4o; or python:MODULE:FUNCTION.",
+    ),
+]
+RubricOf = Annotated[
+    Path | None,
+    typer.Option(
+        "--rubric", metavar="FILE", help="What a judge is asked, with {query}, {reference}, {first}, {second}."
+    ),
+]
+
 
 def grade(
     pair: Annotated[Path, typer.Argument(metavar="PAIR", show_default=False, help="A pair folder with answers.")],
-    grader: Annotated[
-        str,
-        typer.Option(
-            "--grader",
-            metavar="GRADER",
-            help="exact, contains, number, choice, math or json, which compare with the reference of a prompt; "
-            "judge:MODEL with a model such as openai:gpt-4o; or python:MODULE:FUNCTION.",
-        ),
-    ],
-    rubric: Annotated[
-        Path | None,
-        typer.Option(
-            "--rubric", metavar="FILE", help="What a judge is asked, with {query}, {reference}, {first}, {second}."
-        ),
-    ] = None,
+    grader: GraderOf,
+    rubric: RubricOf = None,
     human: Annotated[
         str, typer.Option("--human", metavar="FIELD", help="The prompts' field with grades by people, to compare with.")
     ] = "human",
@@ -69,7 +72,7 @@ def grade(
     with PairFolder.existing(pair) as folder:
         grading = grading_of(folder, grader, rubric=rubric, prices=prices, settings=settings, human=human)
         money.spent = folder.spent()
-        graded = _run(grading, money, parallel=parallel, yes=yes, dry_run=dry_run, again=force)
+        graded = grade_answers(grading, money, parallel=parallel, yes=yes, dry_run=dry_run, again=force)
         if graded is None:
             return
         table = None
@@ -84,7 +87,7 @@ def grade(
         raise typer.Exit(1)
 
 
-def _run(
+def grade_answers(
     grading: SingleGrading | JudgeGrading,
     money: Budget,
     *,

@@ -5,7 +5,9 @@ from hybrid_llm.collect.budget import Budget, Plan, plans, tokens_of, too_long
 from hybrid_llm.collect.clients import Asks, client_of
 from hybrid_llm.collect.doctor import Examined, aexamine, examine
 from hybrid_llm.collect.grade.agreement import Agreement
+from hybrid_llm.collect.grade.graders import grader_of
 from hybrid_llm.collect.grade.judge import JudgeGrading, JudgePlan
+from hybrid_llm.collect.grade.rubric import read_rubric
 from hybrid_llm.collect.grade.single import SingleGrading
 from hybrid_llm.collect.grade.start import grading_of
 from hybrid_llm.collect.grade.work import Graded
@@ -41,8 +43,10 @@ __all__ = [
     "ask_all",
     "client_of",
     "examine",
+    "grader_of",
     "grading_of",
     "plans",
+    "read_rubric",
     "table_rows",
     "tokens_of",
     "too_long",
