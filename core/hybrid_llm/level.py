@@ -31,7 +31,8 @@ def number_of(value: Any) -> float:
         >>> number_of("0.9"), number_of(10**400), number_of(True)
         (0.9, nan, nan)
     """
-    if type(value).__name__ in ("bool", "bool_") or getattr(value, "ndim", 0):  # numpy's too, without its import
+    is_array = getattr(value, "ndim", 0) != 0
+    if is_array or type(value).__name__ in ("bool", "bool_"):  # numpy's too, without its import
         return math.nan
     try:
         return float(value)

@@ -54,9 +54,13 @@ class TestFilesOfTheUsersOwn:
         assert (place / "mark").read_text() == "old"
 
     def test_that_come_while_the_folder_is_written_stay_too(self, place: Path) -> None:
-        with pytest.raises(RouterFolderError, match="'notes'"), whole_folder(place, KIND) as fresh:
-            (fresh / "mark").write_text("new")
-            (place / "notes").write_text("mine")
+        def write_beside_somebody() -> None:
+            with whole_folder(place, KIND) as fresh:
+                (fresh / "mark").write_text("new")
+                (place / "notes").write_text("mine")
+
+        with pytest.raises(RouterFolderError, match="'notes'"):
+            write_beside_somebody()
         assert (place / "notes").read_text() == "mine"
         assert [entry.name for entry in place.parent.iterdir()] == ["router"]
 

@@ -214,7 +214,7 @@ def _two_digits(n: float) -> int:
 
 
 def _check_fractions(max_drop: float, confidence: float, *levels: float) -> None:
-    hints = [
+    hints: list[tuple[str, Any, str]] = [
         ("max_drop", max_drop, "0.05 keeps 95 % of the large model's quality"),
         ("confidence", confidence, "0.95 is usual, and no sample gives 1"),
         *(("level", level, "0.95 keeps 95 % of the large model's quality") for level in levels),

@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _CANNOT: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 """What a kernel or a file system says that does not know the call."""
@@ -22,7 +22,7 @@ def exchange(one: Path, other: Path) -> bool:
         OSError: It can be done in general, and is refused here.
     """
     names = os.fsencode(one), os.fsencode(other)
-    library = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
+    library: Any = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
     if sys.platform == "linux" and hasattr(library, "renameat2"):
         failed = library.renameat2(_HERE, names[0], _HERE, names[1], _SWAP)
     elif sys.platform == "darwin" and hasattr(library, "renamex_np"):

@@ -18,6 +18,7 @@ from hybrid_llm.router.folder import (
     ENCODER,
     FORMAT_VERSION,
     HEAD,
+    LIMITS,
     MANIFEST,
     SEEN,
     our_files,
@@ -28,6 +29,7 @@ from hybrid_llm.router.folder_reading import read_router
 from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.record import TrainingRecord
 from hybrid_llm.scoring import ENCODER_FOLDER, TrainedScorer, copy_encoder
+from hybrid_llm.untrusted import parse_json, read_regular
 
 ROUTER_FOLDER: Final = Kind(
     "router folder",
@@ -73,9 +75,9 @@ def refuse_foreign(path: Path) -> None:
 def _kind_of(path: Path) -> Kind:
     """Return what a router folder may hold: the names of today, and those that its router.json lists."""
     try:
-        listed = json.loads((path / MANIFEST).read_text(encoding="utf-8"))["files"]
+        listed = parse_json(read_regular(path / MANIFEST, LIMITS[MANIFEST]))["files"]
         return replace(ROUTER_FOLDER, names=ROUTER_FOLDER.names | set(map(str, listed)))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ROUTER_FOLDER
 
 
@@ -135,7 +137,7 @@ def _write_files(parts: RouterParts, scorer: TrainedScorer, record: TrainingReco
     if parts.certificate is not None:
         _write_json(folder / CERTIFICATE, parts.certificate.as_dict())
     if not scorer.encoder.shipped:
-        copy_encoder(scorer.encoder.path, scorer.encoder.info, folder / ENCODER)
+        copy_encoder(scorer.encoder.path, scorer.encoder.sha256, folder / ENCODER)
     manifest = {
         "format_version": FORMAT_VERSION,
         "id": parts.id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -156,23 +157,26 @@ def said(error: ValueError) -> str:
     return str(error) if isinstance(error, BadFileError) else f"cannot be read ({printable(error)})"
 
 
-def copy_encoder(folder: Path, info: EncoderInfo, to: Path) -> None:
+def copy_encoder(folder: Path, sha256: str, to: Path) -> None:
     """Copy an encoder, and nothing else that lies beside it; no link is followed to a file that is none of its own.
 
     Args:
         folder: Its folder.
-        info: What was read of it.
+        sha256: The hash of the encoder that was loaded from there.
         to: A folder that is not there yet.
 
     Raises:
+        EncoderError: The folder holds another encoder by now.
         DamagedEncoderError: A file is not the one that encoder.json stands for.
     """
+    info = EncoderInfo.read(folder)
+    if info.sha256 != sha256:
+        raise EncoderError(f"{folder} holds another encoder by now; load the router again, or train again.")
     to.mkdir()
     for name in (GRAPH, VOCABULARY):
         (to / name).write_bytes(checked_bytes(folder, name, info))
-    notice = folder / NOTICE
-    if notice.is_file() and not notice.is_symlink():
-        (to / NOTICE).write_bytes(read_regular(notice, ENCODER_LIMITS[NOTICE]))
+    with suppress(FileNotFoundError, BadFileError):  # there need not be one, and a link is none
+        (to / NOTICE).write_bytes(read_regular(folder / NOTICE, ENCODER_LIMITS[NOTICE]))
     info.write(to)
 
 
