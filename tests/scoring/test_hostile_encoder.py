@@ -91,7 +91,10 @@ def test_a_text_that_takes_too_long_ends_in_an_error(tiny: Path, monkeypatch: py
 
 def test_watches_of_texts_that_were_in_time_are_gone(tiny: Path) -> None:
     Encoder.load(tiny).encode(["one", "two"] * 10)
-    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer) and thread.is_alive()]
+    watches = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    for watch in watches:
+        watch.join(timeout=5)
+    assert not any(watch.is_alive() for watch in watches)
 
 
 def test_weights_in_other_files_are_not_read(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

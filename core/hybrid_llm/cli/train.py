@@ -62,6 +62,12 @@ def train(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of what is drawn.")] = 0,
+    no_landmark_rows: Annotated[
+        bool,
+        typer.Option(
+            "--no-landmark-rows", help="head: keep means of queries that are alike, so that none can be read off."
+        ),
+    ] = False,
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
@@ -99,7 +105,17 @@ def train(
         "int8": int8 or None,
         "checkpoints": str(checkpoints) if checkpoints else None,
     }
-    config = _config(_given(of_full, recipe, out), label=label, t=t, recipe=recipe, encoder=encoder, seed=seed)
+    if no_landmark_rows and recipe == "full":
+        raise typer.BadParameter("--no-landmark-rows belongs to the recipe head; full keeps no rows, only weights.")
+    config = _config(
+        _given(of_full, recipe, out),
+        label=label,
+        t=t,
+        recipe=recipe,
+        encoder=encoder,
+        seed=seed,
+        landmark_rows=not no_landmark_rows,
+    )
     from hybrid_llm.router import claim, refuse_replacing
 
     refuse_replacing(out, force=force)
