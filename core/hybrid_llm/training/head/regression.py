@@ -28,6 +28,7 @@ from hybrid_llm.scoring import (
     squash,
 )
 from hybrid_llm.training.config import TrainConfig
+from hybrid_llm.training.head.landmarks import drawn_rows, means_of_rows
 from hybrid_llm.training.head.ridge import KernelRidge
 from hybrid_llm.training.probability import LEAST_SLOPE, platt
 
@@ -109,7 +110,7 @@ def choose(rows: Rows, heldout: BoolArray, config: TrainConfig) -> tuple[Setting
     fit, held = rows.at(~heldout), rows.at(heldout)
     found: dict[Setting, float] = {}
     for gammas, group in _by_kernel(settings):
-        problem = _Problem(fit, gammas, min(config.landmarks, CHOOSING_LANDMARKS), config.seed)
+        problem = _Problem(fit, gammas, min(config.landmarks, CHOOSING_LANDMARKS), config)
         design = problem.design(held.features)
         for setting in group:
             weights, bias = problem.solve(setting)
@@ -120,7 +121,7 @@ def choose(rows: Rows, heldout: BoolArray, config: TrainConfig) -> tuple[Setting
 
 def fit_head(rows: Rows, setting: Setting, config: TrainConfig) -> FittedHead:
     """Fit the head of one setting to all rows and map its scores to the label."""
-    problem = _Problem(rows, (setting.embedding_gamma, setting.text_gamma), config.landmarks, config.seed)
+    problem = _Problem(rows, (setting.embedding_gamma, setting.text_gamma), config.landmarks, config)
     weights, bias = problem.solve(setting)
     left_out = problem.left_out(setting)
     slope, offset = platt(left_out, rows.labels)
@@ -144,12 +145,15 @@ def fit_head(rows: Rows, setting: Setting, config: TrainConfig) -> FittedHead:
 class _Problem:
     """The regression of one kernel: scaled features, landmarks and their factorisation."""
 
-    def __init__(self, rows: Rows, gammas: tuple[float, float], landmarks: int, seed: int) -> None:
+    def __init__(self, rows: Rows, gammas: tuple[float, float], count: int, config: TrainConfig) -> None:
         self.scaling = Scaling.of(rows.features, *gammas)
         self._inputs = self.scaling(rows.features)
-        self._chosen = np.sort(np.random.default_rng(seed).permutation(len(self._inputs))[:landmarks])
+        if config.landmark_rows:
+            landmarks, self._chosen = drawn_rows(self._inputs, count, config.seed)
+        else:
+            landmarks, self._chosen = means_of_rows(self._inputs, count)
         # in half precision, as they are stored: the fit makes up for the rounding
-        self.landmarks = self._inputs[self._chosen].astype(np.float16).astype(np.float32)
+        self.landmarks = landmarks.astype(np.float16).astype(np.float32)
         self._rows = rows
         self.ridge = KernelRidge(self._inputs, self.landmarks)
 
@@ -214,7 +218,7 @@ def familiarity_of(
     Args:
         inputs: Shape (n, d), the rows in the units of the kernel.
         landmarks: Shape (m, d).
-        chosen: Shape (m,), the row that each landmark is.
+        chosen: Shape (m,), the row that each landmark is; shape (0,) where none is a row.
         scaling: What made the inputs.
     """
     if not scaling.scale[0] or len(landmarks) <= NEAREST:
