@@ -123,6 +123,14 @@ def test_names_of_other_files_are_refused_and_shown_escaped(folder: Path, name: 
     refused(folder, "lists .* which is no file of a router folder")
 
 
+@pytest.mark.parametrize("wrong", [{"size": None}, {"size": 1.5}, {"sha256": "0"}, {"sha256": None}])
+def test_a_file_without_a_size_or_a_hash_is_refused(folder: Path, wrong: dict[str, Any]) -> None:
+    data = json.loads((folder / "router.json").read_text())
+    data["files"]["head.safetensors"] |= wrong
+    (folder / "router.json").write_text(json.dumps(data | {"seal": seal_of(data)}))
+    refused(folder, r"router.json does not say what head.safetensors is")
+
+
 # What is no file
 
 
