@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from hybrid_llm.cli.output import print_table, progress, say
+from hybrid_llm.cli.output import print_table, printable, progress, say
 from hybrid_llm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def print_examined(found: Sequence[Examined], *, err: bool = False) -> None:
     told = {True: "yes", False: "no", None: "?"}
     lines: dict[str, Callable[[Examined], str]] = {
         "answers": lambda one: told[one.answers],
-        "on this machine": lambda one: told[one.local],
+        "local": lambda one: told[one.local],
         "calls tools": lambda one: told[one.tools],
         "thinks aloud": lambda one: told[one.thinking],
         "log-probabilities": lambda one: told[one.logprobs],
@@ -113,7 +113,7 @@ def print_advice(found: Sequence[Examined], *, err: bool = False) -> None:
     """Write what to do, a line each."""
     for one in found:
         for line in one.advice:
-            typer.echo(f"{one.role} {one.model}: {line}", err=err)
+            typer.echo(printable(f"{one.role} {one.model}: {line}"), err=err)
 
 
 def _short(model: str) -> str:
@@ -178,10 +178,10 @@ def say_outcome(outcome: Outcome, models: Sequence[ModelName], folder: Path) -> 
     say(f"Answers that came: {came}. It cost {dollars(outcome.spent)}.")
     for model, errors in outcome.errors.items():
         for why, count in errors.items():
-            say(f"{count:,} of {model} failed: {why}.")
+            say(printable(f"{count:,} of {model} failed: {why}."))
     for model, why in outcome.stopped.items():
         if why != BUDGET:
-            say(f"{model} was given up on: {why}.")
+            say(printable(f"{model} was given up on: {why}."))
     if BUDGET in outcome.stopped.values():
         say("The budget has no room for the next call: the same command with a larger --budget goes on.")
     elif outcome.errors:

@@ -175,7 +175,7 @@ def _first_of(error: BaseException) -> BaseException:
 
 
 def what_went_wrong(error: Exception, model: ModelName) -> str:
-    """Say why a model gave no answer, without a word of what it was asked."""
+    """Say why a model gave no answer; of what it was asked no more than the server quotes when it refuses that."""
     status = getattr(error, "status_code", None)
     if status in (401, 403):
         return f"{model} refuses the key (HTTP status {status}); check OPENAI_API_KEY"

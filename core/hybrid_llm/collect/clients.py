@@ -29,6 +29,8 @@ TO_CONNECT: Final = 10.0
 """Seconds that a server has to take a connection."""
 TRIES: Final = 6
 """How often a local server that is down is asked in all, over a quarter of a minute: it may be starting again."""
+PAUSE: Final = 0.5
+"""Seconds before it is asked again for the first time; then twice as long each time."""
 HOSTED_RETRIES: Final = 5
 """How often the client of a hosted model tries again by itself."""
 _MAY_GO: Final = ("logprobs", "temperature", "max_tokens")
@@ -91,7 +93,7 @@ class OllamaClient:
 
         # a model that is not there is an outage for a router, which has another one; here waiting does not help
         passing = retry_if_exception(lambda error: is_outage(error) and getattr(error, "status_code", 0) != 404)
-        tries = AsyncRetrying(stop=stop_after_attempt(TRIES), wait=wait_exponential(0.5), retry=passing, reraise=True)
+        tries = AsyncRetrying(stop=stop_after_attempt(TRIES), wait=wait_exponential(PAUSE), retry=passing, reraise=True)
         reply: Reply = await tries(self._ask, messages, settings)
         return reply
 

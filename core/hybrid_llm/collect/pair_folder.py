@@ -60,17 +60,21 @@ class PairFolder:
         with _as_ours(path):
             path.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path / DATABASE, timeout=1.0, isolation_level=None)
-            # Exclusive: a second process is told so at once, and nothing is asked twice.
-            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")  # what was paid for outlives a power cut too
-            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if not version:
-                self._db.execute(f"PRAGMA user_version={VERSION}")
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self) -> None:
+        # Exclusive: a second process is told so at once, and nothing is asked twice.
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")  # what was paid for outlives a power cut too
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version not in (0, VERSION):
-            self._db.close()
-            raise PairFolderError(f"{path} was made by another version of hybrid-llm; choose another --out.")
+            raise PairFolderError(f"{self.path} was made by another version of hybrid-llm; choose another --out.")
+        self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
 
     @classmethod
     def existing(cls, path: Path) -> Self:
