@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from hybrid_llm.certify import percent
-from hybrid_llm.run.forecast import Forecast
+from hybrid_llm.run.expected import Forecast
 
 Kind = Literal["certified", "measured", "not_worth_it", "more_needed"]
 

@@ -16,7 +16,7 @@ from hybrid_llm.errors import LabelError
 from hybrid_llm.report import Evaluation, dial, evaluate_router, spent_on, write_page
 from hybrid_llm.router import ENOUGH_ROWS
 from hybrid_llm.run.attempts import Attempt, confidence_of, counted
-from hybrid_llm.run.forecast import forecast
+from hybrid_llm.run.expected import forecast
 from hybrid_llm.run.plan import CERTIFY, REPORT, VALIDATION, few
 from hybrid_llm.run.verdict import LevelFigures, Verdict, short_name
 from hybrid_llm.training import TrainConfig, train_and_score
