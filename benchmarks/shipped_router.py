@@ -25,7 +25,7 @@ from benchmarks._shipped_page import card_text, sources, write_page
 from benchmarks._shipped_rows import Answered, read_rows
 from benchmarks._shipped_study import left_out_on_test, on_test, study
 from hybrid_llm import Router
-from hybrid_llm.router.folder import SHIPPED_ROUTER
+from hybrid_llm.router.folder_reading import SHIPPED_ROUTER
 from hybrid_llm.scoring import Encoder
 
 ROOT: Final = Path(__file__).resolve().parent.parent

@@ -62,7 +62,7 @@ def request_of(
     return Request(
         text,
         turns=turns,
-        tokens=(sum(map(_tokens_of, messages)) or tokens_in(text)) + tokens_of_tools(tools),
+        tokens=(sum(map(tokens_of, messages)) or tokens_in(text)) + tokens_of_tools(tools),
         modalities=_modalities(messages),
         tools=frozenset(_kind(tool) for tool in tools),
         forced_tool=tool_choice not in (None, False, "auto", "none"),
@@ -178,7 +178,7 @@ def _modalities(messages: Sequence[BaseMessage]) -> frozenset[str]:
     return frozenset(kind for kind in kinds if kind)
 
 
-def _tokens_of(message: BaseMessage) -> int:
+def tokens_of(message: BaseMessage) -> int:
     """Estimate the tokens of a message: its text, its tool calls, and what it shows."""
     if not isinstance(message.content, str):  # has the tool calls in it, in some provider's form
         return MESSAGE_TOKENS + sum(map(_tokens_of_block, message.content))

@@ -13,14 +13,16 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langchain_core.runnables.utils import ConfigurableFieldSpec
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import OPTIONS, Decided, PairOptions, PairState, Request, split_options
+from hybrid_llm.dispatch import OPTIONS, Decided, PairOptions, PairState, Request, split_options, tokens_in
+from hybrid_llm.errors import ConfigError
 from langchain_hybrid import _calls
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._history import safe_history
-from langchain_hybrid._messages import LAST_HUMAN, request_of
+from langchain_hybrid._messages import LAST_HUMAN, request_of, tokens_of, tokens_of_tools
 from langchain_hybrid._options import CONFIG_SPECS, read_options
 from langchain_hybrid._parts import as_chat_arm, checked_query, merged_profiles, own_settings
 from langchain_hybrid._runs import closing_stream
@@ -288,18 +290,32 @@ class ChatPair(BaseChatModel):
         return str((self._llm_type, self.router.id, asked, *arms))
 
     def get_token_ids(self, text: str) -> list[int]:
-        """Return the tokens of a text as the large arm counts them: it is the one that is paid for."""
-        return super().get_token_ids(text) if self.custom_get_token_ids else self.large.get_token_ids(text)
+        """Return the tokens of a text, as ``custom_get_token_ids`` of this model or of the large arm finds them.
+
+        Raises:
+            ConfigError: Neither has one. Most models would download a vocabulary first, or ask their server.
+        """
+        own = self._own_token_ids()
+        if own is None:
+            raise ConfigError(
+                "ChatHybrid has no vocabulary and downloads none; if the large model's may be fetched, say so: "
+                "ChatHybrid(..., custom_get_token_ids=large.get_token_ids)."
+            )
+        return own(text)
 
     def get_num_tokens(self, text: str) -> int:
-        """Return the number of tokens of a text as the large arm counts them."""
-        return super().get_num_tokens(text) if self.custom_get_token_ids else self.large.get_num_tokens(text)
+        """Return the number of tokens of a text: an estimate, unless there is a ``custom_get_token_ids``."""
+        return tokens_in(text) if self._own_token_ids() is None else len(self.get_token_ids(text))
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
-        """Return the number of tokens of messages as the large arm counts them."""
-        if self.custom_get_token_ids:
+        """Return the number of tokens of messages: an estimate, unless there is a ``custom_get_token_ids``."""
+        if self._own_token_ids() is not None:
             return super().get_num_tokens_from_messages(messages, tools)
-        return self.large.get_num_tokens_from_messages(messages, tools)
+        return sum(map(tokens_of, messages)) + tokens_of_tools([convert_to_openai_tool(tool) for tool in tools or ()])
+
+    def _own_token_ids(self) -> Callable[[str], list[int]] | None:
+        """Return what counts tokens without the network, if somebody gave it."""
+        return self.custom_get_token_ids or self.large.custom_get_token_ids
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:

@@ -43,7 +43,7 @@ class ChatHybrid(ChatPair):
 
     ``batch`` and ``abatch`` score all inputs in one pass; ``batch_as_completed`` scores each by itself. ``cache`` and
     ``rate_limiter`` of the pair apply, and so do the arms' limiters; their ``cache``, ``callbacks`` and ``tags`` do
-    not. Tokens are counted as the large arm counts them.
+    not. Tokens are estimated without the network; ``custom_get_token_ids=large.get_token_ids`` counts as large does.
 
     Args:
         small: The cheap chat model, with nothing bound to it.

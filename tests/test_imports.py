@@ -15,7 +15,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 CORE = ROOT / "core" / "hybrid_llm"
 
-HEAVY = {"onnxruntime", "tokenizers", "torch", "transformers", "sklearn", "pyarrow", "matplotlib", "typer", "rich"}
+HEAVY = {
+    "onnxruntime",
+    "tokenizers",
+    "torch",
+    "transformers",
+    "sklearn",
+    "pyarrow",
+    "matplotlib",
+    "jinja2",
+    "typer",
+    "rich",
+}
 FRAMEWORKS = {"langchain", "langchain_core", "langchain_openai", "langchain_ollama", "langgraph", "llama_index"}
 ADAPTERS = {"langchain_hybrid", "llamaindex_hybrid"}
 
@@ -165,7 +176,7 @@ def test_the_core_loads_heavy_libraries_only_where_they_are_used(path: Path) -> 
 
 FLOORS: Final = (
     ("errors",),
-    ("lazy", "level", "prices"),
+    ("disk", "lazy", "level", "prices", "untrusted"),
     ("labels", "table", "scoring"),
     ("decision",),
     ("event", "metrics"),

@@ -7,6 +7,7 @@ cost advantage whose measured drop stays within the limit. It promises nothing a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -30,6 +31,20 @@ class Cut:
     cost_advantage: float
     drop: float
     drop_points: float
+
+    @property
+    def sound(self) -> bool:
+        """Whether all four are numbers that can be so."""
+        return (
+            _between(self.threshold, ALWAYS_SMALL, ALWAYS_LARGE)
+            and _between(self.cost_advantage, 0, 1)
+            and _between(self.drop, -math.inf, 1 + SLACK)
+            and _between(self.drop_points, -1, 1)
+        )
+
+
+def _between(value: object, low: float, high: float) -> bool:
+    return type(value) in (int, float) and low <= value <= high  # type: ignore[operator]  # it is a number
 
 
 @dataclass(frozen=True)
@@ -87,13 +102,29 @@ class Calibration:
         try:
             cuts = {key: tuple(Cut(**cut) for cut in data[key]) for key in ("frontier", "cuts")}
             calibration = cls(**{**data, **cuts})
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise DamagedFolderError(
                 f"calibration.json is damaged ({error}); run hybrid-llm calibrate again."
             ) from error
         if not (calibration.frontier and calibration.cuts):
             raise DamagedFolderError("calibration.json has no thresholds; run hybrid-llm calibrate again.")
+        if not calibration._sound():
+            raise DamagedFolderError("calibration.json says what none does; run hybrid-llm calibrate again.")
         return calibration
+
+    def _sound(self) -> bool:
+        """Return whether each level finds its threshold, and each field is of its kind."""
+        texts = (self.small, self.large, self.data_hash, self.note)
+        shares = (self.small_quality, self.large_quality)
+        return (
+            all(isinstance(text, str) for text in texts)
+            and type(self.n) is type(self.features) is int
+            and self.n >= 1
+            and all(_between(share, 0, 1) for share in shares)
+            and all(cut.sound for cut in (*self.frontier, *self.cuts))
+            and self.frontier[0].drop <= SLACK
+            and self.cuts[0].cost_advantage <= SLACK
+        )
 
 
 def calibrate(

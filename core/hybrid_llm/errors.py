@@ -12,11 +12,13 @@ The tree::
     ├── ConfigError           training settings outside their range         (also ValueError)
     ├── EncoderError          an encoder that is missing, damaged or wrong
     ├── RouterFolderError     a router folder that cannot be loaded or written
-    │   ├── DamagedFolderError    a file is missing or its hash differs
+    │   ├── DamagedFolderError    a file is missing, not as it should be, or its hash differs
+    │   │   └── DamagedEncoderError   the same of an encoder's folder           (also EncoderError)
     │   └── NewerFormatError      written by a later version of the library
     ├── PairFolderError       a pair folder that cannot be used
     ├── NoAnswerError         a model answered, with nothing to show
     ├── CutAnswerError        a model's answer broke off without its end
+    ├── HangingError          a model that hangs is called no more          (also ConnectionError)
     └── MissingExtraError     an optional dependency is not installed       (also ImportError)
 
 Each message says what is wrong and what to do next; the command line prints it as it is.
@@ -25,7 +27,22 @@ Each message says what is wrong and what to do next; the command line prints it 
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from typing import Any
+
+
+def shown(value: Any) -> str:
+    """Show a value in a message, however long it is.
+
+    Example:
+        >>> shown(10**10_000)
+        'a number of more than 4,300 digits'
+    """
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python spells no longer ones, so that nobody has to wait for them
+        return "a number of more than 4,300 digits"
 
 
 class HybridLLMError(Exception):
@@ -86,7 +103,7 @@ class RouterFolderError(HybridLLMError):
 
 
 class DamagedFolderError(RouterFolderError):
-    """A file of a router folder is missing, unreadable or has another hash."""
+    """A file of a router folder is missing, is not as it should be, or has another hash."""
 
 
 class NewerFormatError(RouterFolderError):
@@ -95,6 +112,10 @@ class NewerFormatError(RouterFolderError):
 
 class PairFolderError(HybridLLMError):
     """A pair folder that cannot be read or written, or that belongs to another pair."""
+
+
+class DamagedEncoderError(DamagedFolderError, EncoderError):
+    """A file of an encoder's folder is missing, is not as it should be, or has another hash."""
 
 
 class NoAnswerError(HybridLLMError):
@@ -111,6 +132,10 @@ class NoAnswerError(HybridLLMError):
 
 class CutAnswerError(HybridLLMError):
     """A model's answer broke off: the stream ended without the chunk that says why."""
+
+
+class HangingError(HybridLLMError, ConnectionError):
+    """A model was given up on so often that it is called no more before one of those calls ends."""
 
 
 class MissingExtraError(HybridLLMError, ImportError):

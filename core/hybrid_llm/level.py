@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict
 
-from hybrid_llm.errors import LevelError
+from hybrid_llm.errors import LevelError, shown
 
 LevelKind = Literal["quality", "cost_advantage", "threshold"]
 
@@ -20,6 +20,24 @@ _RANGES: Final[dict[str, tuple[float, float, bool, str]]] = {
     "cost_advantage": (0.0, 1.0, True, "0 <= cost_advantage <= 1: the share of queries to send to small, e.g. 0.4"),
     "threshold": (ALWAYS_SMALL, ALWAYS_LARGE, True, "0 (always small) <= threshold <= 2 (always large)"),
 }
+
+
+def number_of(value: Any) -> float:
+    """Return a number that a caller gave, of whatever type, as a float; NaN when it is none, or too big for one.
+
+    A truth value is none: ``quality=True`` is a slip. A number in text is one, since settings come from files too.
+
+    Example:
+        >>> number_of("0.9"), number_of(10**400), number_of(True)
+        (0.9, nan, nan)
+    """
+    is_array = getattr(value, "ndim", 0) != 0
+    if is_array or type(value).__name__ in ("bool", "bool_"):  # numpy's too, without its import
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +66,9 @@ class Level:
         if self.kind not in _RANGES:
             raise LevelError(f"A level is one of {', '.join(_RANGES)}, not {self.kind!r}.")
         low, high, closed, meaning = _RANGES[self.kind]
-        try:
-            number = math.nan if isinstance(self.value, bool) else float(self.value)
-        except (TypeError, ValueError):
-            number = math.nan
+        number = number_of(self.value)
         if not (low <= number <= high if closed else low < number <= high):
-            raise LevelError(f"{self.kind}={self.value!r} is out of range; use {meaning}.")
+            raise LevelError(f"{self.kind}={shown(self.value)} is out of range; use {meaning}.")
         object.__setattr__(self, "value", number)
 
     @classmethod
@@ -79,6 +94,16 @@ class Level:
             names = " and ".join(kind for kind, _ in given)
             raise LevelError(f"{names} were given together; a request has one level, so pass one of them.")
         return cls(*given[0]) if given else None
+
+    @property
+    def sends_all_to(self) -> Literal["small", "large"] | None:
+        """Where every query goes at this level, whatever it says, by the caller's own word; else ``None``.
+
+        Only of a threshold of 0, or above 1: that of a quality may come to the same, but was measured on queries.
+        """
+        if self.kind != "threshold":
+            return None
+        return "small" if self.value == ALWAYS_SMALL else "large" if self.value > 1 else None
 
     def as_dict(self) -> dict[str, float]:
         """Return ``{kind: value}``, the form used in JSON."""

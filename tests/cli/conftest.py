@@ -86,5 +86,5 @@ def trained(folder, table) -> Path:
 @pytest.fixture
 def shipped(trained, monkeypatch) -> Path:
     """The trained router in the place of the shipped one."""
-    monkeypatch.setattr("hybrid_llm.router.folder.SHIPPED_ROUTER", trained)
+    monkeypatch.setattr("hybrid_llm.router.folder_reading.SHIPPED_ROUTER", trained)
     return trained

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -207,6 +208,18 @@ def test_an_interruption_says_what_is_kept(
     with PairFolder(tmp_path / "p") as folder:
         kept = len(folder.answered(folder.setup()))
     assert f"Stopped. {kept} answers are kept; the same command goes on." in shown.getvalue()
+
+
+def test_on_a_terminal_rate_dollars_and_time_left_are_shown(
+    stub: Stub, prompts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("rich.progress.Progress.update", lambda self, task, **now: shown.append(now["description"]))
+    arguments = ["--small", stub.ollama(), "--large", stub.openai(), "--out", str(tmp_path / "p"), *PRICE, "--yes"]
+    with redirect_stderr(Terminal()):
+        assert main(["collect", str(prompts), *arguments]) == 0
+    assert len(shown) == 12
+    assert re.fullmatch(r"[\d.]+/s, \$0\.1, 0:00 left", shown[-1]), shown[-1]
 
 
 def test_the_key_is_neither_stored_nor_shown(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from hybrid_llm import Router
+from hybrid_llm.router import claim
 from tests.cli.conftest import PAIR, Result, run
 
 OTHER = ("--small", "other", "--large", "large")
@@ -139,3 +141,33 @@ def test_certify_out_takes_no_place_of_something_else(trained: Path, tmp_path: P
 def test_a_wrong_name_is_said_before_what_would_be_lost(certified: Path, fresh: Path) -> None:
     shown = run("certify", fresh, "--small", "smal", "--large", "large", "--router", certified)
     assert "Did you mean 'small'" in shown.err
+
+
+@pytest.mark.parametrize("name", ["notes/README.md", ".git/config"])
+def test_files_of_the_users_own_are_never_replaced(copy: Path, table: Path, fresh: Path, name: str) -> None:
+    (copy / name).parent.mkdir()
+    (copy / name).write_text("mine")
+    for command in (
+        ("train", table, *PAIR, "--out", copy),
+        ("calibrate", fresh, *PAIR, "--out", copy),
+        ("certify", fresh, *PAIR, "--router", copy),
+    ):
+        shown = run(*command, "--force")
+        assert shown.code == 1
+        assert f"also holds what is not part of a router folder: {name.split('/')[0]!r}; move that" in shown.err
+    assert (copy / name).read_text() == "mine"
+
+
+def test_of_two_runs_the_second_says_that_somebody_is_writing(copy: Path, table: Path, fresh: Path) -> None:
+    def second(*command: object) -> str:
+        found: list[Result] = []
+        thread = threading.Thread(target=lambda: found.append(run(*command, "--force")))
+        thread.start()
+        thread.join()
+        assert found[0].code == 1
+        return found[0].err
+
+    with claim(copy):
+        assert "is being written by another thread; wait for it" in second("certify", fresh, *PAIR, "--router", copy)
+        assert "is being written by" in second("train", table, *PAIR, "--out", copy)
+    forced("train", table, *PAIR, "--out", copy)

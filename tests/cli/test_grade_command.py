@@ -46,7 +46,7 @@ def test_the_json_has_what_a_program_needs(pair: Path) -> None:
 def test_a_judge_says_how_far_it_agrees_with_itself(pair: Path, judge: FakeJudge) -> None:
     done = run("grade", pair, "--grader", JUDGE)
     assert done.code == 0, done.err
-    assert "agrees with itself in the other order on which answer is better in 0% of 3 pairs" in done.out
+    assert "agrees with itself in the other order on which answer is better in 0% of 3 pairs (0% are ties" in done.out
     assert "is asked 6 questions" in done.err
     assert run("grade", pair, "--grader", JUDGE, "--json").json["self_agreement"]["opposite"] == 1.0
     assert len(judge.asked) == 6

@@ -63,7 +63,7 @@ def test_both_answers_get_a_quality_and_ties_are_ties(pair: Path) -> None:
         scores = [score for score, _ in folder.grades(found.key).values()]
     assert scores == [1.0, 1.0, 0.3, 0.3, 0.3, 0.3]
     assert found.with_itself is not None
-    assert (found.with_itself.share, found.with_itself.distance) == (1.0, 0.0)
+    assert (found.with_itself.share, found.with_itself.ties, found.with_itself.distance) == (1.0, 1.0, 0.0)
 
 
 def test_a_judge_that_prefers_a_place_makes_a_tie_and_is_found_out(pair: Path) -> None:
@@ -195,6 +195,25 @@ def test_an_order_that_came_before_a_crash_is_kept(pair: Path) -> None:
     judge = FakeJudge(first_is_better)
     assert judged(pair, judge).pairs == 3
     assert len(judge.asked) == 3
+
+
+def test_a_question_that_was_in_flight_at_the_end_counts_as_paid(pair: Path) -> None:
+    def stopped(asked: str) -> str:
+        raise KeyboardInterrupt
+
+    with pytest.raises(BaseException):  # noqa: B017 - as asyncio hands it on
+        judged(pair, FakeJudge(stopped), price=PAID, parallel=1)
+    with PairFolder.existing(pair) as folder:
+        assert folder.spent() == folder.lost() > 0
+
+
+def test_a_question_that_failed_costs_nothing(pair: Path) -> None:
+    def down(asked: str) -> str:
+        raise ConnectionError("refused")
+
+    judged(pair, FakeJudge(down), price=PAID)
+    with PairFolder.existing(pair) as folder:
+        assert folder.spent() == 0
 
 
 @given(st.text(max_size=80), st.text(max_size=80))

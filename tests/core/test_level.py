@@ -1,9 +1,13 @@
 """A level is checked where it is made."""
 
+from decimal import Decimal
+
+import numpy as np
 import pytest
 
 from hybrid_llm import Level
-from hybrid_llm.errors import LevelError
+from hybrid_llm.certify import certify
+from hybrid_llm.errors import CertificateError, LevelError
 
 
 @pytest.mark.parametrize(
@@ -53,3 +57,61 @@ def test_no_option_is_no_level():
 
 def test_numbers_in_text_become_numbers():
     assert Level("quality", "0.9") == Level("quality", 0.9)
+
+
+NO_NUMBERS = [
+    10**400,
+    -(10**400),
+    10**5000,
+    "9" * 5000,
+    float("nan"),
+    Decimal("NaN"),
+    Decimal("sNaN"),
+    Decimal("1e999999"),
+    True,
+    np.True_,
+    np.float16("nan"),
+    np.array([0.5]),
+    [0.5],
+    0.5j,
+    object(),
+]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=range(len(NO_NUMBERS)))
+class TestWhatIsNoNumberOrTooBig:
+    @pytest.mark.parametrize("kind", ["quality", "cost_advantage", "threshold"])
+    def test_is_no_level_and_the_message_stays_short(self, kind, value):
+        with pytest.raises(LevelError, match=kind) as error:
+            Level(kind, value)
+        assert len(str(error.value)) < 200
+
+    @pytest.mark.parametrize("name", ["max_drop", "confidence"])
+    def test_is_no_promise_either(self, name, value):
+        rows = np.arange(100)
+        with pytest.raises(CertificateError, match=name) as error:
+            certify(rows / 100, rows > 30, np.ones(100), **{name: value})
+        assert len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize("value", [Decimal("0.5"), np.float32(0.5), np.float64(0.5), np.array(0.5)])
+def test_numbers_of_every_type_become_floats(value):
+    assert type(Level("quality", value).value) is float
+    rows = np.arange(100)
+    assert type(certify(rows / 100, rows > 30, np.ones(100), max_drop=value).max_drop) is float
+
+
+@pytest.mark.parametrize(
+    ("level", "side"),
+    [
+        (Level("threshold", 0), "small"),
+        (Level("threshold", 1.5), "large"),
+        (Level("threshold", 2), "large"),
+        (Level("threshold", 1), None),
+        (Level("quality", 1), None),
+        (Level("cost_advantage", 0), None),
+    ],
+    ids=str,
+)
+def test_only_a_threshold_sends_all_to_one_side_by_the_callers_word(level, side):
+    assert level.sends_all_to == side

@@ -158,7 +158,7 @@ def pretrained(tmp_path, monkeypatch) -> Path:
     shutil.copytree(encoder_folder.SHIPPED, copy)
     monkeypatch.setattr("hybrid_llm.scoring.encoder.SHIPPED", copy)
     monkeypatch.setattr("hybrid_llm.scoring.encoder_folder.SHIPPED", copy)
-    monkeypatch.setattr("hybrid_llm.router.folder.SHIPPED_ROUTER", copy / "router")
+    monkeypatch.setattr("hybrid_llm.router.folder_reading.SHIPPED_ROUTER", copy / "router")
     return copy
 
 

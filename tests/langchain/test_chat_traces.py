@@ -20,7 +20,6 @@ from langgraph.graph import START, StateGraph
 from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid
-from langchain_hybrid.testing import FakeChatModel
 from tests.langchain._pair import pair
 from tests.langchain._ways import Recorder, Way, by_ainvoke, by_invoke, every_way
 from tests.scenarios import FAILURES
@@ -231,21 +230,3 @@ class TestInLangChain:
         names = [spec.id for spec in (pair(router, threshold=0.5) | StrOutputParser()).config_specs]
         wanted = ["hybrid_cost_advantage", "hybrid_quality", "hybrid_query", "hybrid_route", "hybrid_threshold"]
         assert names == wanted
-
-    def test_tokens_are_counted_as_the_large_model_counts_them(self, router: Router) -> None:
-        class Counting(FakeChatModel):
-            def get_token_ids(self, text: str) -> list[int]:
-                return list(range(len(text)))
-
-        hybrid = ChatHybrid(FakeChatModel(model="small"), Counting(model="large"), router, threshold=0.5)
-        assert (hybrid.get_num_tokens("four"), hybrid.get_token_ids("ab")) == (4, [0, 1])
-        assert hybrid.get_num_tokens_from_messages([HumanMessage("four")]) == len("Human: four")
-        own = ChatHybrid(
-            FakeChatModel(model="small"),
-            Counting(model="large"),
-            router,
-            threshold=0.5,
-            custom_get_token_ids=lambda _: [7],
-        )
-        assert (own.get_token_ids("ab"), own.get_num_tokens("four")) == ([7], 1)
-        assert own.get_num_tokens_from_messages([HumanMessage("four")]) == 1

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from hybrid_llm.collect import Budget, Graded, JudgeGrading, PairFolder, grading_of
 from tests.collect.pair_of_answers import pair_folder
 from tests.live.conftest import Servers
+
+pytestmark = [pytest.mark.live, pytest.mark.allow_hosts(["127.0.0.1"])]
 
 
 def judged(path: Path, judge: str) -> Graded:

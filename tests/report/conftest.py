@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hybrid_llm import QualityTable, Router
-from hybrid_llm.report import Evaluation, dial, evaluate_router, menu_levels
+from hybrid_llm.report import Evaluation, dial, evaluate_router
 from hybrid_llm.table import PairTable
 from hybrid_llm.testing import FixedScorer
 
@@ -53,8 +53,7 @@ def judge() -> Callable[..., Evaluation]:
         if router is None:
             others = make_pair(seed=1, small=pair.small, large=pair.large)
             router = make_router(pair, others).calibrate(others)
-        levels = sorted({*dial(pair), *menu_levels(router.parts)}, reverse=True)
-        return evaluate_router(router, pair, **({"levels": levels, "repetitions": 100} | options))
+        return evaluate_router(router, pair, **({"levels": dial(pair, router.parts), "repetitions": 100} | options))
 
     return judged
 

@@ -119,6 +119,12 @@ def test_the_bill_of_a_level_is_that_of_the_answers_that_would_be_given(evaluati
         assert point.saved_usd_per_1000 == pytest.approx(4 * point.cost_advantage)
 
 
+def test_a_level_that_sends_nothing_to_small_saves_exactly_nothing(judge):
+    pair = make_pair(cost_usd={"tiny:1b": [0.1], "big": [0.0007]})
+    point = judge(pair, router=make_router(pair).calibrate(make_pair(quality={"tiny:1b": [0.0], "big": [1.0]}))).at(1.0)
+    assert (point.cost_advantage, point.saved_usd_per_1000) == (0.0, 0.0)
+
+
 def test_rows_whose_cost_is_unknown_do_not_count_in_the_bill(judge):
     pair = make_pair()
     half = [dict(row) if i % 2 else {} for i, row in enumerate(pair.responses)]
@@ -153,7 +159,7 @@ def test_with_a_large_model_that_is_always_wrong_there_is_no_ratio(judge):
 
 @given(small=st.floats(0, 1), large=st.floats(0, 1))
 def test_the_dial_goes_from_all_of_the_quality_down_to_about_what_small_keeps(small, large):
-    levels = dial(make_pair(2, quality={"tiny:1b": [small], "big": [large]}))
+    levels = dial(make_pair(2, quality={"tiny:1b": [small], "big": [large]}), make_router().parts)
     assert levels[0] == 1.0
     assert levels == sorted(levels, reverse=True)
     assert 0 < levels[-1] <= 0.8
@@ -161,7 +167,8 @@ def test_the_dial_goes_from_all_of_the_quality_down_to_about_what_small_keeps(sm
     assert len(levels) <= 101
 
 
-def test_the_menu_holds_the_levels_of_the_certificate():
+def test_the_menu_and_the_dial_hold_the_levels_of_the_certificate():
     others = make_pair(400, seed=1)
-    router = Router(FixedScorer(0.5)).certify(others, max_drop=0.07)
-    assert 0.93 in menu_levels(router.parts)
+    router = Router(FixedScorer(0.5)).certify(others, max_drop=0.073)
+    assert 0.927 in menu_levels(router.parts)
+    assert 0.927 in dial(others, router.parts)

@@ -190,7 +190,7 @@ def test_without_thresholds_costs_tasks_or_resamples_the_page_says_so_and_stands
     assert "no thresholds for this pair" in text
     assert "does not say what both models" in text
     assert "By task" not in text
-    assert "its 95 % interval" not in text
+    assert "(95 % interval)" not in text
     assert 'type="range"' not in text
 
 
@@ -199,6 +199,24 @@ def test_pairs_without_any_difference_have_a_page_too(judge, quality):
     pair = make_pair(30, quality=dict(zip(("tiny:1b", "big"), ([q] for q in quality), strict=True)))
     text = html_page(judge(pair, router=make_router(pair).calibrate(pair), repetitions=5))
     assert "nan" not in re.sub(r"<(style|script)>.*?</\1>", "", text, flags=re.DOTALL).lower()
+
+
+@pytest.mark.parametrize(
+    ("dollars", "written"),
+    [
+        (0.0, "$0.00"),
+        (4.1, "$4.10"),
+        (1234.5, "$1,234.50"),
+        (0.0123, "$0.012"),
+        (-2.5, "-$2.50"),
+        (1e-9, "under $0.0001"),
+    ],
+)
+def test_dollars_are_written_as_people_write_them(judge, dollars, written):
+    found = judge(make_pair(30), repetitions=0)
+    points = tuple(replace(point, usd_per_1000=dollars, saved_usd_per_1000=dollars) for point in found.points)
+    money = html_page(replace(found, points=points))
+    assert f'id="now-saved">{written}<' in money
 
 
 def test_one_row_is_enough_for_a_page(judge):

@@ -100,3 +100,13 @@ def test_a_file_that_is_damaged_says_so(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(whole)
     with pytest.raises(TableError, match=r"t.parquet cannot be read as Parquet after row \d+"):
         QualityTable.read(tmp_path / "t.parquet")
+
+
+@pytest.mark.parametrize(("kind", "beyond"), [("date32", 2**31 - 1), ("timestamp[ms]", 2**62), ("duration[ms]", 2**62)])
+def test_a_date_that_python_has_no_value_for_is_the_fault_of_its_row(tmp_path: Path, kind: str, beyond: int) -> None:
+    numbers = pa.array([0, beyond], pa.int32() if kind == "date32" else pa.int64())
+    dates = numbers.cast(pa.type_for_alias(kind))
+    path = store(tmp_path / "t.parquet", {"id": ["1", "2"], "query": ["Why?", "Who?"], "tiny": [1, 1], "when": dates})
+    with pytest.raises(TableError, match=r"t.parquet row 2: field 'when' holds what Python has no value for"):
+        QualityTable.read(path)
+    assert QualityTable.read(path, skip_bad=True).ids == ("1",)

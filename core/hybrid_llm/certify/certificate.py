@@ -5,6 +5,7 @@ How one is made is :mod:`hybrid_llm.certify`; the test behind it is :mod:`hybrid
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
@@ -71,8 +72,12 @@ class Certificate:
     def __post_init__(self) -> None:
         """Check the ranges, so that a damaged file cannot promise anything."""
         shares = (self.cost_advantage, self.small_quality, self.large_quality)
+        figures = (self.drop, self.drop_points, self.drop_upper_bound)
         sound = (
             self.feasible in (True, False)
+            and all(math.isfinite(figure) for figure in figures)
+            and all(isinstance(text, str) for text in (self.reason, self.method))
+            and all(isinstance(count, int) for count in (self.n, self.together, self.needed_n or 0))
             and 0.0 < self.max_drop < 1.0
             and 0.0 < self.confidence < 1.0
             and 0.0 <= self.threshold <= ALWAYS_LARGE

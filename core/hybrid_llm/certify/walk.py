@@ -21,7 +21,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from numbers import Real
 from typing import Any, Final
 
 import numpy as np
@@ -30,8 +29,8 @@ from numpy.typing import ArrayLike
 from hybrid_llm.certify.betting import LARGEST_BET, log_wealth, mixed
 from hybrid_llm.certify.certificate import Certificate, Menu, Provenance, percent
 from hybrid_llm.certify.evidence import Evidence
-from hybrid_llm.errors import CertificateError
-from hybrid_llm.level import ALWAYS_LARGE
+from hybrid_llm.errors import CertificateError, shown
+from hybrid_llm.level import ALWAYS_LARGE, number_of
 
 LEVELS: Final = (0.90, 0.95, 0.97, 0.98, 0.99)
 """The quality levels on every menu; the one asked for joins them."""
@@ -75,6 +74,7 @@ def certify(
         (True, 0.74)
     """
     _check_fractions(max_drop, confidence)
+    max_drop, confidence = float(max_drop), float(confidence)
     return _certificate(Evidence.gather(scores, q_small, q_large, thresholds, groups), max_drop, confidence, together=1)
 
 
@@ -110,6 +110,7 @@ def certify_menu(
         CertificateError: As in :func:`certify`.
     """
     _check_fractions(max_drop, confidence, *levels)
+    max_drop, confidence, levels = float(max_drop), float(confidence), [float(level) for level in levels]
     rows = Evidence.gather(scores, q_small, q_large, thresholds, groups)
     drops = sorted({round(1.0 - level, 12) for level in levels} | {round(max_drop, 12)})
     certificates = tuple(_certificate(rows, drop, confidence, together=len(drops)) for drop in drops)
@@ -213,11 +214,11 @@ def _two_digits(n: float) -> int:
 
 
 def _check_fractions(max_drop: float, confidence: float, *levels: float) -> None:
-    hints = [
+    hints: list[tuple[str, Any, str]] = [
         ("max_drop", max_drop, "0.05 keeps 95 % of the large model's quality"),
         ("confidence", confidence, "0.95 is usual, and no sample gives 1"),
         *(("level", level, "0.95 keeps 95 % of the large model's quality") for level in levels),
     ]
     for name, value, hint in hints:
-        if not (isinstance(value, Real) and 0.0 < value < 1.0):
-            raise CertificateError(f"{name}={value!r} must lie strictly between 0 and 1: {hint}.")
+        if isinstance(value, str) or not 0.0 < number_of(value) < 1.0:
+            raise CertificateError(f"{name}={shown(value)} must lie strictly between 0 and 1: {hint}.")

@@ -72,7 +72,11 @@ def grade(
     with PairFolder.existing(pair) as folder:
         grading = grading_of(folder, grader, rubric=rubric, prices=prices, settings=settings, human=human)
         money.spent = folder.spent()
-        graded = grade_answers(grading, money, parallel=parallel, yes=yes, dry_run=dry_run, again=force)
+        try:
+            graded = grade_answers(grading, money, parallel=parallel, yes=yes, dry_run=dry_run, again=force)
+        except KeyboardInterrupt:
+            say("Stopped. What was graded is kept; the same command goes on.")
+            raise
         if graded is None:
             return
         table = None
@@ -150,8 +154,10 @@ def _print(graded: Graded, small: str, large: str, table: Path | None) -> None:
 
 
 def _print_agreement(what: str, found: Agreement | None) -> None:
-    if found is not None and found.share is not None and found.opposite is not None:
+    if found is not None and found.n:
         typer.echo(
-            f"{what} on which answer is better in {found.share:.0%} of {found.n:,} pairs; in {found.opposite:.0%} it "
-            f"says the opposite. Grades differ by {found.distance:.2f} on average."
+            f"{what} on which answer is better in {found.share:.0%} of {found.n:,} pairs ({found.ties:.0%} are ties to "
+            f"both); in {found.opposite:.0%} it says the opposite. Grades differ by {found.distance:.2f} on average."
         )
+    if found is not None and found.ties == 1.0:
+        say("warning: every pair is a tie to both; such grades tell a router nothing.")

@@ -64,6 +64,7 @@ def evaluate(
             pair,
             levels=QUALITIES if plot else (),
             repetitions=bootstrap,
+            band=plot is not None,
             computing=lambda: report("Computing figures", 0, 0),
         )
     if plot is not None:
@@ -97,17 +98,18 @@ def calibrate(
     training did not see are enough. Where --out holds a router, thresholds or a certificate that would be lost,
     --force replaces them.
     """
-    from hybrid_llm.router import Router, refuse_few_rows, refuse_foreign, refuse_replacing, warn_of_another_pair
+    from hybrid_llm.router import Router, claim, refuse_few_rows, refuse_foreign, refuse_replacing, warn_of_another_pair
 
     refuse_foreign(out)
     loaded = Router.load(router)
     pair = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale).pair
-    refuse_replacing(out, force=force, staying=loaded.parts.before_calibrating(small, large))
-    refuse_few_rows(pair)
-    warn_of_another_pair(loaded.parts, pair)
-    with progress() as report:
-        calibrated = loaded.watched(report).calibrate(pair)
-    calibrated.save(out)
+    with claim(out):
+        refuse_replacing(out, force=force, staying=loaded.parts.before_calibrating(small, large))
+        refuse_few_rows(pair)
+        warn_of_another_pair(loaded.parts, pair)
+        with progress() as report:
+            calibrated = loaded.watched(report).calibrate(pair)
+        calibrated.save(out)
     calibration = calibrated.calibration
     assert calibration is not None
     if json:
@@ -166,22 +168,23 @@ def certify(
     then says so, and the exit code is 0. A certificate that promises something is replaced only with --force, and so
     are the thresholds of another pair.
     """
-    from hybrid_llm.router import Router, refuse_foreign, refuse_replacing
+    from hybrid_llm.router import Router, claim, refuse_foreign, refuse_replacing
 
     loaded, place = Router.load(router), out or router
     refuse_foreign(place)
     rows = read_pair(data, small, large, split, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale)
-    refuse_replacing(place, force=force, staying=loaded.parts.before_certifying(small, large))
-    with progress() as report:
-        certified = loaded.watched(report).certify(
-            rows.pair,
-            max_drop=max_drop,
-            confidence=confidence,
-            data=rows.source,
-            measured_by=measured_by,
-            allow_leak=allow_leak,
-        )
-    certified.save(place)
+    with claim(place):
+        refuse_replacing(place, force=force, staying=loaded.parts.before_certifying(small, large))
+        with progress() as report:
+            certified = loaded.watched(report).certify(
+                rows.pair,
+                max_drop=max_drop,
+                confidence=confidence,
+                data=rows.source,
+                measured_by=measured_by,
+                allow_leak=allow_leak,
+            )
+        certified.save(place)
     menu = certified.certificate
     assert menu is not None
     if json:

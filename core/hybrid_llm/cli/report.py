@@ -47,7 +47,7 @@ def report(
         found = evaluate_router(
             loaded.watched(shown),
             rows.pair,
-            levels=sorted({*dial(rows.pair), *menu_levels(loaded.parts)}, reverse=True),
+            levels=dial(rows.pair, loaded.parts),
             repetitions=bootstrap,
             source=rows.source,
             computing=lambda: shown("Computing figures", 0, 0),

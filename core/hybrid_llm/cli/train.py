@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,6 +66,12 @@ def train(
         typer.Option("--all-rows", help="Fit to every row, test rows too: for under 200 rows. Never certified."),
     ] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of what is drawn.")] = 0,
+    no_landmark_rows: Annotated[
+        bool,
+        typer.Option(
+            "--no-landmark-rows", help="head: keep means of queries that are alike, so that none can be read off."
+        ),
+    ] = False,
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
@@ -103,9 +110,19 @@ def train(
         "int8": int8 or None,
         "checkpoints": str(checkpoints) if checkpoints else None,
     }
-    settings = {"label": label, "t": t, "recipe": recipe, "all_rows": all_rows, "encoder": encoder, "seed": seed}
-    config = _config(_given(of_full, recipe, out), **settings)
-    from hybrid_llm.router import refuse_replacing
+    if no_landmark_rows and recipe == "full":
+        raise typer.BadParameter("--no-landmark-rows belongs to the recipe head; full keeps no rows, only weights.")
+    config = _config(
+        _given(of_full, recipe, out),
+        label=label,
+        t=t,
+        recipe=recipe,
+        all_rows=all_rows,
+        encoder=encoder,
+        seed=seed,
+        landmark_rows=not no_landmark_rows,
+    )
+    from hybrid_llm.router import claim, refuse_replacing
 
     refuse_replacing(out, force=force)
     rows = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale)
@@ -115,11 +132,13 @@ def train(
     speaks = first_process()  # of several that train together
     if not speaks:
         warnings.simplefilter("ignore", HybridLLMWarning)
-    with progress(speaks) as report:
-        router = fit(rows.pair, config=config, data=rows.source, progress=_then_fitting(report))
-    if not speaks:
-        return
-    router.save(out)
+    with claim(out) if speaks else nullcontext():
+        refuse_replacing(out, force=force)  # another run may have ended while the rows were read
+        with progress(speaks) as report:
+            router = fit(rows.pair, config=config, data=rows.source, progress=_then_fitting(report))
+        if not speaks:
+            return
+        router.save(out)
     if config.checkpoints:
         remove_checkpoints(Path(config.checkpoints))
     if json:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from hybrid_llm.decision import Decision, Reason, Route
 from hybrid_llm.dispatch.request import Capabilities, Request, is_short
 from hybrid_llm.dispatch.window import SURELY_READ
-from hybrid_llm.errors import LevelError
+from hybrid_llm.errors import LevelError, shown
 from hybrid_llm.level import ALWAYS_LARGE, ALWAYS_SMALL, Level
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ class Allowed:
         try:
             low, high = bounds
         except (TypeError, ValueError):
-            raise LevelError(f"allowed={bounds!r} must be two numbers, the least and the most to ask for.") from None
+            raise LevelError(
+                f"allowed={shown(bounds)} must be two numbers, the least and the most to ask for."
+            ) from None
         name = kind.kind if kind else "quality"
         return cls(Level(name, low), Level(name, high))
 
@@ -193,7 +195,10 @@ class Policy:
         if request.same_turn:
             # a later step did not fall back itself: it follows the one that did
             return previous.override(reason="follow_up") if previous.reason in _BROKEN else previous
-        return previous.override(reason="follow_up") if request.is_follow_up else None
+        level = request.level or self.level
+        says = level.sends_all_to if level else None
+        follows = request.is_follow_up and says in (None, previous.route)
+        return previous.override(reason="follow_up") if follows else None
 
     def _threshold(self, level: Level) -> float:
         option: dict[str, Any] = level.as_dict()

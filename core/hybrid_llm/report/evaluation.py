@@ -91,6 +91,7 @@ def evaluate_router(
     scores: FloatArray | None = None,
     levels: Sequence[float] = (),
     repetitions: int = 1000,
+    band: bool = True,
     source: str = "",
     computing: Callable[[], None] = lambda: None,
 ) -> Evaluation:
@@ -103,6 +104,7 @@ def evaluate_router(
             default the router scores the queries.
         levels: The quality levels to look at, each in (0, 1].
         repetitions: Resamples for the 95 % intervals; 0 for none.
+        band: Whether the curve gets its interval too, which only a picture needs.
         source: Where the rows came from, in words.
         computing: Called when the queries are scored and the figures come next.
 
@@ -137,7 +139,7 @@ def evaluate_router(
         seen=0 if given or router.record is None else router.record.count_seen(pair.ids, pair.queries),
         figures=metrics.evaluate(scores, pair.mean_small, pair.mean_large, repetitions=repetitions),
         curves=curves_of(pair, scores),
-        band=_band(scores, pair, repetitions) if repetitions else None,
+        band=_band(scores, pair, repetitions) if band and repetitions else None,
         points=points_of(thresholds, scores, familiar, pair, spent, repetitions, CONFIDENCE),
         spent=spent,
         source=source,

@@ -246,7 +246,7 @@ def _inline(name: str) -> dict[str, Any]:
 
 
 def _proof(point: OperatingPoint) -> str:
-    return "certified" if point.certified else "measured, not certified"
+    return "certified" if point.certified else "measured only"
 
 
 def _short(value: float) -> str:
@@ -264,8 +264,10 @@ def _interval(ends: Sequence[float] | None) -> str:
 def _usd(dollars: float | None) -> str:
     if dollars is None:
         return "-"
-    cents = dollars == 0 or abs(dollars) >= 0.1
-    return f"{'-' if dollars < 0 else ''}${abs(dollars):{',.2f' if cents else '.2g'}}"
+    sign, amount = "-" if dollars < 0 else "", abs(dollars)
+    if 0 < amount < 0.0001:
+        return f"under {sign}$0.0001"
+    return f"{sign}${amount:{',.2f' if amount == 0 or amount >= 0.1 else '.2g'}}"
 
 
 def _seconds(seconds: float | None) -> str:

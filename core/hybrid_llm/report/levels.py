@@ -57,17 +57,19 @@ class OperatingPoint:
         return asdict(self)
 
 
-def dial(pair: PairTable) -> list[float]:
-    """Return the quality levels of a dial, falling from 1 to about what small alone keeps.
+def dial(pair: PairTable, parts: RouterParts) -> list[float]:
+    """Return the quality levels of a dial, falling from 1 to about what small alone keeps, certified ones among them.
 
     Args:
         pair: The rows; their mean qualities say how far the dial goes.
+        parts: The router.
     """
     large = float(pair.mean_large.mean())
     alone = float(pair.mean_small.mean()) / large if large > 0 else 1.0
     low = min(0.8, max(0.05, np.floor(alone * 20) / 20))
     step = 0.005 if low >= 0.5 else 0.01
-    return [round(float(quality), 3) for quality in np.arange(1.0, low - step / 2, -step)]
+    even = (round(float(quality), 3) for quality in np.arange(1.0, low - step / 2, -step))
+    return sorted({*even, *menu_levels(parts)}, reverse=True)
 
 
 def menu_levels(parts: RouterParts) -> list[float]:

@@ -47,6 +47,7 @@ def curve_picture(evaluation: Evaluation, now: OperatingPoint | None) -> dict[st
             "y": frame.py(scale * point.drop_points),
             "name": percent(point.quality),
             "certified": point.certified,
+            "anchor": "start" if point.cost_advantage < 0.05 else "middle",  # not over the numbers of the axis
         }
         for point in named
     ]

@@ -72,9 +72,10 @@ def bills(kept: NDArray[np.bool_], spent: Mapping[str, ArmSpent]) -> list[tuple[
     known = np.isfinite(small) & np.isfinite(large)
     if not known.any():
         return unknown
-    always = float(large[known].mean())
-    means = np.where(kept[:, known], small[known], large[known]).mean(axis=1)
-    return [(1000 * float(mean), 1000 * (always - float(mean))) for mean in means]
+    small, large, kept = small[known], large[known], kept[:, known]
+    paid = np.where(kept, small, large).mean(axis=1)
+    saved = np.where(kept, large - small, 0.0).mean(axis=1)  # exactly nothing where nothing goes to small
+    return [(1000 * float(one), 1000 * float(other)) for one, other in zip(paid, saved, strict=True)]
 
 
 def _arm(pair: PairTable, model: str) -> ArmSpent | None:

@@ -1,7 +1,8 @@
 """The router: scores, thresholds and decisions, and the folder that keeps them."""
 
 from hybrid_llm.router.card import model_card
-from hybrid_llm.router.folder import read_router, refuse_foreign, refuse_replacing, write_router
+from hybrid_llm.router.folder_reading import read_router
+from hybrid_llm.router.folder_writing import claim, refuse_foreign, refuse_replacing, write_router
 from hybrid_llm.router.judging import refuse_few_rows, warn_before_judging, warn_of_another_pair
 from hybrid_llm.router.once import Once, warn_user
 from hybrid_llm.router.parts import RouterParts
@@ -19,6 +20,7 @@ __all__ = [
     "Scorer",
     "SeenRows",
     "TrainingRecord",
+    "claim",
     "model_card",
     "read_router",
     "refuse_few_rows",

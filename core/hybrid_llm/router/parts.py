@@ -25,6 +25,7 @@ class RouterParts:
         certificate: Thresholds with a proof, for the same pair.
         record: What training did, for a trained router.
         path: The folder that all this was read from.
+        seal: The hash of all that the folder held, when it was read; empty for one of before.
     """
 
     scorer: Scorer
@@ -32,6 +33,7 @@ class RouterParts:
     certificate: Menu | None = None
     record: TrainingRecord | None = None
     path: Path | None = None
+    seal: str = ""
 
     @property
     def id(self) -> str:
@@ -58,10 +60,10 @@ class RouterParts:
         """Return what stays when thresholds of a pair are measured: a certificate only if it is of this pair."""
         proved = self.certificate.provenance if self.certificate else None
         same = proved is not None and (proved.small, proved.large) == (small, large)
-        return replace(self, calibration=None, certificate=self.certificate if same else None, path=None)
+        return replace(self, calibration=None, certificate=self.certificate if same else None, path=None, seal="")
 
     def before_certifying(self, small: str, large: str) -> RouterParts:
         """Return what stays when a pair gets a certificate: the measured thresholds only if they are of this pair."""
         measured = self.calibration
         same = measured is not None and (measured.small, measured.large) == (small, large)
-        return replace(self, calibration=measured if same else None, certificate=None, path=None)
+        return replace(self, calibration=measured if same else None, certificate=None, path=None, seal="")

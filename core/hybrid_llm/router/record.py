@@ -2,47 +2,97 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.errors import DamagedFolderError
+from hybrid_llm.level import ALWAYS_LARGE
 from hybrid_llm.table import hash64, normal_text
 
 HashArray = NDArray[np.uint64]
 
+SALT: Final = 16
+"""Bytes of a salt."""
+MOST_THRESHOLDS: Final = 100_000
+LARGE: Final = 1e100
+"""Beyond any number that a record holds; a larger one could not even be shown as a float."""
+_TEXTS: Final = ("small", "large", "recipe", "label", "data", "data_hash", "recoverable", "created", "about")
+_TABLES: Final = ("settings", "heldout", "versions", "fingerprint")
 
-def hashes_of(texts: Iterable[str]) -> HashArray:
-    """Return sorted 64-bit hashes of texts, each once."""
-    return np.unique(np.fromiter((hash64(text) for text in texts), dtype=np.uint64))
+
+def hashes_of(texts: Iterable[str], salt: bytes) -> HashArray:
+    """Return salted 64-bit hashes of texts, shape (n,)."""
+    return salted(np.fromiter((hash64(text) for text in texts), dtype=np.uint64), salt)
+
+
+def salted(hashes: HashArray, salt: bytes) -> HashArray:
+    """Return hashes of hashes under a salt, shape (n,); without a salt the hashes themselves."""
+    if not salt:
+        return hashes
+    keyed = (hashlib.blake2b(each, digest_size=8, key=salt).digest() for each in hashes.astype(">u8"))
+    return np.frombuffer(b"".join(keyed), dtype=">u8").astype(np.uint64)
 
 
 @dataclass(frozen=True, eq=False)
 class SeenRows:
-    """The rows that fitting and choosing saw, as 64-bit hashes: recognisable, not readable.
+    """The rows that fitting and choosing saw, as salted 64-bit hashes: recognisable, not readable.
+
+    With the salt, which is another one for each set of rows, nobody can keep a table of hashes of likely queries and
+    look folders up in it. Whoever has a folder can still check whether it has seen a query that they guess.
 
     Args:
-        ids: Hashes of the row ids.
-        texts: Hashes of the queries, without regard to case and white space.
+        ids: Hashes of the row ids, rising.
+        texts: Hashes of the queries, without regard to case and white space, rising.
+        salt: What the hashes are salted with; empty in folders of before.
     """
+
+    NAMES: ClassVar = ("ids", "texts", "salt")
 
     ids: HashArray
     texts: HashArray
+    salt: bytes = b""
 
     @classmethod
     def of(cls, ids: Iterable[str], queries: Iterable[str]) -> SeenRows:
-        """Hash rows."""
-        return cls(hashes_of(ids), hashes_of(normal_text(query) for query in queries))
+        """Hash rows. The salt comes from the rows, so that the same training makes the same folder."""
+        return cls(hashes_of(ids, b""), hashes_of(map(normal_text, queries), b"")).with_salt()
+
+    def with_salt(self) -> SeenRows:
+        """Return the same rows with salted hashes; those that are salted stay as they are."""
+        if self.salt:
+            return self
+        ids, texts = np.unique(self.ids), np.unique(self.texts)
+        salt = hashlib.sha256(b"seen rows" + ids.tobytes() + texts.tobytes()).digest()[:SALT]
+        return SeenRows(np.unique(salted(ids, salt)), np.unique(salted(texts, salt)), salt)
 
     def mask(self, ids: Iterable[str], queries: Iterable[str]) -> NDArray[np.bool_]:
         """Return for each row whether its id or its text was seen, shape (n,)."""
-        id_hashes = np.fromiter((hash64(i) for i in ids), dtype=np.uint64)
-        text_hashes = np.fromiter((hash64(normal_text(query)) for query in queries), dtype=np.uint64)
-        return np.isin(id_hashes, self.ids) | np.isin(text_hashes, self.texts)
+        texts = hashes_of(map(normal_text, queries), self.salt)
+        return np.isin(hashes_of(ids, self.salt), self.ids) | np.isin(texts, self.texts)
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return named arrays, for safetensors; always salted."""
+        kept = self.with_salt()
+        return {"ids": kept.ids, "texts": kept.texts, "salt": np.frombuffer(kept.salt, dtype=np.uint8)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray[Any]]) -> SeenRows:
+        """Read what :meth:`tensors` wrote.
+
+        Raises:
+            DamagedFolderError: An array is missing, or not as it should be.
+        """
+        ids, texts, salt = (tensors.get(name, np.zeros(0, dtype=np.uint8)) for name in cls.NAMES)
+        hashes = {"ids", "texts"} <= tensors.keys() and ids.dtype == texts.dtype == np.uint64
+        if not (hashes and ids.ndim == texts.ndim == 1 and salt.dtype == np.uint8 and salt.shape in ((0,), (SALT,))):
+            raise DamagedFolderError("The hashes of the rows that training saw are damaged; train the router again.")
+        return cls(ids, texts, salt.tobytes())
 
 
 @dataclass(frozen=True)
@@ -115,6 +165,32 @@ class TrainingRecord:
             DamagedFolderError: A field is missing or unknown.
         """
         try:
-            return cls(**{**data, "score_quantiles": tuple(data["score_quantiles"]), "seen": seen})
+            record = cls(**{**data, "score_quantiles": tuple(data["score_quantiles"]), "seen": seen})
         except (KeyError, TypeError) as error:
             raise DamagedFolderError(f"router.json is damaged ({error}); train the router again.") from error
+        if wrong := record._wrong():
+            raise DamagedFolderError(f"router.json is damaged (its {wrong} is none); train the router again.")
+        return record
+
+    def _wrong(self) -> str:
+        """Return the first field that is not of its kind, or nothing."""
+        chosen = self.settings.get("chosen", {}) if isinstance(self.settings, dict) else None
+        sound = {
+            **{name: isinstance(getattr(self, name), str) for name in _TEXTS},
+            **{name: isinstance(getattr(self, name), dict) for name in _TABLES},
+            "t": _is_number(self.t),
+            "n_fit": type(self.n_fit) is int and 0 <= self.n_fit < LARGE,
+            "chosen": isinstance(chosen, dict) and all(map(_is_number, chosen.values())),
+            "heldout figure": isinstance(self.heldout, dict) and all(map(_is_figure, self.heldout.values())),
+            "score_quantiles": len(self.score_quantiles) <= MOST_THRESHOLDS
+            and all(_is_number(score) and 0 <= score <= ALWAYS_LARGE for score in self.score_quantiles),
+        }
+        return next((name for name, right in sound.items() if not right), "")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < LARGE  # NaN is not
+
+
+def _is_figure(value: Any) -> bool:
+    return value is None or isinstance(value, bool) or _is_number(value)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid_llm.errors import RouterFolderError
 from hybrid_llm.router.decider import Decider
-from hybrid_llm.router.folder import read_router, write_router
+from hybrid_llm.router.folder_reading import read_router
+from hybrid_llm.router.folder_writing import write_router
 from hybrid_llm.router.judging import count_seen, pair_of, warn_of_another_pair
 from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.promise import calibrated, certified, prove, why_void
@@ -63,13 +64,15 @@ class Router(Decider):
     @classmethod
     def made_of(cls, parts: RouterParts) -> Self:
         """Return the router that has these parts."""
-        return cls(
+        router = cls(
             parts.scorer,
             calibration=parts.calibration,
             certificate=parts.certificate,
             record=parts.record,
             path=parts.path,
         )
+        router.parts = parts
+        return router
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Self:
@@ -107,12 +110,14 @@ class Router(Decider):
     def save(self, path: str | Path) -> None:
         """Write the router folder: JSON, safetensors and ONNX only, with a model card.
 
-        A router folder that is there already is replaced with all that it holds; files of your own in it stay. The
-        commands refuse that without ``--force``, and so does :func:`hybrid_llm.router.refuse_replacing`.
+        A router folder that is there already is replaced as a whole; one in which files of your own lie is refused,
+        so that none is lost. The commands replace one only with ``--force``, and for a program
+        :func:`hybrid_llm.router.refuse_replacing` does that. Whatever interrupts the write, the old folder or the new
+        one is there, and whoever loads it meanwhile gets one of them.
 
         Raises:
             RouterFolderError: The scorer is an object of your own (only its thresholds could be kept), or the
-                folder cannot be written, or it holds something else.
+                folder cannot be written, another process is writing it, or it holds something else.
         """
         write_router(self.parts, Path(path))
 
@@ -120,6 +125,14 @@ class Router(Decider):
     def id(self) -> str:
         """Content hash of all that the scores depend on."""
         return self.parts.id
+
+    @property
+    def seal(self) -> str:
+        """Hash of all that the folder held when it was loaded: the one to compare with what somebody told you.
+
+        Empty for a router that was not loaded, or from a folder of a format before 3.
+        """
+        return self.parts.seal
 
     @property
     def scorer(self) -> Scorer:
@@ -241,7 +254,7 @@ class Router(Decider):
 
     def override(self, **changes: Any) -> Router:
         """Return a router with the same scores and another ``calibration``, ``certificate`` or ``record``."""
-        return self.made_of(replace(self.parts, path=None, **changes))
+        return self.made_of(replace(self.parts, path=None, seal="", **changes))
 
     def _warn_if_seen(self, pair: PairTable) -> None:
         seen = count_seen(self.parts, pair)

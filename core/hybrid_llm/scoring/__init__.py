@@ -3,14 +3,18 @@
 from hybrid_llm.scoring.asking import Progress, Scorer, Scoring, TrainedScorer, checked, single
 from hybrid_llm.scoring.embedding import EmbeddingScorer, RememberingScorer, features_of
 from hybrid_llm.scoring.encoder import Encoded, Encoder, QueryTokenizer
-from hybrid_llm.scoring.encoder_folder import EncoderInfo
-from hybrid_llm.scoring.familiar import UNFAMILIAR, Familiarity, distances
+from hybrid_llm.scoring.encoder_folder import ENCODER_FOLDER, ENCODER_LIMITS, NOTICE, EncoderInfo, copy_encoder
+from hybrid_llm.scoring.familiar import NEAREST, UNFAMILIAR, Familiarity, distances
 from hybrid_llm.scoring.features import NAMES, VERSION, feature_names, read_as, text_features
 from hybrid_llm.scoring.head import Head, gaussian_kernel, scaled, squared_distances, squash
 from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
 
 __all__ = [
+    "ENCODER_FOLDER",
+    "ENCODER_LIMITS",
     "NAMES",
+    "NEAREST",
+    "NOTICE",
     "UNFAMILIAR",
     "VERSION",
     "EmbeddingScorer",
@@ -28,6 +32,7 @@ __all__ = [
     "Scoring",
     "TrainedScorer",
     "checked",
+    "copy_encoder",
     "distances",
     "feature_names",
     "features_of",

@@ -39,6 +39,10 @@ class ScoreCache:
         self._scored: OrderedDict[str | bytes, Scored] = OrderedDict()
         self._held = 0
 
+    def __reduce__(self) -> tuple[type[ScoreCache], tuple[int, int]]:
+        """Pickle as an empty one: what users asked goes nowhere with a pickle or a copy."""
+        return ScoreCache, (self._entries, self._characters)
+
     def __len__(self) -> int:
         """Return how many texts are remembered."""
         return len(self._scored)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from hybrid_llm.errors import DamagedFolderError
 from hybrid_llm.scoring.cache import ScoreCache, Scored
 from hybrid_llm.scoring.features import VERSION, feature_names, read_as, text_features
 from hybrid_llm.scoring.head import Head, squash
@@ -90,6 +91,9 @@ class EmbeddingScorer(RememberingScorer):
     Args:
         encoder: Text to embeddings of length 1.
         head: Features to p(x).
+
+    Raises:
+        DamagedFolderError: The head is one for embeddings of another length.
     """
 
     encoder: Encoder
@@ -102,7 +106,9 @@ class EmbeddingScorer(RememberingScorer):
     """The landmarks' text features, shape (number of features, m): so laid out, their distances cost microseconds."""
 
     def __post_init__(self) -> None:
-        """Prepare what each score needs: the id and the landmarks' squared lengths."""
+        """Check that head and encoder fit; prepare what each score needs: the id, the landmarks' squared lengths."""
+        if self.encoder.dim + self.head.texts != len(self.head.shift):
+            raise DamagedFolderError(f"The head does not fit the encoder {self.encoder.id}; train the router again.")
         names = feature_names(self.head.version)
         digest = hashlib.sha256(f"{self.encoder.sha256}\n{' '.join(names)}\n".encode())
         for name, values in sorted(self.head.tensors().items()):

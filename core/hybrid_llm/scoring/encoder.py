@@ -23,18 +23,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.errors import DamagedFolderError, EncoderError
-from hybrid_llm.scoring.encoder_folder import SHIPPED, EncoderInfo, checked_bytes, remedy
+from hybrid_llm.disk import steadily
+from hybrid_llm.errors import DamagedEncoderError, EncoderError
+from hybrid_llm.scoring.encoder_folder import (
+    DESCRIPTION,
+    GRAPH,
+    SHIPPED,
+    VOCABULARY,
+    EncoderInfo,
+    checked_bytes,
+    remedy,
+)
+from hybrid_llm.scoring.network import Network
+from hybrid_llm.untrusted import printable
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 _CHARS_PER_TOKEN = 16
 """Beyond this many characters for each token of the budget, at either end, a text is cut before it is tokenised."""
 _MAX_WORKERS = 4
-_GPUS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "MIGraphXExecutionProvider")
-"""What runs on a GPU, and several texts at a time (DirectML does not, TensorRT prepares itself for minutes)."""
 _KEPT_OPEN = 4
 """How many encoders stay loaded after their last user is gone."""
 
@@ -67,7 +75,7 @@ class QueryTokenizer:
         """Learn which special tokens stand before and after a text."""
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        probe = tokenizer.encode("a", add_special_tokens=True)
+        probe = _encoded(tokenizer, "a", special=True)
         special = [bool(s) for s in probe.special_tokens_mask]
         before = special.index(False) if False in special else len(special)
         after = special[before:].index(True) + before if True in special[before:] else len(special)
@@ -87,7 +95,7 @@ class QueryTokenizer:
         cut = len(text) > 2 * self._max_chars
         if cut:
             text = f"{text[: self._max_chars]}\n{text[-self._max_chars :]}"
-        ids = self._tokenizer.encode(_readable(text), add_special_tokens=False).ids
+        ids = _encoded(self._tokenizer, _readable(text), special=False).ids
         if len(ids) > self._room:
             tail = self._room // 2
             ids, cut = [*ids[: self._room - tail], *ids[-tail:]], True
@@ -112,7 +120,7 @@ class Encoder:
         self.path = folder
         self.tokenizer = tokenizer
         self._graph: bytes | None = graph
-        self._session: tuple[int, InferenceSession] | None = None
+        self._network: tuple[int, Network] | None = None
         self.info = info
 
     @classmethod
@@ -123,17 +131,20 @@ class Encoder:
             path: The folder; ``None`` for the shipped one.
 
         Raises:
-            EncoderError: There is no encoder in the folder.
-            DamagedFolderError: A file is missing or is not the one that was written.
+            DamagedEncoderError: A file is missing, is not the one that was written, or holds what no encoder needs.
             NewerFormatError: A later version of the library wrote the folder.
         """
         folder = SHIPPED if path is None else Path(path).absolute()
+        return steadily(folder, lambda: cls._read(folder))
+
+    @classmethod
+    def _read(cls, folder: Path) -> Encoder:
         info = EncoderInfo.read(folder)
-        vocabulary, graph = (checked_bytes(folder, name, info) for name in ("tokenizer.json", "encoder.onnx"))
+        vocabulary, graph = (checked_bytes(folder, name, info) for name in (VOCABULARY, GRAPH))
         with _Shared.lock:
             encoder = _Shared.encoders.pop((folder, info.sha256), None)
             if encoder is None:
-                encoder = cls(folder, info, QueryTokenizer(_parse(vocabulary, folder), info.max_tokens), graph)
+                encoder = cls(folder, info, _tokenizer(vocabulary, folder, info.max_tokens), graph)
             _Shared.encoders[folder, info.sha256] = encoder
             while len(_Shared.encoders) > _KEPT_OPEN:
                 del _Shared.encoders[next(iter(_Shared.encoders))]
@@ -167,39 +178,53 @@ class Encoder:
 
         Raises:
             TypeError: One text in place of several, or an item that is no text (its index is named).
-            DamagedFolderError: The folder changed on disk before the network was opened.
-            EncoderError: ONNX Runtime cannot open the network.
+            DamagedEncoderError: The folder changed on disk before the network was opened, or ONNX Runtime cannot open
+                it.
+            EncoderError: The network or the tokenizer fails on a text.
         """
         texts = _checked_texts(queries)
         embeddings = np.zeros((len(texts), self.dim), dtype=np.float32)
         truncated = np.zeros(len(texts), dtype=bool)
-        session = self._open()
+        network = self._open()
         if not texts:
             return Encoded(embeddings, truncated)
 
         def work(indices: Iterator[int]) -> None:
             for i in indices:
                 ids, truncated[i] = self.tokenizer.ids(texts[i])
-                row = np.array([ids], dtype=np.int64)
-                embeddings[i] = session.run(None, {"input_ids": row, "attention_mask": np.ones_like(row)})[0][0]
+                embeddings[i] = network.run(ids)
 
         _share_out(work, len(texts))
         return Encoded(embeddings, truncated)
 
-    def _open(self) -> InferenceSession:
-        """Return this process's session; open it if there is none."""
-        opened = self._session
+    def _open(self) -> Network:
+        """Return this process's network; open it if there is none."""
+        opened = self._network
         if opened is not None and opened[0] == os.getpid():
             return opened[1]
         with _Shared.lock:
-            opened = self._session
+            opened = self._network
             if opened is None or opened[0] != os.getpid():
                 if opened is not None:  # the parent's: closing it here could wait for threads that were not forked
                     _Shared.inherited.append(opened[1])
-                graph = self._graph or checked_bytes(self.path, "encoder.onnx", self.info)
-                opened = self._session = (os.getpid(), _open_session(graph, self.path, self.info))
+                graph = self._graph or checked_bytes(self.path, GRAPH, self.info)
+                opened = self._network = (os.getpid(), self._opened(graph))
                 self._graph = None
         return opened[1]
+
+    def _opened(self, graph: bytes) -> Network:
+        """Open the network; one that did not come with the library is tried at once."""
+        network = Network(graph, self.path / GRAPH, on_gpu=self.info.quantisation == "none", trusted=self.shipped)
+        if network.dim != self.dim:
+            raise DamagedEncoderError(
+                f"{self.path / DESCRIPTION} says dim={self.dim}, {GRAPH} differs. {remedy(self.path)}"
+            )
+        if not self.shipped:
+            try:
+                network.run(self.tokenizer.ids("a")[0])
+            except EncoderError as error:
+                raise DamagedEncoderError(f"{error} {remedy(self.path)}") from error
+        return network
 
     def __copy__(self) -> Encoder:
         """Return itself: there is nothing to change in an encoder."""
@@ -223,7 +248,7 @@ class _Shared:
 
     lock = threading.Lock()
     encoders: dict[tuple[Path, str], Encoder] = {}  # noqa: RUF012 (process-wide on purpose)
-    inherited: list[InferenceSession] = []  # noqa: RUF012
+    inherited: list[Network] = []  # noqa: RUF012
 
     @classmethod
     def after_fork(cls) -> None:
@@ -256,47 +281,6 @@ def _available_cpus() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _providers(info: EncoderInfo) -> list[str]:
-    """Return where to run a network, best first: a GPU if there is one for us, but for 8-bit weights, which have none.
-
-    A GPU that cannot be used after all is passed over by ONNX Runtime.
-    """
-    import onnxruntime as ort
-
-    offered = set(ort.get_available_providers()) if info.quantisation == "none" else set()
-    return [*(name for name in _GPUS if name in offered), "CPUExecutionProvider"]
-
-
-def _open_session(graph: bytes, folder: Path, info: EncoderInfo) -> InferenceSession:
-    """Open a network, on one thread: texts run side by side, which beats sharing each one out."""
-    import onnxruntime as ort
-    from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
-
-    ort.disable_telemetry_events()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    try:
-        # ONNX Runtime's fused skip-and-normalise kernel is several times slower on CPU than the two steps it fuses.
-        session = ort.InferenceSession(
-            graph, options, providers=_providers(info), disabled_optimizers=["SkipLayerNormFusion"]
-        )
-    except (
-        ort_errors.Fail,
-        ort_errors.InvalidArgument,
-        ort_errors.InvalidGraph,
-        ort_errors.InvalidProtobuf,
-        ort_errors.NotImplemented,
-        ort_errors.RuntimeException,
-    ) as error:
-        raise EncoderError(f"ONNX Runtime {ort.__version__} cannot open {folder / 'encoder.onnx'}: {error}") from error
-    if session.get_outputs()[0].shape[-1] != info.dim:
-        raise DamagedFolderError(
-            f"{folder / 'encoder.json'} says dim={info.dim}, encoder.onnx differs. {remedy(folder)}"
-        )
-    return session
-
-
 def _readable(text: str) -> str:
     """Return text that UTF-8 can hold: surrogates become the character of their pair, or a replacement mark."""
     try:
@@ -306,14 +290,34 @@ def _readable(text: str) -> str:
     return text
 
 
-def _parse(vocabulary: bytes, folder: Path) -> Tokenizer:
-    """Parse a tokenizer; tokenizers raises plain ``Exception`` with the Rust message."""
+def _encoded(tokenizer: Tokenizer, text: str, *, special: bool) -> Encoding:
+    """Tokenise a text; what tokenizers raises becomes an error of ours."""
+    try:
+        return tokenizer.encode(text, add_special_tokens=special)
+    except BaseException as error:
+        raise _said(error, "The tokenizer fails on a text") from error
+
+
+def _tokenizer(vocabulary: bytes, folder: Path, max_tokens: int) -> QueryTokenizer:
+    """Parse a tokenizer and try it."""
     from tokenizers import Tokenizer
 
+    file = folder / VOCABULARY
     try:
-        return Tokenizer.from_buffer(vocabulary)
-    except Exception as error:
-        raise EncoderError(f"{folder / 'tokenizer.json'} cannot be read: {error}") from error
+        parsed = Tokenizer.from_buffer(vocabulary)
+    except BaseException as error:
+        raise _said(error, f"{file} cannot be read") from error
+    try:
+        return QueryTokenizer(parsed, max_tokens)
+    except EncoderError as error:
+        raise DamagedEncoderError(f"{file}: {error}") from error
+
+
+def _said(error: BaseException, what: str) -> BaseException:
+    """Return an error of ours for what tokenizers raises: a plain ``Exception`` or, of a panic, not even that."""
+    if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+        return DamagedEncoderError(f"{what}: {printable(error)}")
+    return error
 
 
 def _checked_texts(queries: Iterable[str]) -> list[str]:

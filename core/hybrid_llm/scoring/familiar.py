@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,8 @@ class Familiarity:
     Raises:
         DamagedFolderError: An array is empty, not finite or does not rise.
     """
+
+    NAMES: ClassVar = tuple(_PREFIX + name for name in ("content", "whole", "worse", "units"))
 
     content: Float32Array
     whole: Float32Array

@@ -79,6 +79,7 @@ _OF_A_SENTENCE: Final = 0.2
 """What ``capitals`` usually is, and so what it is of a text in capitals, where case says nothing."""
 _VERSIONS: Final = {1: _FIRST, 2: _SECOND}
 NAMES: Final = tuple(_SECOND)
+VERSIONS: Final = tuple(_VERSIONS)
 
 
 def feature_names(version: int) -> tuple[str, ...]:

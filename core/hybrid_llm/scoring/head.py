@@ -18,20 +18,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.errors import DamagedFolderError
 from hybrid_llm.scoring.familiar import Familiarity
-from hybrid_llm.scoring.features import feature_names
+from hybrid_llm.scoring.features import VERSIONS, feature_names
 
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
 
 EPSILON: Final = 1e-6
 """Scores stay this far inside (0, 1), far closer than data can tell apart."""
+LARGEST: Final = 1e30
+"""What nothing on the way to a score may reach; half the digits of single precision."""
+LARGEST_FEATURE: Final = 16.0
+"""No feature of a text comes near: embeddings have length 1, the others are about as large."""
 _ARRAYS: Final = ("shift", "scale", "landmarks", "weights")
 _NUMBERS: Final = ("bias", "slope", "offset")
 
@@ -57,6 +61,8 @@ class Head:
         DamagedFolderError: Shapes do not fit together, a number is not finite, or the slope is not positive.
     """
 
+    NAMES: ClassVar = (*_ARRAYS, *_NUMBERS, "version", "linear", "limit", *Familiarity.NAMES)
+
     shift: Float32Array
     scale: Float32Array
     landmarks: Float32Array
@@ -71,6 +77,8 @@ class Head:
 
     def __post_init__(self) -> None:
         """Check shapes and signs; a head that breaks them cannot come from training."""
+        if self.version not in VERSIONS:
+            raise DamagedFolderError(f"The head reads text features of version {self.version}, which is not known.")
         d = self.shift.shape
         if self.landmarks.ndim != 2 or not d == self.scale.shape == self.landmarks.shape[1:]:
             raise DamagedFolderError("The head's arrays do not fit together; train the router again.")
@@ -78,10 +86,24 @@ class Head:
             raise DamagedFolderError("The head's landmarks and weights do not fit together; train the router again.")
         if self.linear is not None and self.linear.shape != d:
             raise DamagedFolderError("The head's linear part does not fit its features; train the router again.")
+        if not self.landmarks.size:
+            raise DamagedFolderError("The head has no landmarks; train the router again.")
         if not all(np.isfinite(values.astype(np.float64)).all() for values in self._weights().values()):
             raise DamagedFolderError("The head has weights that are not finite; train the router again.")
+        if self._reach() > LARGEST:
+            raise DamagedFolderError("The head has weights that are too large; train the router again.")
         if self.slope <= 0:
             raise DamagedFolderError("The head's slope must be positive; train the router again.")
+
+    def _reach(self) -> float:
+        """Return how large a number can become on the way to a score, whatever the query."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            u = (np.abs(self.shift).astype(np.float64) + LARGEST_FEATURE) * np.abs(self.scale)
+            squared = np.square(self.landmarks, dtype=np.float64).sum(axis=1).max() + u @ u
+            linear = u @ np.abs(self.linear) if self.linear is not None else 0.0
+            raw = np.abs(self.weights).sum(dtype=np.float64) + linear + abs(self.bias)
+            reach = np.nan_to_num(np.array([squared, raw, raw * self.slope + abs(self.offset)]), nan=np.inf)
+        return float(reach.max())
 
     @property
     def texts(self) -> int:
@@ -126,7 +148,7 @@ class Head:
         """Read what :meth:`tensors` wrote.
 
         Raises:
-            DamagedFolderError: An array is missing or of the wrong shape.
+            DamagedFolderError: An array is missing or of the wrong shape, or a number is not as it should be.
         """
         missing = sorted({*_ARRAYS, *_NUMBERS} - set(tensors))
         if missing:

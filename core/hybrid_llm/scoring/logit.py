@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ class LogitHead:
     Raises:
         DamagedFolderError: A number is not as it should be.
     """
+
+    NAMES: ClassVar = ("slope", "offset")
 
     slope: float = 1.0
     offset: float = 0.0

@@ -13,6 +13,9 @@ from hybrid_llm.table.code_pages import likely_code_page
 
 HEAD: Final = 1 << 16
 """How many bytes of a file are looked at to tell what it is."""
+LONGEST: Final = 1 << 26
+"""The longest row that is read: a small packed file can hold one that no memory can."""
+TOO_LONG: Final = "a row is longer than 64 MB; write each on a line of its own, or as an element of an array"
 
 _BOM: Final = codecs.BOM_UTF8
 

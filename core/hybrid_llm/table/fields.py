@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import reprlib
 from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
-from hybrid_llm.errors import TableError
+from hybrid_llm.errors import TableError, shown
 from hybrid_llm.table.chats import is_chat, last_of_user
 from hybrid_llm.table.columns import QUERY_NAMES
 
@@ -42,7 +41,7 @@ def query_of(place: str, fields: Mapping[str, Any], *, needs: str = NEEDS) -> tu
     if isinstance(value, str):
         return text_of(place, name, value), name, None
     hint = "; write a file of columns row by row (pandas: orient='records')" if isinstance(value, Mapping) else ""
-    raise TableError(f"{place}: field '{name}' is {short(value)}, not text or a list of messages{hint}")
+    raise TableError(f"{place}: field '{name}' is {shown(value)}, not text or a list of messages{hint}")
 
 
 def id_of(place: str, value: Any) -> str:
@@ -63,7 +62,7 @@ def id_of(place: str, value: Any) -> str:
         return str(int(value))
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise TableError(f"{place}: field 'id' is {short(value)}, not text")
+    raise TableError(f"{place}: field 'id' is {shown(value)}, not text")
 
 
 def text_of(place: str, name: str, value: Any) -> str:
@@ -73,7 +72,7 @@ def text_of(place: str, name: str, value: Any) -> str:
         TableError: It does not.
     """
     if not isinstance(value, str):
-        raise TableError(f"{place}: field '{name}' is {short(value)}, not text")
+        raise TableError(f"{place}: field '{name}' is {shown(value)}, not text")
     if not value.strip():
         raise TableError(f"{place}: field '{name}' is blank; give it a text or leave the row out")
     return whole_text(f"{place}: field '{name}'", value)
@@ -121,7 +120,7 @@ def references_of(place: str, value: Any) -> tuple[str, ...]:
             continue
         text = json.dumps(given, ensure_ascii=False) if isinstance(given, Mapping) else literal_of(given)
         if text is None:
-            raise TableError(f"{where} is {short(value)}; write one accepted text, or a list of them")
+            raise TableError(f"{where} is {shown(value)}; write one accepted text, or a list of them")
         accepted.append(whole_text(where, text))
     return tuple(accepted)
 
@@ -140,8 +139,3 @@ def literal_of(value: Any) -> str | None:
 def is_missing(value: Any) -> bool:
     """Return whether a field holds nothing: null, or the NaN that pandas puts there."""
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def short(value: Any) -> str:
-    """Show a value in a message, however long it is."""
-    return reprlib.repr(value)

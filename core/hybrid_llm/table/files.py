@@ -14,7 +14,7 @@ from typing import Any, Final, TextIO
 from hybrid_llm.errors import TableError
 from hybrid_llm.table.code_pages import likely_code_page
 from hybrid_llm.table.csv_rows import NO_NAMES, csv_rows, delimiter_of, widest_delimiter
-from hybrid_llm.table.encodings import HEAD, as_text, as_utf8, why_no_text
+from hybrid_llm.table.encodings import HEAD, LONGEST, TOO_LONG, as_text, as_utf8, why_no_text
 from hybrid_llm.table.json_values import json_values
 from hybrid_llm.table.parquet_rows import parquet_rows
 
@@ -137,21 +137,34 @@ def _rows_of_text(
         if is_array or is_object:
             yield from json_values(source, text)
         elif delimiter:
-            yield from csv_rows(source, text, delimiter, scored=not texts)
+            yield from csv_rows(source, _bounded(source, text), delimiter, scored=not texts)
         else:
             yield from _prompts(source, text)
 
 
-def _lines(source: str, file: io.BufferedReader[Any]) -> Iterator[tuple[str, bytes]]:
+def _lines(source: str, file: io.BufferedReader[Any]) -> Iterator[tuple[str, object]]:
     """Yield the lines that are not blank."""
-    for number, line in enumerate(file, start=1):
-        if not line.isspace():
-            yield f"{source} line {number}", line
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST + 1), b""), start=1):
+        place = f"{source} line {number}"
+        if len(line) > LONGEST:
+            while line and not line.endswith(b"\n"):
+                line = file.readline(HEAD)
+            yield place, TableError(f"{place}: {TOO_LONG}")
+        elif not line.isspace():
+            yield place, line
+
+
+def _bounded(source: str, file: TextIO) -> Iterator[str]:
+    """Yield the lines of a text, and stop before one that would fill the memory."""
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST + 1), ""), start=1):
+        if len(line) > LONGEST:
+            raise TableError(f"{source} line {number}: {TOO_LONG}")
+        yield line
 
 
 def _prompts(source: str, file: TextIO) -> Iterator[tuple[str, object]]:
     """Yield each line that is not blank as a prompt; bytes that make no sense in it are replaced."""
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(_bounded(source, file), start=1):
         if line.isspace():
             continue
         place = f"{source} line {number}"

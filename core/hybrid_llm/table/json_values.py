@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final, TextIO
 
 from hybrid_llm.errors import TableError
-from hybrid_llm.table.encodings import HEAD, why_no_text
+from hybrid_llm.table.encodings import HEAD, LONGEST, TOO_LONG, why_no_text
 
 _SPACE: Final = re.compile(r"[ \t\r\n\ufeff]*")  # the mark stands in the middle where files were put together
 _REST_OF_A_NUMBER: Final = ("", ".", "e", "E")
@@ -106,6 +106,8 @@ class _Reader:
     def _read_on(self) -> bool:
         """Read as much again as nobody has taken yet, so that long values cost no more; False at the end."""
         left = self._text[self.at :]
+        if len(left) > LONGEST:
+            raise TableError(f"{self.place()}: {TOO_LONG}")
         found = self._file.read(max(HEAD, len(left)))
         self._text, self.at = left + found, 0
         return bool(found)

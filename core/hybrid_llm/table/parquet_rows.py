@@ -12,6 +12,8 @@ from hybrid_llm.table.encodings import not_utf8
 
 AS_JSON: Final = b"hybrid_llm.json"
 """What the metadata of a column names when its cells are JSON that this library wrote."""
+_NO_VALUE: Final = (KeyError, ValueError, OverflowError)
+"""What comes of bytes that are no text, of names that stand twice, of dates beyond Python's."""
 
 
 def parquet_rows(source: str, file: BinaryIO, *, scored: bool = True) -> Iterator[tuple[str, Any]]:
@@ -79,7 +81,7 @@ def _rows_of_batch(pa: Any, batch: Any) -> Iterator[dict[str, Any] | str]:
     """Yield the rows of a batch; where one cannot be turned into Python values, say why and go on behind it."""
     try:
         yield from batch.to_pylist(maps_as_pydicts="strict")
-    except (UnicodeDecodeError, KeyError):
+    except _NO_VALUE:
         for number in range(len(batch)):
             yield _row(batch.slice(number, 1))
 
@@ -93,4 +95,6 @@ def _row(batch: Any) -> dict[str, Any] | str:
             return f"field '{name}' is {not_utf8(error.object)}"
         except KeyError as error:
             return f"field '{name}' names {error} twice; keep one"
+        except (ValueError, OverflowError) as error:
+            return f"field '{name}' holds what Python has no value for ({error}); leave the column out"
     return row

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.errors import TableError
-from hybrid_llm.table.fields import is_missing, literal_of, short, text_of, whole_text
+from hybrid_llm.errors import TableError, shown
+from hybrid_llm.table.fields import is_missing, literal_of, text_of, whole_text
 
 LogProbs = NDArray[np.float32]
 
@@ -68,7 +68,7 @@ def responses_of(
         if is_missing(given) or (name == "cost_usd" and not isinstance(given, Mapping)):
             continue  # a cost that names no model is that of the row: kept, and not read
         if not isinstance(given, Mapping):
-            raise TableError(f"{place}: field '{name}' is {short(given)}; write it as {{model: [...]}}, or rename it")
+            raise TableError(f"{place}: field '{name}' is {shown(given)}; write it as {{model: [...]}}, or rename it")
         for model, value in given.items():
             text_of(place, name, model)
             if value is not None:
@@ -119,14 +119,14 @@ def _entries(where: str, name: str, value: Any) -> list[Any]:
 def _text(where: str, entry: Any) -> str:
     """Return a text, which may be empty: a model may say nothing."""
     if not isinstance(entry, str):
-        raise TableError(f"{where} has {short(entry)}, which is not text")
+        raise TableError(f"{where} has {shown(entry)}, which is not text")
     return whole_text(where, entry)
 
 
 def _answer(where: str, entry: Any) -> str:
     answer = literal_of(entry)
     if answer is None:
-        raise TableError(f"{where} has {short(entry)}, which is no final answer; write it as text")
+        raise TableError(f"{where} has {shown(entry)}, which is no final answer; write it as text")
     return whole_text(where, answer)
 
 
@@ -136,7 +136,7 @@ def _logprobs(where: str, entry: Any) -> LogProbs:
     except (TypeError, ValueError):
         array = np.array(np.nan)
     if array.ndim != 1 or not np.isfinite(array).all():
-        raise TableError(f"{where} has {short(entry)}, which is no list of finite numbers, one for each token")
+        raise TableError(f"{where} has {shown(entry)}, which is no list of finite numbers, one for each token")
     if array.size and array.max() > _ROUNDING:
         raise TableError(f"{where} has {array.max():g}; a log-probability is at most 0")
     array.flags.writeable = False
@@ -153,13 +153,13 @@ def _finish(where: str, entry: Any) -> str:
 
 def _amount(where: str, entry: Any) -> float:
     if isinstance(entry, bool) or not isinstance(entry, (int, float)) or not 0 <= entry < math.inf:
-        raise TableError(f"{where} has {short(entry)}, which is not a number from 0 on")
+        raise TableError(f"{where} has {shown(entry)}, which is not a number from 0 on")
     return float(entry)
 
 
 def _usage(where: str, entry: Any) -> tuple[int | None, int | None] | None:
     if not isinstance(entry, Mapping):
-        raise TableError(f'{where} has {short(entry)}; write it as {{"input": tokens, "output": tokens}}')
+        raise TableError(f'{where} has {shown(entry)}; write it as {{"input": tokens, "output": tokens}}')
     counts = _tokens(where, entry.get("input")), _tokens(where, entry.get("output"))
     return None if counts == (None, None) else counts
 
@@ -168,7 +168,7 @@ def _tokens(where: str, count: Any) -> int | None:
     if is_missing(count):
         return None
     if isinstance(count, bool) or not isinstance(count, (int, float)) or not 0 <= count < math.inf or count % 1:
-        raise TableError(f"{where} has {short(count)} tokens, which is not a whole number from 0 on")
+        raise TableError(f"{where} has {shown(count)} tokens, which is not a whole number from 0 on")
     return int(count)
 
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from hybrid_llm.errors import TableError
+from hybrid_llm.errors import TableError, shown
 from hybrid_llm.table.columns import PREFIX
 from hybrid_llm.table.encodings import not_utf8
-from hybrid_llm.table.fields import NEEDS, id_of, optional_text_of, query_of, references_of, short, text_of
+from hybrid_llm.table.fields import NEEDS, id_of, optional_text_of, query_of, references_of, text_of
 from hybrid_llm.table.responses import PARALLEL, Response, responses_of
 from hybrid_llm.table.scores import Scale, quality_of
 
@@ -81,7 +81,7 @@ def fields_of(place: str, raw: object, *, needs: str = NEEDS) -> Mapping[str, An
         raise raw
     fields = _parse(place, raw) if isinstance(raw, bytes) else raw
     if not isinstance(fields, Mapping):
-        raise TableError(f"{place}: {short(fields)} is not an object; {needs}")
+        raise TableError(f"{place}: {shown(fields)} is not an object; {needs}")
     return fields
 
 

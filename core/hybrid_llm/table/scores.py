@@ -8,9 +8,9 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from hybrid_llm.errors import TableError
+from hybrid_llm.errors import TableError, shown
 from hybrid_llm.table.columns import PREFIX, GuessedQuality
-from hybrid_llm.table.fields import short, text_of
+from hybrid_llm.table.fields import text_of
 
 Scale = tuple[float, float]
 """The lowest and the highest score that can be given."""
@@ -40,7 +40,7 @@ def quality_of(place: str, value: Any, scale: Scale | None) -> dict[str, tuple[f
         TableError: Something is no score.
     """
     if not isinstance(value, Mapping):
-        raise TableError(f"{place}: field 'quality' is {short(value)}; write it as {{model: [score, ...]}}")
+        raise TableError(f"{place}: field 'quality' is {shown(value)}; write it as {{model: [score, ...]}}")
     quality = {}
     for model, given in value.items():
         text_of(place, "quality", model)
@@ -82,16 +82,16 @@ def _score(where: str, score: Any, scale: Scale | None) -> float:
     if isinstance(score, bool):
         return float(score)
     if not isinstance(score, SupportsFloat):
-        raise TableError(f"{where} has {short(score)}, which is not a number; scores are numbers in [0, 1]")
+        raise TableError(f"{where} has {shown(score)}, which is not a number; scores are numbers in [0, 1]")
     score = score if isinstance(score, int) else float(score)  # an int may be too big for a float
     if isinstance(score, float) and not math.isfinite(score):
         raise TableError(f"{where} has {score}, which is not finite; leave the model out of rows that were not scored")
     low, high = scale or (0.0, 1.0)
     if not low <= score <= high:
         if scale:
-            raise TableError(f"{where} has {short(score)}, outside the scale {low:g}:{high:g}; mend it or the scale")
+            raise TableError(f"{where} has {shown(score)}, outside the scale {low:g}:{high:g}; mend it or the scale")
         raise TableError(
-            f"{where} has {short(score)}, outside [0, 1]; rescale the scores by naming their lowest and highest value: "
+            f"{where} has {shown(score)}, outside [0, 1]; rescale the scores by naming their lowest and highest value: "
             "--scale 1:5 (scale=(1, 5))"
         )
     return (float(score) - low) / (high - low)

@@ -73,8 +73,6 @@ def test_a_folder_with_something_else_is_refused(folder):
 def test_a_full_disk_leaves_the_earlier_checkpoint_and_says_how_to_go_on(kept, folder, monkeypatch, when):
     import torch
 
-    from hybrid_llm.training.full import checkpoints
-
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
@@ -86,8 +84,8 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_and_says_how_to_go_on(kept, f
         if when == "tensors":
             patch.setattr("safetensors.torch.save_file", half)
         else:
-            patch.setattr(checkpoints, "_flush", full)
-        with pytest.raises(RouterFolderError, match=r"No space left.*Earlier ones.*same command"):
+            patch.setattr("hybrid_llm.disk.writing.flush", full)
+        with pytest.raises(RouterFolderError, match=r"No space left.*same command.*goes on"):
             kept.save(9, 2, {"step": 9}, {"w": torch.zeros(3)})
     again = Checkpoints(folder, RUN)
     assert again.latest().state == {"step": 3}

@@ -342,13 +342,12 @@ def test_the_scorer_s_id_depends_on_network_and_head(tuned: Router) -> None:
     ],
 )
 def test_a_network_runs_on_a_gpu_when_onnx_runtime_offers_one(
-    tuned: Router, monkeypatch: pytest.MonkeyPatch, offered: list[str], int8: bool, expected: list[str]
+    monkeypatch: pytest.MonkeyPatch, offered: list[str], int8: bool, expected: list[str]
 ) -> None:
-    from hybrid_llm.scoring import encoder
+    from hybrid_llm.scoring import network
 
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: offered)
-    info = replace(tuned.scorer.encoder.info, quantisation="int8 dynamic" if int8 else "none")
-    assert encoder._providers(info) == [f"{name}ExecutionProvider" for name in expected]
+    assert network._providers(on_gpu=not int8) == [f"{name}ExecutionProvider" for name in expected]
 
 
 def test_several_processes_without_checkpoints_are_refused(

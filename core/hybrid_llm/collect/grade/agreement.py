@@ -16,12 +16,14 @@ class Agreement:
     Attributes:
         n: Pairs that both graded.
         share: Of these, where both say small, both large, or both a tie; None without pairs.
+        ties: Share where both say a tie; a judge to whom all is a tie agrees with itself and says nothing.
         opposite: Share where one says small and the other says large; None without pairs.
         distance: Mean distance of the grades of one answer, in [0, 1]; None without pairs.
     """
 
     n: int
     share: float | None
+    ties: float | None
     opposite: float | None
     distance: float | None
 
@@ -38,17 +40,18 @@ def agreement(pairs: Iterable[tuple[Sequence[float], Sequence[float]]]) -> Agree
 
     Example:
         >>> agreement([((1.0, 0.5), (0.9, 0.1)), ((0.5, 0.5), (0.2, 0.6))])
-        Agreement(n=2, share=0.5, opposite=0.0, distance=0.225)
+        Agreement(n=2, share=0.5, ties=0.0, opposite=0.0, distance=0.225)
     """
     kept = [(tuple(one), tuple(other)) for one, other in pairs]
     if not kept:
-        return Agreement(0, None, None, None)
+        return Agreement(0, None, None, None, None)
     sides = [(_side(one), _side(other)) for one, other in kept]
     far = [abs(a - b) for one, other in kept for a, b in zip(one, other, strict=True)]
     n = len(kept)
     return Agreement(
         n,
         sum(a == b for a, b in sides) / n,
+        sum(a == b == 0 for a, b in sides) / n,
         sum(a * b < 0 for a, b in sides) / n,
         round(sum(far) / len(far), 12),
     )

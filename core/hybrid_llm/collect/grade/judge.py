@@ -21,7 +21,7 @@ from hybrid_llm.collect.grade.work import Both, Graded, Work, summary
 from hybrid_llm.collect.models import AskSettings, ModelName
 from hybrid_llm.collect.stored import StoredPrompt
 from hybrid_llm.dispatch import tokens_in
-from hybrid_llm.errors import ConfigError, HybridLLMError, HybridLLMWarning
+from hybrid_llm.errors import ConfigError, HybridLLMError, HybridLLMWarning, PairFolderError
 from hybrid_llm.prices import Price
 
 SETTINGS: Final = AskSettings(max_tokens=1024)
@@ -256,18 +256,22 @@ class _Run:
             self._tell("Judging", self._done, self._total)
 
     async def _ask(self, asks: Asks, text: str) -> str:
-        grading, folder, reply, cost = self._grading, self._grading.work.folder, None, 0.0
+        grading, folder, cost = self._grading, self._grading.work.folder, 0.0
         most = grading.most_of(text)
         if not await self._allowed(most):
             raise NoReplyError(None)
-        held = folder.hold(grading.model, most) if most else None
+        held = folder.hold(grading.model, most) if most else None  # who is killed here may have to pay
         try:
             reply = await asks.ask([{"role": "user", "content": text}], grading.settings)
             cost = grading.price.of(reply.input_tokens, reply.output_tokens)
+            folder.spend("judge", grading.model, cost, reply, held=held)
+        except PairFolderError:
+            raise
         except Exception as error:
+            if held is not None:
+                folder.spend("judge", grading.model, 0.0, held=held)
             raise NoReplyError(error) from error
         finally:
-            folder.spend("judge", grading.model, cost, reply, held=held)
             async with self._came:
                 self._budget.settle(most, cost)
                 self._came.notify_all()

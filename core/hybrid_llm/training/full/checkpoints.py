@@ -7,22 +7,21 @@
     best-00000080/       tensors.safetensors: the weights with the lowest validation loss so far
     network/             what training exported at its end
 
-A checkpoint is written beside its place and then renamed, and the one before it goes only after that: whatever
-interrupts a write, the last whole one is there. Nothing in them is ever run.
+A checkpoint appears whole, and the one before it goes only after that: whatever interrupts a write, the last whole one
+is there. Nothing in them is ever run.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from hybrid_llm.disk import Kind, whole_folder
 from hybrid_llm.errors import ConfigError, DamagedFolderError, RouterFolderError
 from hybrid_llm.training.onnx.hub import reason
 
@@ -35,7 +34,8 @@ RUN: Final = "run.json"
 STATE: Final = "state.json"
 TENSORS: Final = "tensors.safetensors"
 NETWORK: Final = "network"
-_OURS: Final = re.compile(r"(\.new-.*|(step|best)-\d{8})")
+_OURS: Final = re.compile(r"\.new-.*|(step|best)-\d{8}|\.[\w-]+\.hybrid-llm-(new|old|lock)")
+_CHECKPOINT: Final = Kind("checkpoint", mark=TENSORS, names=frozenset({STATE, TENSORS}), error=RouterFolderError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,21 +131,16 @@ class Checkpoints:
 
         place = self.folder / name
         try:
-            with tempfile.TemporaryDirectory(dir=self.folder, prefix=".new-") as scratch:
-                fresh = Path(scratch, name)
-                fresh.mkdir()
+            with whole_folder(place, _CHECKPOINT) as fresh:
                 save_file({key: value.detach().cpu().contiguous() for key, value in tensors.items()}, fresh / TENSORS)
                 if state is not None:
                     (fresh / STATE).write_text(json.dumps(state), encoding="utf-8")
-                for file in fresh.iterdir():
-                    _flush(file)
-                if place.exists():  # written before an interruption, with the same content
-                    shutil.rmtree(place)
-                fresh.rename(place)
-        except (OSError, SafetensorError) as error:
+        except RouterFolderError as error:
+            raise RouterFolderError(f"{error} Training goes on from the checkpoint before it.") from error
+        except SafetensorError as error:
             raise RouterFolderError(
-                f"The checkpoint {place} cannot be written ({reason(error)}). Earlier ones are as they were: make room "
-                "and run the same command, it goes on from there."
+                f"Cannot write {place}: {reason(error)}; make room and run the same command. Training goes on from the "
+                "checkpoint before it."
             ) from error
 
     def _read(self, place: Path) -> Tensors:
@@ -194,9 +189,3 @@ def _drop(entry: Path) -> None:
         shutil.rmtree(entry)
     else:
         entry.unlink()
-
-
-def _flush(file: Path) -> None:
-    """Have a file on the disk before it gets its name."""
-    with file.open("rb") as stream:
-        os.fsync(stream.fileno())

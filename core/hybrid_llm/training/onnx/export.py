@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, get_args
 
 from hybrid_llm.errors import EncoderError
-from hybrid_llm.scoring import QueryTokenizer
+from hybrid_llm.scoring import ENCODER_FOLDER, QueryTokenizer
 from hybrid_llm.training.onnx.folder import Source, write_encoder
 from hybrid_llm.training.onnx.graph import (
     Pooling,
@@ -74,6 +74,7 @@ def export_encoder(
         MissingExtraError: The extra ``finetune`` is not installed.
     """
     _check_arguments(quantise, pooling)
+    ENCODER_FOLDER.refuse(Path(out))
     made_with = versions("Exporting an encoder", *LIBRARIES)
     rounding = {"per_channel": per_channel, "reduce_range": reduce_range}
     name = name or _name(origin or str(source), quantise)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hybrid_llm.disk import whole_folder
 from hybrid_llm.errors import EncoderError
-from hybrid_llm.scoring import EncoderInfo
+from hybrid_llm.scoring import ENCODER_FOLDER, NOTICE, EncoderInfo
 from hybrid_llm.training.onnx.graph import Pooling
-from hybrid_llm.training.onnx.hub import reason
+from hybrid_llm.untrusted import check_graph, check_tokenizer
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -47,10 +48,10 @@ def write_encoder(
     changes: str,
     command: str | None = None,
 ) -> EncoderInfo:
-    """Write an encoder folder: encoder.onnx, tokenizer.json, NOTICE, and encoder.json last.
+    """Write an encoder folder: encoder.onnx, tokenizer.json, NOTICE and encoder.json. It appears whole.
 
     Args:
-        out: The folder; made, or its files of these names replaced.
+        out: The folder; made, or an encoder folder that is replaced as a whole.
         graph: What becomes encoder.onnx, checked already.
         tokenizer: Its tokenizer.
         source: The model that both are made from.
@@ -67,22 +68,28 @@ def write_encoder(
         What encoder.json says.
 
     Raises:
-        EncoderError: The folder cannot be written.
+        EncoderError: The folder cannot be written, or holds something else, or the model has operators or a tokenizer
+            that no encoder may have.
     """
     files = {
         "encoder.onnx": graph.SerializeToString(deterministic=True),
         "tokenizer.json": tokenizer.to_str(pretty=False).encode(),
     }
-    info = EncoderInfo(
-        name=name,
-        dim=dim,
-        max_tokens=max_tokens,
-        pooling=pooling,
-        quantisation=quantisation,
-        files={file: hashlib.sha256(content).hexdigest() for file, content in files.items()},
-        weights_sha256=source.weights_sha256,
-        made_with=made_with,
-    )
+    try:  # what could not be loaded again need not be written
+        check_graph(files["encoder.onnx"])
+        check_tokenizer(files["tokenizer.json"])
+        info = EncoderInfo(
+            name=name,
+            dim=dim,
+            max_tokens=max_tokens,
+            pooling=pooling,
+            quantisation=quantisation,
+            files={file: hashlib.sha256(content).hexdigest() for file, content in files.items()},
+            weights_sha256=source.weights_sha256,
+            made_with=made_with,
+        )
+    except ValueError as error:
+        raise EncoderError(f"{source.name} cannot become an encoder: what was made of it {error}.") from error
     notice = (
         f"encoder.onnx and tokenizer.json are derived from the model {source.name}.\n"
         f"Licence of the model: {source.licence}\n"
@@ -93,11 +100,8 @@ def write_encoder(
     )
     if command is not None:
         notice += f"Made by: {command}\n"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for file, content in {**files, "NOTICE": notice.encode()}.items():
-            (out / file).write_bytes(content)
-        info.write(out)
-    except OSError as error:
-        raise EncoderError(f"{out} cannot be written: {reason(error)}") from error
+    with whole_folder(out, ENCODER_FOLDER) as fresh:
+        for file, content in {**files, NOTICE: notice.encode()}.items():
+            (fresh / file).write_bytes(content)
+        info.write(fresh)
     return info
