@@ -16,6 +16,7 @@ PAGE = (DOCS / "langchain.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.filterwarnings("ignore:The threshold for quality:hybrid_llm.errors.HybridLLMWarning")
+@pytest.mark.filterwarnings("ignore:A query is unlike:hybrid_llm.errors.HybridLLMWarning")
 def test_its_blocks_run_in_order(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for module, name in (("langchain_ollama", "ChatOllama"), ("langchain_openai", "ChatOpenAI")):
         monkeypatch.setattr(f"{module}.{name}", lambda model: FakeChatModel(model=model, profile=EVERYTHING))

@@ -33,7 +33,7 @@ def counting(shipped):
 
 class CountingEncoder:
     def __init__(self, inner):
-        self.inner, self.sha256, self.calls = inner, inner.sha256, []
+        self.inner, self.sha256, self.dim, self.calls = inner, inner.sha256, inner.dim, []
 
     def encode(self, texts):
         self.calls.append(list(texts))
@@ -105,6 +105,7 @@ class FastEncoder:
     """Embeds in no time, so that thousands of texts can be streamed."""
 
     sha256 = "0" * 64
+    dim = 384
 
     def encode(self, texts):
         from hybrid_llm.scoring import Encoded

@@ -20,6 +20,7 @@ HashArray = NDArray[np.uint64]
 SALT: Final = 16
 """Bytes of a salt."""
 MOST_THRESHOLDS: Final = 100_000
+MOST_EPOCHS: Final = 10_000
 LARGE: Final = 1e100
 """Beyond any number that a record holds; a larger one could not even be shown as a float."""
 _TEXTS: Final = ("small", "large", "recipe", "label", "data", "data_hash", "recoverable", "created", "about")
@@ -181,7 +182,7 @@ class TrainingRecord:
             "t": _is_number(self.t),
             "n_fit": type(self.n_fit) is int and 0 <= self.n_fit < LARGE,
             "chosen": isinstance(chosen, dict) and all(map(_is_number, chosen.values())),
-            "heldout figure": isinstance(self.heldout, dict) and all(map(_is_figure, self.heldout.values())),
+            "heldout figure": isinstance(self.heldout, dict) and all(map(_are_figures, self.heldout.values())),
             "score_quantiles": len(self.score_quantiles) <= MOST_THRESHOLDS
             and all(_is_number(score) and 0 <= score <= ALWAYS_LARGE for score in self.score_quantiles),
         }
@@ -190,6 +191,15 @@ class TrainingRecord:
 
 def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and abs(value) < LARGE  # NaN is not
+
+
+def _are_figures(value: Any) -> bool:
+    """Return whether a value is a figure, or a list of named ones: those of each epoch."""
+    if not isinstance(value, list):
+        return _is_figure(value)
+    return len(value) <= MOST_EPOCHS and all(
+        isinstance(epoch, dict) and all(map(_is_figure, epoch.values())) for epoch in value
+    )
 
 
 def _is_figure(value: Any) -> bool:

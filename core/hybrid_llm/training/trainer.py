@@ -5,17 +5,16 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import importlib.util
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from hybrid_llm.calibration import Calibration, calibrate
-from hybrid_llm.errors import HybridLLMWarning, LabelError, MissingExtraError, TableError
+from hybrid_llm.errors import LabelError, MissingExtraError, TableError
 from hybrid_llm.labels import make_labels
 from hybrid_llm.level import ALWAYS_SMALL
-from hybrid_llm.router import Router, SeenRows, TrainingRecord
+from hybrid_llm.router import Router, SeenRows, TrainingRecord, warn_user
 from hybrid_llm.scoring import Encoder, Progress
 from hybrid_llm.table import PairTable, hash_fraction
 from hybrid_llm.training import full, head
@@ -181,12 +180,10 @@ def recipe_of(config: TrainConfig, rows: int) -> Literal["head", "full"]:
     if config.recipe != "full":
         return "head"
     if rows <= TRIED_ROWS:
-        warnings.warn(
+        warn_user(
             f"With {rows:,} training rows the recipe full is likely no better than head: on no pair measured was it "
             f"clearly better, with up to {TRIED_ROWS:,} rows and a small encoder (docs/training.md). Train both, and "
-            "compare: hybrid-llm evaluate",
-            HybridLLMWarning,
-            stacklevel=3,
+            "compare: hybrid-llm evaluate"
         )
     return "full"
 

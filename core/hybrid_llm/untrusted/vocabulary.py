@@ -65,6 +65,7 @@ PATTERNS: Final = frozenset(
     {
         " {2,}",
         r"\s+",
+        r"\s{2,}|[\n\r\t]",  # what a SentencePiece vocabulary becomes
         # GPT-2, CLIP, Llama 3, Qwen 2
         r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
         r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-import warnings
 import weakref
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from hybrid_llm.errors import ConfigError, EncoderError, HybridLLMWarning
+from hybrid_llm.errors import ConfigError, EncoderError
+from hybrid_llm.router import warn_user
 from hybrid_llm.scoring import Encoder, LogitHead, NetworkScorer, Progress, QueryTokenizer
 from hybrid_llm.training.fitted import BoolArray, Fitted, FloatArray
 from hybrid_llm.training.full.batches import steps_per_epoch
@@ -136,11 +136,9 @@ def fit(
 def _warn_of_few_steps(rows: int, config: TrainConfig) -> None:
     steps = config.epochs * steps_per_epoch(rows, config.device_batch_size, config.parts)
     if steps < FEW_STEPS:
-        warnings.warn(
+        warn_user(
             f"epochs={config.epochs} of {rows:,} rows are {steps} steps, likely too few to learn from: lower "
-            f"batch_size (now {config.batch_size}), and raise learning_rate for a small encoder (docs/training.md).",
-            HybridLLMWarning,
-            stacklevel=4,
+            f"batch_size (now {config.batch_size}), and raise learning_rate for a small encoder (docs/training.md)."
         )
 
 
@@ -179,11 +177,9 @@ def _faith(torchs: FloatArray, served: FloatArray, *, int8: bool) -> dict[str, f
         return {"onnx_difference": check_scores(served, torchs)}
     same = agreement(served, torchs)
     if same < LEAST_AGREEMENT:
-        warnings.warn(
+        warn_user(
             f"With 8-bit weights {same:.1%} of the decisions are those of the network itself, fewer than "
-            f"{LEAST_AGREEMENT:.0%}; without int8 all are.",
-            HybridLLMWarning,
-            stacklevel=2,
+            f"{LEAST_AGREEMENT:.0%}; without int8 all are."
         )
     return {"int8_agreement": same}
 
