@@ -14,11 +14,9 @@ Validates = Callable[[Any], bool]
 """Whether a value follows a schema; handed in by the adapter, which knows the schema."""
 
 REPEATS: Final = 4
-"""A passage that stands so often in a row is repetition, if it makes up most of the end of the answer."""
-_TAIL: Final = 2000
-_LEAST: Final = 12
-"""Characters of a passage that counts: a row of dashes is a line, not a loop."""
-_ROW: Final = re.compile(rf"(.{{{_LEAST},200}}?)\1{{{REPEATS - 1},}}.{{0,200}}\Z", re.DOTALL)
+"""An answer that ends in this many times the same passage is a loop."""
+_PASSAGE: Final = 12, 200
+"""Characters of a passage, at least and at most: a row of dashes is a line, not a loop."""
 _FENCE: Final = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n\s*```\s*\Z", re.DOTALL)
 
 
@@ -82,8 +80,13 @@ def repeats(text: str) -> bool:
         >>> repeats("I see. " + "The answer is what it is. " * 9), repeats("no, no, no, no")
         (True, False)
     """
-    found = _ROW.search(text[-_TAIL:].rstrip())
-    return found is not None and len(set(found[1].strip())) > 2
+    shortest, longest = _PASSAGE
+    end = text[-(REPEATS + 1) * longest :].rstrip()
+    for length in range(shortest, min(longest, len(end) // REPEATS) + 1):
+        passage = end[-length:]
+        if end.endswith(passage * REPEATS) and len(set(passage.strip())) > 2:
+            return True
+    return False
 
 
 def _of_tools(calls: Collection[ToolCall], tools: dict[str, Validates | None] | None) -> str | None:
