@@ -57,6 +57,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/langchain_overhead.py
 	$(BIN)/python benchmarks/llamaindex_overhead.py
 	$(BIN)/python benchmarks/heads.py $(DATA)
+	$(BIN)/python benchmarks/own_pair_sizes.py $(DATA)
 	$(BIN)/python benchmarks/paper_figures.py $(DATA)
 
 clean:

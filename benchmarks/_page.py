@@ -24,7 +24,7 @@ SKELETON = """\
   for "the small model is at least as good".
 - Numbers in brackets are 95 % intervals from resamples of the judged rows. Differences are paired: both routers are
   judged on the same resamples.
-- Every router is trained by `hybrid_llm.training.trainer` with its defaults: four fifths of the split `train` fit, one
+- Every router is trained by `hybrid_llm.training.train` with its defaults: four fifths of the split `train` fit, one
   fifth chooses the settings, and the final head is fitted to all of it. `validation` gives thresholds. `test` only
   reports. A training row whose question also stands in validation or test is dropped.
 

@@ -25,11 +25,13 @@ _NO_ANSWER: Final = frozenset({"reasoning_content"})
 
 
 def model_in(arm: Runnable[Any, Any]) -> BaseChatModel | None:
-    """Return the chat model whose answer an arm hands on, whole or its text; ``None`` for any other runnable."""
+    """Return the chat model whose answer an arm hands on, whole or parsed; ``None`` for any other runnable."""
     while isinstance(arm, RunnableBinding):
         arm = arm.bound
     if isinstance(arm, RunnableSequence):
-        steps = [step for step in arm.steps if type(step).__name__ != "StrOutputParser"]
+        steps = list(arm.steps)
+        while steps and _parses(steps[-1]):
+            steps.pop()
         return model_in(steps[-1]) if steps else None
     return arm if isinstance(arm, BaseChatModel) else None
 
@@ -37,6 +39,11 @@ def model_in(arm: Runnable[Any, Any]) -> BaseChatModel | None:
 def classes_of(model: object) -> set[tuple[str, str]]:
     """Return (package, class) of everything that a model is."""
     return {(base.__module__.partition(".")[0], base.__name__) for base in type(model).__mro__}
+
+
+def _parses(step: Runnable[Any, Any]) -> bool:
+    """Return whether a step is an output parser, by its name, to import none."""
+    return any(base.__name__ == "BaseLLMOutputParser" for base in type(step).__mro__)
 
 
 def closes(model: BaseChatModel | None) -> bool:

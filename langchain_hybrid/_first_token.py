@@ -1,7 +1,9 @@
-"""Notices the first token that a reader of the agent's stream sees, so that two half answers are never glued together.
+"""Watches the models of an agent's step by their callbacks.
 
 An agent calls its model in one piece, and the tokens go to the readers by callbacks. When the arm breaks after the
-first of them, the other arm must not start again from the beginning under the reader's eyes.
+first of them, the other arm must not start again from the beginning under the reader's eyes: two half answers are never
+glued together. And a middleware nearer to the model may put another one in the arm's place when the arm has failed,
+which nobody would notice: where the caller said that it has to be small, that one is stopped before it is called.
 """
 
 from __future__ import annotations
@@ -9,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
+from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, BaseCallbackManager
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, var_child_runnable_config
 from langchain_core.tracers.base import BaseTracer
+from langgraph.errors import GraphBubbleUp
 
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import has_text
@@ -38,8 +43,12 @@ class Attempts:
         self._last: _Watch | None = None
 
     @contextmanager
-    def of(self, decision: Decision) -> Iterator[None]:
+    def of(self, decision: Decision, arm: BaseChatModel | None = None) -> Iterator[None]:
         """Mark the runs within with their decision, and watch their tokens.
+
+        Args:
+            decision: That of the attempt.
+            arm: Its model: where the caller said that small has to answer, no other one runs.
 
         Raises:
             HalfAnswerError: A reader has seen tokens of the attempt before.
@@ -49,9 +58,14 @@ class Attempts:
             if self._last.shown:
                 raise HalfAnswerError
         self._last = _Watch()
-        before = var_child_runnable_config.set(_marked(ensure_config(), decision, self._last))
+        alone = _Alone(arm) if arm is not None and _has_to_be_small(decision) else None
+        before = var_child_runnable_config.set(_marked(ensure_config(), decision, self._last, alone))
         try:
             yield
+        except OtherModelError:
+            if alone is None or alone.error is None:
+                raise
+            raise alone.error from None
         finally:
             var_child_runnable_config.reset(before)
 
@@ -70,6 +84,36 @@ class Attempts:
 
 class HalfAnswerError(Exception):
     """An arm broke after a reader saw its first token."""
+
+
+class OtherModelError(GraphBubbleUp):
+    """Another model was to run in the arm's place; of a kind that middlewares hand on and do not answer."""
+
+
+class _Alone(First):
+    """Lets no other model run than the arm once the arm has failed, and keeps what it failed with."""
+
+    raise_error = True
+
+    def __init__(self, arm: BaseChatModel) -> None:
+        self._arm = arm
+        self._runs: set[UUID] = set()
+        self.error: BaseException | None = None
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **_: Any) -> None:
+        if serialized is self._arm._serialized:
+            self._runs.add(run_id)
+        elif self.error is not None:
+            raise OtherModelError
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
+        if run_id in self._runs:
+            self.error = error
+
+
+def _has_to_be_small(decision: Decision) -> bool:
+    all_small = decision.level is not None and decision.level.sends_all_to == "small"
+    return decision.route == "small" and (decision.reason == "forced" or all_small)
 
 
 class _Watch(First):
@@ -97,13 +141,17 @@ class _Watch(First):
         self.shown = self.shown or shows
 
 
-def _marked(config: RunnableConfig, decision: Decision, watch: _Watch) -> RunnableConfig:
+def _marked(
+    config: RunnableConfig, decision: Decision, watch: _Watch, alone: BaseCallbackHandler | None
+) -> RunnableConfig:
     """Return a config whose runs are marked with the decision, and watched when somebody reads their tokens."""
     callbacks = config.get("callbacks")
     handlers = callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks or []
-    if not handlers:
+    ours: list[BaseCallbackHandler] = [alone] if alone is not None else []
+    if handlers:
+        ours += [ShowsDecision(decision), *([watch] if any(map(_reads_tokens, handlers)) else [])]
+    if not ours:
         return traced(config, decision)
-    ours = [ShowsDecision(decision), *([watch] if any(map(_reads_tokens, handlers)) else [])]
     if not isinstance(callbacks, BaseCallbackManager):
         return traced(config, decision, [*ours, *handlers])
     callbacks = callbacks.copy()

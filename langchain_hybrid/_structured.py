@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableParallel, RunnableSequence
 from pydantic import PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
@@ -175,12 +175,39 @@ class _Check(Runnable[Any, Any]):
             raise ANSWERS.cut()
 
 
+class _Checked(Runnable[Any, Any]):
+    """A model with the check behind it, where the raw message comes beside what is parsed; no run of its own either."""
+
+    def __init__(self, model: Runnable[Any, Any], check: _Check) -> None:
+        self._model, self._check = model, check
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        return self._check.invoke(self._model.invoke(input, config, **kwargs))
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        return self._check.invoke(await self._model.ainvoke(input, config, **kwargs))
+
+    def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
+        return self._check.transform(self._model.stream(input, config, **kwargs))
+
+    async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
+        chunks = self._model.astream(input, config, **kwargs)
+        async with closing_stream(chunks):
+            async for chunk in self._check.atransform(chunks):
+                yield chunk
+
+
 def _checked(chain: Runnable[Any, Any], *, shows_nothing: bool) -> Runnable[Any, Any]:
-    """Return a chain of a model and a parser with a check between them; one with the raw message is checked later."""
-    model = model_in(chain.first) if isinstance(chain, RunnableSequence) else None
-    if model is None or not isinstance(chain, RunnableSequence):
+    """Return a chain of a model and a parser with a check between them, also where the raw message is handed on."""
+    if not isinstance(chain, RunnableSequence):
+        return chain
+    raw = chain.first.steps__.get("raw") if isinstance(chain.first, RunnableParallel) else None
+    model = model_in(raw or chain.first)
+    if model is None:
         return chain
     check = _Check(closes=closes(model), shows_nothing=shows_nothing)
+    if raw is not None:
+        return RunnableSequence(RunnableParallel(raw=_Checked(raw, check)), *chain.steps[1:], name=chain.name)
     return RunnableSequence(chain.first, check, *chain.steps[1:], name=chain.name)
 
 

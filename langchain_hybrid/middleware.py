@@ -42,7 +42,8 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
     ``config={"configurable": {"hybrid_quality": 0.9}}``; the context comes first.
 
     Put a ``ModelFallbackMiddleware`` after this one in the list: there it catches what its arm raises, and answers
-    under this one's decision.
+    under this one's decision. Not in the place of a small arm that was asked for by name (``route="small"``, ``force``,
+    ``threshold=0``): once that one has failed no other model runs in its place, wherever the middleware stands.
 
     Args:
         small: The cheap chat model, without tools bound to it: the agent binds its own to the arm that it calls.
@@ -156,8 +157,9 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         attempts = Attempts()
 
         def answer(decision: Decision) -> ModelResponse[Any]:
-            with attempts.of(decision):
-                return handler(for_arm(request, self._arm(decision), decision.route, self._pair))
+            arm = self._arm(decision)
+            with attempts.of(decision, arm):
+                return handler(for_arm(request, arm, decision.route, self._pair))
 
         with attempts.raising():
             response, came = self._pair.call(decided, answer)
@@ -172,8 +174,9 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         attempts = Attempts()
 
         async def answer(decision: Decision) -> ModelResponse[Any]:
-            with attempts.of(decision):
-                return await handler(for_arm(request, self._arm(decision), decision.route, self._pair))
+            arm = self._arm(decision)
+            with attempts.of(decision, arm):
+                return await handler(for_arm(request, arm, decision.route, self._pair))
 
         with attempts.raising():
             response, came = await self._pair.acall(decided, answer)

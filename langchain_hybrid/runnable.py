@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import Decided, PairState, Request, split_options
 from langchain_hybrid._capabilities import pair_of
+from langchain_hybrid._ends import heard_to_the_end, hides_ends
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import CONFIG_SPECS, read_options
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each
@@ -98,6 +99,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     _pair: Pair = PrivateAttr()
+    _hiding: frozenset[str] = PrivateAttr(default=frozenset())
 
     def __init__(
         self,
@@ -135,6 +137,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         fields: dict[str, Any] = {"router": pair.router, "state": pair.state, "query": query, "name": name}
         super().__init__(**{**arms, **options, **fields})
         self._pair = pair
+        self._hiding = frozenset(side for side, arm in arms.items() if hides_ends(arm))
 
     @property
     def force(self) -> Route | None:
@@ -180,9 +183,9 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             value = next(inputs)
 
             def ask(decision: Decision) -> Iterator[Output]:
-                return self._arm(decision).stream(
-                    value, self._child(config, run_manager, decision), **self._said(decision, rest)
-                )
+                child = self._child(config, run_manager, decision)
+                with self._heard(child, decision):
+                    yield from self._arm(decision).stream(value, child, **self._said(decision, rest))
 
             chunks = self._pair.stream(self._request(value, config, options), ask)
             with closing(chunks):
@@ -209,10 +212,13 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         ) -> AsyncIterator[Output]:
             value = await anext(inputs)
 
-            def ask(decision: Decision) -> AsyncIterator[Output]:
-                return self._arm(decision).astream(
-                    value, self._child(config, run_manager, decision), **self._said(decision, rest)
-                )
+            async def ask(decision: Decision) -> AsyncIterator[Output]:
+                child = self._child(config, run_manager, decision)
+                with self._heard(child, decision):
+                    chunks = self._arm(decision).astream(value, child, **self._said(decision, rest))
+                    async with closing_stream(chunks):
+                        async for chunk in chunks:
+                            yield chunk
 
             chunks = self._pair.astream(self._request(value, config, options), ask)
             async with closing_stream(chunks):
@@ -277,9 +283,9 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     ) -> Output:
         def answer(value: Input, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Output:
             def ask(decision: Decision) -> Output:
-                return self._arm(decision).invoke(
-                    value, self._child(config, run_manager, decision), **self._said(decision, kwargs)
-                )
+                child = self._child(config, run_manager, decision)
+                with self._heard(child, decision):
+                    return self._arm(decision).invoke(value, child, **self._said(decision, kwargs))
 
             return with_decision(*self._pair.call(read(config), ask))
 
@@ -294,13 +300,16 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     ) -> Output:
         async def answer(value: Input, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Output:
             async def ask(decision: Decision) -> Output:
-                return await self._arm(decision).ainvoke(
-                    value, self._child(config, run_manager, decision), **self._said(decision, kwargs)
-                )
+                child = self._child(config, run_manager, decision)
+                with self._heard(child, decision):
+                    return await self._arm(decision).ainvoke(value, child, **self._said(decision, kwargs))
 
             return with_decision(*await self._pair.acall(read(config), ask))
 
         return await self._acall_with_config(answer, value, config)
+
+    def _heard(self, child: RunnableConfig, decision: Decision) -> AbstractContextManager[None]:
+        return heard_to_the_end(child, decision) if decision.route in self._hiding else nullcontext()
 
     def _arm(self, decision: Decision) -> Runnable[Input, Output]:
         return self.small if decision.route == "small" else self.large

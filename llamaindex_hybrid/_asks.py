@@ -31,11 +31,13 @@ class Asks:
         query_vars: Variables of templates that hold the user's question.
         background: Where a call without such a question goes; ``"route"`` scores it by its prompt.
         level: The level of :meth:`HybridLLM.with_quality`, if any.
+        usual: That of the constructor, if any.
     """
 
     query_vars: tuple[str, ...]
     background: Background
     level: Level | None = None
+    usual: Level | None = None
 
     def chat(self, method: str, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Ask[ChatResponse]:
         """Ask for the answer in a conversation."""
@@ -54,7 +56,7 @@ class Asks:
         options, rest = split_options(values, prompt.template_vars)
         request = template_request(prompt, rest, self.query_vars)
         request = self._completed(method, request, options, lambda: prompt.format(**rest))
-        return Ask(method, request, lambda arm, _: ((_safe_template(prompt, arm.side),), dict(rest)))
+        return Ask(method, request, lambda arm, _: ((_safe_template(prompt, arm.side),), dict(rest)), hides_end=True)
 
     def structured(
         self,
@@ -74,6 +76,7 @@ class Asks:
             request,
             lambda arm, said: ((output_cls, _safe_template(prompt, arm.side)), {"llm_kwargs": said, **fill}),
             rest,
+            hides_end=True,
         )
 
     def with_tools(
@@ -112,12 +115,15 @@ class Asks:
         self, method: str, request: Request, options: Mapping[str, Any], prompt: Callable[[], str]
     ) -> Request:
         """Return the request with its level, its route, and where asked for the prompt in place of a question."""
+        level = level_of(options) or LEVEL_HERE.get() or self.level
+        holds = level or self.usual
+        says = holds.sends_all_to if holds else None
         return replace(
             request,
             text=prompt() if self.background == "route" and not request.text else request.text,
-            level=level_of(options) or LEVEL_HERE.get() or self.level,
+            level=level,
             route=options.get("route"),
-            without_text="small" if self.background == "small" else "large",
+            without_text=says or ("small" if self.background == "small" else "large"),
             method=method,
         )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
@@ -12,6 +12,7 @@ from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 from hybrid_llm.decision import KEY, Decision, Route
 from hybrid_llm.dispatch import Pair, Request
 from llamaindex_hybrid._capabilities import Arm
+from llamaindex_hybrid._ends import Heard, astream_to_the_end, listen, stream_to_the_end
 from llamaindex_hybrid._settings import settings_for
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ class Ask(Generic[T]):
             each time it is called.
         settings: The settings of the call, in the user's words.
         tools: Whether the method is one that only function-calling models have.
+        hides_end: Whether it returns a text or an object, which does not say how the answer ended.
     """
 
     method: str
@@ -35,6 +37,7 @@ class Ask(Generic[T]):
     arguments: Callable[[Arm, dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
     settings: Mapping[str, Any] = field(default_factory=dict)
     tools: bool = False
+    hides_end: bool = False
 
     def put(self, arm: Arm, pair: Pair) -> Any:
         """Call the arm.
@@ -61,28 +64,48 @@ class Routing:
     """
 
     def __init__(self, arms: dict[Route, Arm], pair: Pair) -> None:
+        listen()
         self.arms = arms
         self.pair = pair
 
     def call(self, ask: Ask[T]) -> T:
         """Return the answer."""
-        value, came = self.pair.call(ask.request, lambda decision: ask.put(self.arms[decision.route], self.pair))
-        return cast("T", _marked(value, came.as_dict()))
+
+        def answer(decision: Decision) -> T:
+            arm = self.arms[decision.route]
+            with Heard(arm).to_the_end() if ask.hides_end else nullcontext():
+                return cast("T", ask.put(arm, self.pair))
+
+        value, came = self.pair.call(ask.request, answer)
+        return _marked(value, came.as_dict())
 
     async def acall(self, ask: Ask[T]) -> T:
         """Do what :meth:`call` does, with a method that is a coroutine."""
-        value, came = await self.pair.acall(ask.request, lambda decision: ask.put(self.arms[decision.route], self.pair))
-        return cast("T", _marked(value, came.as_dict()))
+
+        async def answer(decision: Decision) -> T:
+            arm = self.arms[decision.route]
+            with Heard(arm).to_the_end() if ask.hides_end else nullcontext():
+                return cast("T", await ask.put(arm, self.pair))
+
+        value, came = await self.pair.acall(ask.request, answer)
+        return _marked(value, came.as_dict())
 
     def stream(self, ask: Ask[T]) -> Generator[T, None, None]:
         """Decide now, and yield the chunks as they are read."""
         decided = self.pair.decide(ask.request)
 
+        def answer(decision: Decision) -> Iterator[T]:
+            arm = self.arms[decision.route]
+
+            def put() -> Generator[T, None, None]:
+                return cast("Generator[T, None, None]", ask.put(arm, self.pair))
+
+            return stream_to_the_end(arm, put) if ask.hides_end else put()
+
         def chunks() -> Generator[T, None, None]:
             record: dict[str, Any] | None = None
-            answer = self.pair.stream(decided, lambda decision: ask.put(self.arms[decision.route], self.pair))
-            with closing(answer):
-                for chunk, came in answer:
+            with closing(self.pair.stream(decided, answer)) as items:
+                for chunk, came in items:
                     record = record or came.as_dict()
                     yield _marked(chunk, record)
 
@@ -93,8 +116,12 @@ class Routing:
         decided = await self.pair.adecide(ask.request)
 
         async def answer(decision: Decision) -> AsyncIterator[T]:
-            stream = await ask.put(self.arms[decision.route], self.pair)
-            async with aclosing(stream):
+            arm = self.arms[decision.route]
+
+            async def put() -> AsyncGenerator[T, None]:
+                return cast("AsyncGenerator[T, None]", await ask.put(arm, self.pair))
+
+            async with aclosing(astream_to_the_end(arm, put) if ask.hides_end else await put()) as stream:
                 async for chunk in stream:
                     yield chunk
 

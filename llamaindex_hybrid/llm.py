@@ -81,7 +81,7 @@ class HybridLLM(RoutedLLM):
         context_policy: ``"min"`` promises the smaller context window, so that both models can read every prompt;
             ``"large"`` promises the large model's, and sends it the prompts that small cannot read.
         background: Where calls without a question of the user's go: ``"large"``, ``"small"``, or ``"route"``, which
-            scores their prompts.
+            scores their prompts. ``threshold=0`` sends them to small all the same, and one above 1 to large.
         query_vars: Variables of templates that hold the user's question.
         callback_manager: Set on both models.
         state: What copies share: the breakers of both models, and the switch.
@@ -149,7 +149,7 @@ class HybridLLM(RoutedLLM):
         )
         super().__init__(small=small, large=large)
         self._routing = Routing(arms, pair)
-        self._asks = Asks(tuple(query_vars), background)
+        self._asks = Asks(tuple(query_vars), background, usual=pair.options.level)
         self._options = {
             **options,
             "context_policy": context_policy,

@@ -8,6 +8,7 @@ The tree::
     ├── LabelError            labels that cannot be made or learned from    (also ValueError)
     ├── LevelError            a level that makes no sense or is not known   (also ValueError)
     ├── CertificateError      a promise that cannot even be tested          (also ValueError)
+    ├── GradeError            answers that cannot be graded as asked        (also ValueError)
     ├── ConfigError           training settings outside their range         (also ValueError)
     ├── EncoderError          an encoder that is missing, damaged or wrong
     ├── RouterFolderError     a router folder that cannot be loaded or written
@@ -18,6 +19,7 @@ The tree::
     ├── LookError             an answer that cannot be looked at            (also ValueError)
     ├── NoAnswerError         a model answered, with nothing to show
     ├── CutAnswerError        a model's answer broke off without its end
+    ├── HangingError          a model that hangs is called no more          (also ConnectionError)
     └── MissingExtraError     an optional dependency is not installed       (also ImportError)
 
 Each message says what is wrong and what to do next; the command line prints it as it is.
@@ -85,6 +87,10 @@ class CertificateError(HybridLLMError, ValueError):
     """A promise that cannot be tested with these data."""
 
 
+class GradeError(HybridLLMError, ValueError):
+    """Answers that cannot be graded as asked: no references, a broken grader, a rubric without its places."""
+
+
 class ConfigError(HybridLLMError, ValueError):
     """Training settings outside their range."""
 
@@ -131,6 +137,10 @@ class NoAnswerError(HybridLLMError):
 
 class CutAnswerError(HybridLLMError):
     """A model's answer broke off: the stream ended without the chunk that says why."""
+
+
+class HangingError(HybridLLMError, ConnectionError):
+    """A model was given up on so often that it is called no more before one of those calls ends."""
 
 
 class MissingExtraError(HybridLLMError, ImportError):

@@ -95,6 +95,16 @@ class Level:
             raise LevelError(f"{names} were given together; a request has one level, so pass one of them.")
         return cls(*given[0]) if given else None
 
+    @property
+    def sends_all_to(self) -> Literal["small", "large"] | None:
+        """Where every query goes at this level, whatever it says, by the caller's own word; else ``None``.
+
+        Only of a threshold of 0, or above 1: that of a quality may come to the same, but was measured on queries.
+        """
+        if self.kind != "threshold":
+            return None
+        return "small" if self.value == ALWAYS_SMALL else "large" if self.value > 1 else None
+
     def as_dict(self) -> dict[str, float]:
         """Return ``{kind: value}``, the form used in JSON."""
         return {self.kind: self.value}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from hybrid_llm.errors import ConfigError, MissingExtraError
+
+OPENAI_URL: Final = "https://api.openai.com/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,12 @@ class Prices:
         """
         return cls(dict(map(_read, texts)))
 
-    def of(self, model: str, provider: str | None = None, *, local: bool = False) -> Price:
+    def of(self, model: str, url: str = OPENAI_URL, *, local: bool = False) -> Price:
         """Return the price of a model.
 
         Args:
             model: Its name, as its server calls it.
-            provider: Who serves it (``"openai"``), where that is known.
+            url: Base URL of its server: the same model has other prices elsewhere.
             local: Whether it runs on a machine of the user's: then it costs nothing unless the user says otherwise.
 
         Raises:
@@ -78,7 +81,7 @@ class Prices:
         """
         if model in self.declared:
             return self.declared[model]
-        return FREE if local else _known(model, provider)
+        return FREE if local else _known(model, url)
 
 
 def _read(text: str) -> tuple[str, Price]:
@@ -98,7 +101,7 @@ def _named(name: str) -> str:
     return name
 
 
-def _known(model: str, provider: str | None) -> Price:
+def _known(model: str, url: str) -> Price:
     """Look a price up in the list that genai-prices brings along; nothing is asked of a network."""
     try:
         from genai_prices import Usage, calc_price
@@ -106,14 +109,14 @@ def _known(model: str, provider: str | None) -> Price:
         raise MissingExtraError(
             f"The price of {model} has to be looked up: pip install 'hybrid-llm[collect]', or --price {model}=IN:OUT."
         ) from error
-    million = 1_000_000
+    some = 1_000  # a million of them at once would be the price of very long prompts
     try:
         given, written = (
-            calc_price(Usage(input_tokens=tokens[0], output_tokens=tokens[1]), model, provider_id=provider).total_price
-            for tokens in ((million, 0), (0, million))
+            calc_price(Usage(input_tokens=read, output_tokens=wrote), model, provider_api_url=url).total_price
+            for read, wrote in ((some, 0), (0, some))
         )
     except LookupError as error:
         raise ConfigError(
-            f"Nobody knows the price of {model}: --price {model}=IN:OUT, dollars per million tokens."
+            f"No price of {model} is known at {url}: add --price {model}=IN:OUT, dollars per million tokens."
         ) from error
-    return Price(float(given), float(written))
+    return Price(float(given) * 1e6 / some, float(written) * 1e6 / some)

@@ -99,3 +99,19 @@ def test_numbers_of_every_type_become_floats(value):
     assert type(Level("quality", value).value) is float
     rows = np.arange(100)
     assert type(certify(rows / 100, rows > 30, np.ones(100), max_drop=value).max_drop) is float
+
+
+@pytest.mark.parametrize(
+    ("level", "side"),
+    [
+        (Level("threshold", 0), "small"),
+        (Level("threshold", 1.5), "large"),
+        (Level("threshold", 2), "large"),
+        (Level("threshold", 1), None),
+        (Level("quality", 1), None),
+        (Level("cost_advantage", 0), None),
+    ],
+    ids=str,
+)
+def test_only_a_threshold_sends_all_to_one_side_by_the_callers_word(level, side):
+    assert level.sends_all_to == side

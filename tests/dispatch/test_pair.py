@@ -48,6 +48,14 @@ async def test_what_has_no_text_goes_where_the_adapter_says(way: Way) -> None:
 
 
 @every_way
+async def test_a_follow_up_does_not_keep_another_arm_than_the_level_says(way: Way) -> None:
+    pair = pair_of(threshold=0)
+    before = Decision("large", 0.1, 0.5, router_id=pair.router.id)
+    text, _ = await way(pair, Request("and then?", turns=[EASY], previous=before), arms_of())
+    assert text == "from small"
+
+
+@every_way
 async def test_an_arm_in_its_cooldown_is_not_called(way: Way) -> None:
     pair, arms = pair_of(), arms_of(small=DOWN)
     reasons = [(await way(pair, Request(EASY), arms))[1].reason for _ in range(4)]

@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 from langchain.agents import create_agent
+from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.output_parsers import StrOutputParser
+from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from langchain_ollama import ChatOllama
@@ -86,14 +87,14 @@ async def by_ainvoke(model: Any) -> Any:
 async def by_stream(model: Any) -> Any:
     answer: Any = None
     for chunk in model.stream("2+2?"):
-        answer = chunk if answer is None else answer + chunk
+        answer = chunk if answer is None or type(chunk) is dict else answer + chunk
     return answer
 
 
 async def by_astream(model: Any) -> Any:
     answer: Any = None
     async for chunk in model.astream("2+2?"):
-        answer = chunk if answer is None else answer + chunk
+        answer = chunk if answer is None or type(chunk) is dict else answer + chunk
     return answer
 
 
@@ -235,7 +236,7 @@ async def test_structured_output_of_nothing_is_larges(way: Way, body: bytes) -> 
     assert await way(numbers(body)) == Number(value=5)
 
 
-@whole_ways
+@every_way
 @nothing
 async def test_so_it_is_with_the_raw_message_beside_it(way: Way, body: bytes) -> None:
     answer = await way(numbers(body, include_raw=True))
@@ -251,3 +252,78 @@ async def test_a_whole_object_is_smalls(way: Way) -> None:
 @whole_ways
 async def test_half_an_object_is_not_taken_for_a_whole_one(way: Way) -> None:
     assert await way(numbers(ollama_lines('{"value"', ": 4", why=None))) == Number(value=5)
+
+
+@every_way
+@pytest.mark.parametrize("rest", [": 4", ": 4}"], ids=["half", "all but its end"])
+async def test_nor_is_one_with_the_raw_message_beside_it(way: Way, rest: str) -> None:
+    answer = await way(numbers(ollama_lines('{"value"', rest, why=None), include_raw=True))
+    assert answer["parsed"] == Number(value=5)
+    assert answer["raw"].response_metadata["hybrid"]["reason"] == "fallback"
+
+
+@every_way
+async def test_a_whole_object_with_its_raw_message_is_smalls(way: Way) -> None:
+    answer = await way(numbers(ollama_lines('{"value"', ": 4}"), include_raw=True))
+    assert answer["parsed"] == Number(value=4)
+    assert answer["raw"].response_metadata["hybrid"]["reason"] == "score"
+
+
+TEXT, JSON = StrOutputParser(), JsonOutputParser()
+PROMPT = ChatPromptTemplate.from_messages([("human", "{q}")])
+JSON_CHAIN: Any = RunnableLambda(lambda q: {"q": q}) | PROMPT
+
+
+def parsed(body: bytes, parser: Any, **options: Any) -> RunnableHybrid[Any, Any]:
+    """A chain whose small arm hands on only what its model said."""
+    large = FakeListChatModel(responses=['{"value": 5}']) | parser
+    return RunnableHybrid(JSON_CHAIN | ollama(body) | parser, large, EASY, threshold=0.5, **options)
+
+
+CUT = {"half": ['{"value"', ": 4"], "all but its end": ['{"value"', ": 4}"]}
+cut = pytest.mark.parametrize("words", CUT.values(), ids=CUT)
+
+
+@whole_ways
+@cut
+@pytest.mark.parametrize(("parser", "larges"), [(TEXT, '{"value": 5}'), (JSON, {"value": 5})], ids=["text", "JSON"])
+async def test_half_an_answer_that_a_parser_hands_on_is_an_outage(way: Way, words: Any, parser: Any, larges: Any):
+    assert await way(parsed(ollama_lines(*words, why=None), parser)) == larges
+
+
+@streams
+@cut
+@pytest.mark.parametrize("parser", [TEXT, JSON], ids=["text", "JSON"])
+async def test_a_stream_of_texts_that_breaks_off_is_never_passed_on_as_whole(way: Way, words: Any, parser: Any):
+    with pytest.raises(CutAnswerError):
+        await way(parsed(ollama_lines(*words, why=None), parser))
+
+
+@streams
+@pytest.mark.parametrize("parser", [TEXT, JSON], ids=["text", "JSON"])
+async def test_so_it_is_where_the_parser_is_inside_a_model_with_settings(way: Way, parser: Any) -> None:
+    small = (ollama(ollama_lines('{"value": 4}', why=None)).bind(stop=["x"]) | parser).with_config(tags=["mine"])
+    with pytest.raises(CutAnswerError):
+        await way(chain(small))
+
+
+@every_way
+@pytest.mark.parametrize("parser", [TEXT, JSON], ids=["text", "JSON"])
+@nothing
+async def test_nothing_that_a_parser_cannot_read_is_an_outage(way: Way, parser: Any, body: bytes) -> None:
+    answer = await way(parsed(body, parser))
+    assert answer in ('{"value": 5}', {"value": 5})
+
+
+@every_way
+async def test_what_a_parser_cannot_read_of_a_whole_answer_is_its_own_error(way: Way) -> None:
+    if way in (by_stream, by_astream):
+        return  # a JSON parser yields what it can read of a stream
+    with pytest.raises(OutputParserException):
+        await way(parsed(ollama_lines("four"), JSON))
+
+
+@every_way
+@pytest.mark.parametrize(("parser", "smalls"), [(TEXT, '{"value": 4}'), (JSON, {"value": 4})], ids=["text", "JSON"])
+async def test_a_whole_answer_of_a_chain_is_smalls(way: Way, parser: Any, smalls: Any) -> None:
+    assert await way(parsed(ollama_lines('{"value"', ": 4}"), parser)) == smalls

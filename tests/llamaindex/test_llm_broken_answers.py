@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import ollama as client
 import pytest
+from llama_index.core.bridge.pydantic import BaseModel
 from llama_index.core.llms import ChatMessage, MockLLM
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
@@ -109,7 +110,7 @@ async def test_nor_does_a_stream_of_one(verb: str, form: str, body: bytes) -> No
     assert said(await ask(hybrid(openai(body, "text/event-stream")), form, verb)) == "large"
 
 
-@pytest.mark.parametrize("verb", ["chat", "complete", "chat_with_tools"])
+@verbs
 @pytest.mark.parametrize("form", ["stream_{}", "astream_{}"])
 @pytest.mark.parametrize(
     "small",
@@ -133,6 +134,79 @@ async def test_a_stream_that_breaks_off_is_never_passed_on_as_whole(verb: str, f
 )
 async def test_a_whole_stream_is_smalls(verb: str, form: str, small: Any) -> None:
     assert said(await ask(hybrid(small), form, verb)) == "4"
+
+
+@verbs
+@pytest.mark.parametrize("form", ["{}", "a{}"])
+async def test_half_an_answer_in_one_piece_is_an_outage(verb: str, form: str) -> None:
+    assert said(await ask(hybrid(ollama(ollama_lines("This", why=None))), form, verb)) == "large"
+
+
+class Number(BaseModel):
+    """A number."""
+
+    value: int
+
+
+async def fill(small: Any, form: str) -> Any:
+    """Ask for a number by a method; return it, of a stream its last state."""
+    llm = HybridLLM(small, ollama(ollama_lines(content='{"value": 5}')), FixedScorer(0.9), threshold=0.5)
+    answer = getattr(llm, form.format("structured_predict"))(Number, PromptTemplate("{query_str}"), query_str="2+2?")
+    if form == "{}":
+        return answer
+    if form == "a{}":
+        return await answer
+    return (list(answer) if form == "stream_{}" else [state async for state in await answer])[-1]
+
+
+@forms
+@nothing
+async def test_nothing_in_a_form_is_an_outage(form: str, body: bytes) -> None:
+    assert (await fill(ollama(body), form)).value == 5
+
+
+@pytest.mark.parametrize("form", ["{}", "a{}"])
+@pytest.mark.parametrize("rest", [": 4", ": 4}"], ids=["half", "all but its end"])
+async def test_half_a_form_is_an_outage(form: str, rest: str) -> None:
+    assert (await fill(ollama(ollama_lines('{"value"' + rest, why=None)), form)).value == 5
+
+
+@pytest.mark.parametrize("form", ["stream_{}", "astream_{}"])
+@pytest.mark.parametrize("rest", [": 4", ": 4}"], ids=["half", "all but its end"])
+async def test_a_form_whose_stream_breaks_off_is_never_passed_on_as_whole(form: str, rest: str) -> None:
+    with pytest.raises(CutAnswerError):
+        await fill(ollama(ollama_lines('{"value"', rest, why=None)), form)
+
+
+@forms
+async def test_a_whole_form_is_smalls(form: str) -> None:
+    words = ['{"value": 4}'] if "stream" not in form else ['{"value"', ": 4}"]
+    body = ollama_lines(*words) if "stream" in form else ollama_lines(content='{"value": 4}')
+    assert (await fill(ollama(body), form)).value == 4
+
+
+async def test_what_cannot_be_read_of_a_whole_answer_is_its_own_error() -> None:
+    with pytest.raises(ValueError, match="Number"):
+        await fill(ollama(ollama_lines(content="four")), "{}")
+
+
+@pytest.mark.parametrize("form", ["stream_{}", "astream_{}"])
+async def test_two_streams_that_are_read_by_turns_are_told_apart(form: str) -> None:
+    cut, whole = hybrid(ollama(ollama_lines("a", "b", why=None))), hybrid(ollama(ollama_lines("c", "d")))
+    template, heard = PromptTemplate("{query_str}"), []
+    if form == "stream_{}":
+        one, other = (llm.stream(template, query_str="2+2?") for llm in (cut, whole))
+        heard += [next(one), next(other), next(one), next(other)]
+        assert "".join(other) == ""
+        with pytest.raises(CutAnswerError):
+            next(one)
+    else:
+        first, second = [await llm.astream(template, query_str="2+2?") for llm in (cut, whole)]
+        heard += [await anext(first), await anext(second), await anext(first), await anext(second)]
+        assert "".join([text async for text in second]) == ""
+        with pytest.raises(CutAnswerError):
+            await anext(first)
+    assert heard == ["a", "c", "b", "d"]
 
 
 @pytest.mark.parametrize("form", ["{}", "a{}", "stream_{}", "astream_{}"])

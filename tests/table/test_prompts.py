@@ -26,7 +26,7 @@ def read(content: str | bytes) -> list[str]:
         "\ufeffWhy?\nWho?",
         "Why?\nWho?".encode("utf-16"),
         "Why?\r\nWho?\r\n".encode("utf-16-be"),
-        gzip.compress(b"Why?\nWho?\n"),
+        gzip.compress(b"Why?\nWho?\n", mtime=0),
         '{"query": "Why?"}\n{"query": "Who?"}\n',
         '{"prompt": "Why?"}\n\n{"query": "Who?", "id": 7}\n',
         '\ufeff{"query": "Why?"}\r\n{"query": "Who?"}\r\n',

@@ -76,8 +76,7 @@ class Certificate:
         sound = (
             self.feasible in (True, False)
             and all(math.isfinite(figure) for figure in figures)
-            and isinstance(self.reason, str)
-            and isinstance(self.method, str)
+            and all(isinstance(text, str) for text in (self.reason, self.method))
             and all(isinstance(count, int) for count in (self.n, self.together, self.needed_n or 0))
             and 0.0 < self.max_drop < 1.0
             and 0.0 < self.confidence < 1.0

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from hybrid_llm import __version__
-from hybrid_llm.cli import export, judge, report, route, train
+from hybrid_llm.cli import collect, doctor, export, grade, judge, report, route, run, train
 from hybrid_llm.cli.output import say
 from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
 
@@ -46,6 +46,16 @@ app = typer.Typer(
 _COMMANDS: Final = (
     (route.demo, "hybrid-llm demo"),
     (route.route, 'hybrid-llm route "What is 2+2?" "Prove that e is irrational." --quality 0.95'),
+    (doctor.doctor, "hybrid-llm doctor --small ollama:qwen3:4b --large openai:gpt-4o"),
+    (
+        run.run,
+        "hybrid-llm run prompts.jsonl --small ollama:qwen3:4b --large openai:gpt-4o --grader number --out pair/",
+    ),
+    (
+        collect.collect,
+        "hybrid-llm collect prompts.txt --small ollama:qwen3:4b --large openai:gpt-4o --budget 5 --out pair/",
+    ),
+    (grade.grade, "hybrid-llm grade pair/ --grader judge:openai:gpt-4o --budget 5"),
     (train.train, "hybrid-llm train rows.jsonl --small local --large hosted --out my-router/"),
     (
         judge.evaluate,

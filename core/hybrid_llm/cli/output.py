@@ -28,19 +28,22 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, allow_nan=False))
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: Sequence[int] = ()) -> None:
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: Sequence[int] = (), err: bool = False
+) -> None:
     """Write a table as wide as the terminal.
 
     Args:
         columns: Headings.
         rows: Cells, never read as markup.
         texts: Numbers of the columns that hold running text: aligned left, and cut where the line would be too long.
+        err: Whether it is for people alone, on standard error.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, stderr=err)
     fixed = sum(
         2 + max(len(name), *(len(row[i]) for row in rows), 0) for i, name in enumerate(columns) if i not in texts
     )

@@ -66,6 +66,12 @@ def train(
         typer.Option("--all-rows", help="Fit to every row, test rows too: for under 200 rows. Never certified."),
     ] = False,
     seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of what is drawn.")] = 0,
+    no_landmark_rows: Annotated[
+        bool,
+        typer.Option(
+            "--no-landmark-rows", help="head: keep means of queries that are alike, so that none can be read off."
+        ),
+    ] = False,
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
@@ -104,8 +110,18 @@ def train(
         "int8": int8 or None,
         "checkpoints": str(checkpoints) if checkpoints else None,
     }
-    settings = {"label": label, "t": t, "recipe": recipe, "all_rows": all_rows, "encoder": encoder, "seed": seed}
-    config = _config(_given(of_full, recipe, out), **settings)
+    if no_landmark_rows and recipe == "full":
+        raise typer.BadParameter("--no-landmark-rows belongs to the recipe head; full keeps no rows, only weights.")
+    config = _config(
+        _given(of_full, recipe, out),
+        label=label,
+        t=t,
+        recipe=recipe,
+        all_rows=all_rows,
+        encoder=encoder,
+        seed=seed,
+        landmark_rows=not no_landmark_rows,
+    )
     from hybrid_llm.router import claim, refuse_replacing
 
     refuse_replacing(out, force=force)

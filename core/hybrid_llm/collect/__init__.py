@@ -1,20 +1,34 @@
 """Collecting: asking both models what people ask, and grading what they answer."""
 
-from hybrid_llm.collect.ask import Outcome, Progress, ask_all, what_went_wrong
-from hybrid_llm.collect.budget import Budget, Plan, plans, tokens_of
+from hybrid_llm.collect.ask import BUDGET, Outcome, Progress, ask_all, what_went_wrong
+from hybrid_llm.collect.budget import Budget, Plan, plans, tokens_of, too_long
 from hybrid_llm.collect.clients import Asks, client_of
 from hybrid_llm.collect.doctor import Examined, aexamine, examine
+from hybrid_llm.collect.grade.agreement import Agreement
+from hybrid_llm.collect.grade.graders import grader_of
+from hybrid_llm.collect.grade.judge import JudgeGrading, JudgePlan
+from hybrid_llm.collect.grade.rubric import read_rubric
+from hybrid_llm.collect.grade.single import SingleGrading
+from hybrid_llm.collect.grade.start import grading_of
+from hybrid_llm.collect.grade.work import Graded
 from hybrid_llm.collect.models import KINDS, AskSettings, ModelName, Reply
-from hybrid_llm.collect.pair_folder import PairFolder, Setup, StoredAnswer, StoredPrompt
+from hybrid_llm.collect.pair_folder import PairFolder
+from hybrid_llm.collect.setup import Setup
+from hybrid_llm.collect.stored import StoredAnswer, StoredPrompt
 from hybrid_llm.collect.table import rows as table_rows
 from hybrid_llm.collect.table import write as write_pair_table
 
 __all__ = [
+    "BUDGET",
     "KINDS",
+    "Agreement",
     "AskSettings",
     "Asks",
     "Budget",
     "Examined",
+    "Graded",
+    "JudgeGrading",
+    "JudgePlan",
     "ModelName",
     "Outcome",
     "PairFolder",
@@ -22,15 +36,20 @@ __all__ = [
     "Progress",
     "Reply",
     "Setup",
+    "SingleGrading",
     "StoredAnswer",
     "StoredPrompt",
     "aexamine",
     "ask_all",
     "client_of",
     "examine",
+    "grader_of",
+    "grading_of",
     "plans",
+    "read_rubric",
     "table_rows",
     "tokens_of",
+    "too_long",
     "what_went_wrong",
     "write_pair_table",
 ]

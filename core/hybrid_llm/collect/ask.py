@@ -11,10 +11,13 @@ from typing import Final
 from hybrid_llm.collect.budget import Budget, Plan
 from hybrid_llm.collect.clients import Asks, client_of
 from hybrid_llm.collect.models import ModelName
-from hybrid_llm.collect.pair_folder import PairFolder, Setup, StoredPrompt
+from hybrid_llm.collect.pair_folder import PairFolder
+from hybrid_llm.collect.setup import Setup
+from hybrid_llm.collect.stored import StoredPrompt
 from hybrid_llm.dispatch import is_outage, reason_of
-from hybrid_llm.errors import PairFolderError
 
+BUDGET: Final = "budget"
+"""Why a model is asked no more when there is no money for its next call."""
 IN_A_ROW: Final = 5
 """Failures in a row after which a model is asked no more."""
 _FINAL: Final = frozenset({401, 403, 404})
@@ -45,7 +48,7 @@ class Outcome:
     Args:
         answered: Answers that came now, by model.
         errors: {model: {what went wrong: how often}}.
-        stopped: {model: why it was asked no more}, ``"budget"`` when the money was spent.
+        stopped: {model: why it was asked no more}, :data:`BUDGET` when the money was spent.
         spent: Dollars that this run cost.
     """
 
@@ -53,6 +56,11 @@ class Outcome:
     errors: Mapping[str, Mapping[str, int]]
     stopped: Mapping[str, str]
     spent: float
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether a model is asked no more for another reason than the budget."""
+        return any(why != BUDGET for why in self.stopped.values())
 
 
 async def ask_all(
@@ -88,7 +96,7 @@ async def ask_all(
                 for _ in range(max(1, parallel.get(plan.model, 1))):
                     tasks.create_task(run.work(plan, asks, todo))
     except* Exception as errors:  # noqa: BLE001 - the first one, as it is: the folder that cannot be written
-        raise errors.exceptions[0] from None
+        raise _first_of(errors) from None
     finally:
         for asks in clients:
             await asks.close()
@@ -103,6 +111,7 @@ class _Run:
         self._place = {prompt.id: place for place, prompt in enumerate(folder.prompts())}
         self._end = len(self._place)  # no model goes beyond the prompts for which there is money
         self._in_a_row: Counter[str] = Counter()
+        self._came = asyncio.Condition()
         self.answered: Counter[str] = Counter()
         self.errors: dict[str, Counter[str]] = {}
         self.stopped: dict[str, str] = {}
@@ -114,30 +123,44 @@ class _Run:
             most, place = plan.most_of(prompt), self._place[prompt.id]
             if name in self.stopped:
                 return
-            if place >= self._end or not self._budget.hold(most):
+            if place >= self._end or not await self._allowed(most):
                 self._end = min(self._end, place)
-                self.stopped[name] = "budget"
+                self.stopped.setdefault(name, BUDGET)
                 return
-            cost = 0.0
-            try:
-                reply = await asks.ask(prompt.messages, plan.settings)
-                cost = plan.price.of(reply.input_tokens, reply.output_tokens)
-                self._folder.store(self._setup, prompt.id, plan.model, sample, reply, cost)
-                self.answered[name] += 1
-                self._in_a_row[name] = 0
-            except Exception as error:
-                if not came_from_asking(error):
-                    raise
-                self._failed(plan.model, prompt, sample, error)
-            finally:
+            cost = await self._asked(plan, asks, prompt, sample, most)
+            async with self._came:
                 self._budget.settle(most, cost)
+                self._came.notify_all()
             self._progress.done += 1
             self._progress.spent = self._budget.spent
             self._tell(self._progress)
 
-    def _failed(self, model: ModelName, prompt: StoredPrompt, sample: int, error: Exception) -> None:
+    async def _allowed(self, most: float) -> bool:
+        """Set aside what a call costs at most; while others are in flight, wait for what they leave."""
+        async with self._came:
+            while not self._budget.hold(most):
+                if not self._budget.in_flight:
+                    return False
+                await self._came.wait()
+            return True
+
+    async def _asked(self, plan: Plan, asks: Asks, prompt: StoredPrompt, sample: int, most: float) -> float:
+        """Ask once and store what came; return what it cost."""
+        model, held = plan.model, self._folder.hold(plan.model, most) if most else None
+        try:
+            reply = await asks.ask(prompt.messages, plan.settings)
+        except Exception as error:  # noqa: BLE001 - whatever a server or its client does, it is stored as what it is
+            self._failed(model, prompt, sample, error, held)
+            return 0.0
+        cost = plan.price.of(reply.input_tokens, reply.output_tokens)
+        self._folder.store(self._setup, prompt.id, model, sample, reply, cost, held=held)
+        self.answered[model.name] += 1
+        self._in_a_row[model.name] = 0
+        return cost
+
+    def _failed(self, model: ModelName, prompt: StoredPrompt, sample: int, error: Exception, held: int | None) -> None:
         said = what_went_wrong(error, model)
-        self._folder.store(self._setup, prompt.id, model, sample, said)
+        self._folder.store(self._setup, prompt.id, model, sample, said, held=held)
         self.errors.setdefault(model.name, Counter())[said] += 1
         self._progress.failed += 1
         self._in_a_row[model.name] += 1
@@ -145,13 +168,14 @@ class _Run:
             self.stopped.setdefault(model.name, said)
 
 
-def came_from_asking(error: Exception) -> bool:
-    """Return whether an error came from a server or its client, and not from our folder."""
-    return not isinstance(error, PairFolderError)
+def _first_of(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def what_went_wrong(error: Exception, model: ModelName) -> str:
-    """Say why a model gave no answer, without a word of what it was asked."""
+    """Say why a model gave no answer; of what it was asked no more than the server quotes when it refuses that."""
     status = getattr(error, "status_code", None)
     if status in (401, 403):
         return f"{model} refuses the key (HTTP status {status}); check OPENAI_API_KEY"

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hybrid_llm.collect.models import AskSettings, ModelName
-from hybrid_llm.collect.pair_folder import Setup, StoredPrompt
+from hybrid_llm.collect.setup import Setup
+from hybrid_llm.collect.stored import StoredPrompt
 from hybrid_llm.dispatch import MESSAGE_TOKENS, tokens_in
 from hybrid_llm.errors import ConfigError
 from hybrid_llm.prices import Price, Prices
 
 USUAL: Final = 250
 """Tokens that an answer is taken to have, before one is known."""
+ROUGHLY: Final = 2
+"""How far an estimate of the tokens of a prompt may be off: what a call costs at most is held against the budget."""
 
 
 @dataclass
@@ -32,6 +35,8 @@ class Budget:
     spent: float = 0.0
     held: float = field(default=0.0, init=False)
     """What the calls in flight cost at most."""
+    in_flight: int = field(default=0, init=False)
+    """How many calls that cost something are in flight."""
 
     def __post_init__(self) -> None:
         """Check the limit."""
@@ -43,11 +48,28 @@ class Budget:
         if self.limit is not None and most > 0 and self.spent + self.held + most > self.limit:
             return False
         self.held += most
+        self.in_flight += most > 0
         return True
+
+    def check(self, plans: Sequence[Plan]) -> None:
+        """Check that it is enough for the first call that costs something, before anything is asked.
+
+        Raises:
+            ConfigError: It is not.
+        """
+        paid = [plan.most_of(plan.todo[0][0]) for plan in plans if plan.todo]
+        first = min(filter(None, paid), default=0.0)
+        if self.limit is not None and first and self.spent + first > self.limit:
+            before = f", of which ${self.spent:.4g} are spent" if self.spent else ""
+            raise ConfigError(
+                f"A budget of ${self.limit:g}{before} buys nothing: the next call may cost ${first:.2g}. Give a larger "
+                "--budget, or fewer --max-tokens."
+            )
 
     def settle(self, most: float, cost: float) -> None:
         """Count what a call that was held really cost."""
-        self.held -= most
+        self.in_flight -= most > 0
+        self.held = self.held - most if self.in_flight else 0.0  # sums of small numbers leave crumbs
         self.spent += cost
 
 
@@ -86,13 +108,20 @@ class Plan:
 
     def most_of(self, prompt: StoredPrompt) -> float:
         """Return what one call costs at most, in dollars."""
-        return self.price.of(tokens_of(prompt, self.settings), self.settings.max_tokens)
+        return self.price.of(ROUGHLY * tokens_of(prompt, self.settings), self.settings.max_tokens)
 
 
 def tokens_of(prompt: StoredPrompt, settings: AskSettings) -> int:
     """Estimate the tokens of a prompt as it is sent."""
     texts = [settings.system or "", *(_text(message) for message in prompt.messages)]
     return sum(tokens_in(text) + MESSAGE_TOKENS for text in texts if text)
+
+
+def too_long(plan: Plan, context: int | None) -> int:
+    """Return how many prompts, as far as estimates tell, a model that reads so many tokens would cut."""
+    if context is None:
+        return 0
+    return len({prompt.id for prompt, _ in plan.todo if tokens_of(prompt, plan.settings) > context})
 
 
 def plans(
@@ -116,7 +145,7 @@ def plans(
     """
     found = []
     for model in setup.models:
-        price = prices.of(model.name, model.provider, local=model.kind == "ollama" or model.on_loopback)
+        price = prices.of(model.name, model.url, local=model.local)
         missing = [
             (prompt, sample)
             for prompt in prompts

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
@@ -13,6 +15,8 @@ Kind = Literal["ollama", "openai"]
 KINDS: Final = get_args(Kind)
 OLLAMA_URL: Final = "http://127.0.0.1:11434"
 OPENAI_URL: Final = "https://api.openai.com/v1"
+_ADDRESS: Final = re.compile(r"@(\w+://.*)")
+_PRIVATE: Final = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,8 @@ class ModelName:
         kind, _, rest = text.partition(":")
         if kind not in KINDS or not rest:
             raise ConfigError(f"{text!r} does not say who serves it: ollama:{text}, or openai:{text}.")
-        name, at, url = rest.partition("@")
-        if at and "://" not in url and "@" in url:  # a name may hold an @
-            name, _, url = rest.rpartition("@")
+        address = _ADDRESS.search(rest)  # a name may hold an @
+        name, at, url = (rest[: address.start()], "@", address[1]) if address else rest.partition("@")
         if not name:
             raise ConfigError(f"{text!r} names no model: {kind}:NAME.")
         return cls(kind, name, _checked_url(text, url) if at else None)  # type: ignore[arg-type]
@@ -56,8 +59,12 @@ class ModelName:
 
     @property
     def url(self) -> str:
-        """Where its server is."""
-        return self.base_url or (OLLAMA_URL if self.kind == "ollama" else OPENAI_URL)
+        """Where its server is: where its client finds it, also by ``OLLAMA_HOST`` or ``OPENAI_BASE_URL``."""
+        if self.base_url:
+            return self.base_url
+        if self.kind == "ollama":
+            return _of_host(os.environ.get("OLLAMA_HOST") or OLLAMA_URL)
+        return (os.environ.get("OPENAI_BASE_URL") or OPENAI_URL).rstrip("/")
 
     @property
     def host(self) -> str:
@@ -73,9 +80,36 @@ class ModelName:
             return self.host == "localhost"
 
     @property
-    def provider(self) -> str | None:
-        """Who charges for it, where that is known."""
-        return "openai" if self.kind == "openai" and self.base_url is None else None
+    def local(self) -> bool:
+        """Whether its server is on this machine or in a private network, as far as its name and address tell.
+
+        Ollama's cloud models are asked through a local server, and named for what they are.
+
+        Example:
+            >>> [ModelName.read(text).local for text in ("ollama:qwen3:4b@http://gpu.lan:11434", "ollama:big:1t-cloud")]
+            [True, False]
+        """
+        if self.kind == "ollama" and self.name.endswith("cloud"):
+            return False
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            return "." not in self.host or self.host.endswith(_PRIVATE)
+        return address.is_private or address.is_loopback
+
+    @property
+    def hosted_by_openai(self) -> bool:
+        """Whether OpenAI itself serves it."""
+        return self.host == urlsplit(OPENAI_URL).hostname
+
+
+def _of_host(text: str) -> str:
+    """Read ``OLLAMA_HOST`` as Ollama does: a scheme and a port may be missing, and 0.0.0.0 is this machine."""
+    parts = urlsplit(text if "://" in text else f"http://{text}")
+    usual = {"http": 11434 if "://" not in text else 80, "https": 443}
+    host = "127.0.0.1" if parts.hostname in (None, "0.0.0.0", "::") else parts.hostname  # noqa: S104 - nothing is bound
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}:{parts.port or usual.get(parts.scheme, 11434)}{parts.path.rstrip('/')}"
 
 
 def _checked_url(text: str, url: str) -> str:

@@ -11,27 +11,26 @@ Each answer is stored when it comes. One process works in a folder at a time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
 
-from hybrid_llm.collect.models import AskSettings, ModelName, Reply
-from hybrid_llm.errors import ConfigError, PairFolderError
+from hybrid_llm.collect.models import ModelName, Reply
+from hybrid_llm.collect.setup import VERSION, Setup, check_same
+from hybrid_llm.collect.stored import StoredAnswer, StoredPrompt, check_table, prompt_row, storable
+from hybrid_llm.errors import PairFolderError
 from hybrid_llm.table import Prompt
 
 DATABASE: Final = "pair.sqlite"
 RUN: Final = "run.json"
 TABLE: Final = "table.jsonl.gz"
-VERSION: Final = 1
-"""Of the database; another one is refused."""
+IN_FLIGHT: Final = "in flight"
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS prompts (
     id TEXT PRIMARY KEY, place INTEGER, query TEXT, messages TEXT, reference TEXT, count INTEGER, fields TEXT);
@@ -44,115 +43,6 @@ CREATE TABLE IF NOT EXISTS grades (
 CREATE TABLE IF NOT EXISTS spent (what TEXT, model TEXT, cost_usd REAL, input_tokens INTEGER, output_tokens INTEGER);
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """Which models a folder asks, and how; kept in ``run.json``.
-
-    Args:
-        small: The small model.
-        large: The large one.
-        checkers: Further local models.
-        settings: How all of them are asked.
-        samples: Answers of each model to each prompt.
-
-    Raises:
-        ConfigError: Two models have one name, or there is to be no sample.
-    """
-
-    small: ModelName
-    large: ModelName
-    checkers: tuple[ModelName, ...] = ()
-    settings: AskSettings = field(default_factory=AskSettings)
-    samples: int = 1
-
-    def __post_init__(self) -> None:
-        """Check that the models can be told apart in a table."""
-        names = [model.name for model in self.models]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice:
-            raise ConfigError(
-                f"Two of the models are called {twice!r}; small, large and checkers must be three models."
-            )
-        if self.samples < 1:
-            raise ConfigError(f"samples={self.samples} must be at least 1.")
-
-    @property
-    def models(self) -> tuple[ModelName, ...]:
-        """All models that are asked."""
-        return (self.small, self.large, *self.checkers)
-
-    @property
-    def key(self) -> str:
-        """A name that changes with the settings: answers given under other ones are no answers to this setup."""
-        return hashlib.sha256(json.dumps(self.settings.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {
-            "version": VERSION,
-            "small": str(self.small),
-            "large": str(self.large),
-            "checkers": [str(model) for model in self.checkers],
-            "settings": self.settings.as_dict(),
-            "samples": self.samples,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Setup:
-        """Read what :meth:`as_dict` wrote."""
-        return cls(
-            ModelName.read(data["small"]),
-            ModelName.read(data["large"]),
-            tuple(map(ModelName.read, data["checkers"])),
-            AskSettings(**data["settings"]),
-            int(data["samples"]),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPrompt:
-    """A prompt of the folder.
-
-    Args:
-        id: A hash of what is sent.
-        query: The text that is scored.
-        messages: What is sent, without the system prompt of the settings.
-        references: Accepted answers; empty where there are none.
-        count: How often it was in the list.
-        fields: What else stood in its row: task, split, ids.
-    """
-
-    id: str
-    query: str
-    messages: tuple[Mapping[str, Any], ...]
-    references: tuple[str, ...] = ()
-    count: int = 1
-    fields: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """An answer of the folder; one with an error has no text and is asked for again.
-
-    Args:
-        id: Its number.
-        prompt: The prompt's id.
-        model: The model's name in tables.
-        sample: Which of several answers to the same prompt, from 0.
-        reply: What was answered.
-        cost_usd: What it cost.
-        error: What went wrong, if anything.
-    """
-
-    id: int
-    prompt: str
-    model: str
-    sample: int
-    reply: Reply
-    cost_usd: float = 0.0
-    error: str | None = None
 
 
 class PairFolder:
@@ -170,17 +60,21 @@ class PairFolder:
         with _as_ours(path):
             path.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path / DATABASE, timeout=1.0, isolation_level=None)
-            # Exclusive: a second process is told so at once, and nothing is asked twice.
-            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if not version:
-                self._db.execute(f"PRAGMA user_version={VERSION}")
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self) -> None:
+        # Exclusive: a second process is told so at once, and nothing is asked twice.
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")  # what was paid for outlives a power cut too
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version not in (0, VERSION):
-            self._db.close()
-            raise PairFolderError(f"{path} was made by another version of hybrid-llm; choose another --out.")
+            raise PairFolderError(f"{self.path} was made by another version of hybrid-llm; choose another --out.")
+        self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
 
     @classmethod
     def existing(cls, path: Path) -> Self:
@@ -224,21 +118,15 @@ class PairFolder:
 
         Args:
             setup: Who is asked, and how.
-            force: Whether other settings than before are meant. Answers under the old ones stay and do not count.
+            force: Whether other settings than before are meant. Answers under the old ones stay and do not count,
+                until the old settings are back. Or whether the models are the same ones at other addresses.
 
         Raises:
             PairFolderError: The folder belongs to another pair, or was asked under other settings.
         """
         known = self.setup()
-        if known is not None and (known.small, known.large) != (setup.small, setup.large):
-            raise PairFolderError(
-                f"{self.path} holds answers of {known.small} and {known.large}; choose another --out for this pair."
-            )
-        if known is not None and known.settings != setup.settings and not force:
-            raise PairFolderError(
-                f"{self.path} was asked with {_changed(known.settings, setup.settings)}; add --force to ask "
-                "everything again, or use the same settings."
-            )
+        if known is not None and self._count("answers"):
+            check_same(self.path, known, setup, force=force)
         with _as_ours(self.path):
             part = self.path / f".{RUN}.part"
             part.write_text(json.dumps(setup.as_dict(), indent=1) + "\n", encoding="utf-8")
@@ -247,12 +135,21 @@ class PairFolder:
     # prompts
 
     def add_prompts(self, prompts: Iterable[Prompt]) -> int:
-        """Add prompts; return how many were new."""
-        rows = [_prompt_row(place, prompt) for place, prompt in enumerate(prompts, self._count("prompts"))]
+        """Add prompts; return how many were new. What stands beside one that is there is taken from now on.
+
+        Raises:
+            TableError: No quality table could be made of them: only some have a split, or two splits ask the same.
+        """
+        rows = [prompt_row(place, prompt) for place, prompt in enumerate(prompts, self._count("prompts"))]
         before = self._count("prompts")
         with self._writing() as write:
             for row in rows:
-                write("INSERT OR IGNORE INTO prompts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                write(
+                    "INSERT INTO prompts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                    "reference = excluded.reference, count = excluded.count, fields = excluded.fields",
+                    row,
+                )
+            check_table(self.prompts())
         return self._count("prompts") - before
 
     def prompts(self) -> list[StoredPrompt]:
@@ -273,7 +170,15 @@ class PairFolder:
         return set(rows)
 
     def store(
-        self, setup: Setup, prompt: str, model: ModelName, sample: int, reply: Reply | str, cost_usd: float = 0.0
+        self,
+        setup: Setup,
+        prompt: str,
+        model: ModelName,
+        sample: int,
+        reply: Reply | str,
+        cost_usd: float = 0.0,
+        *,
+        held: int | None = None,
     ) -> None:
         """Store an answer, or in its place what went wrong; an answer that is there stays.
 
@@ -284,6 +189,7 @@ class PairFolder:
             sample: Which of several answers.
             reply: What came, or what went wrong.
             cost_usd: What it cost.
+            held: What :meth:`hold` returned for the call; it is settled in the same moment.
         """
         failed = reply if isinstance(reply, str) else None
         came = Reply("") if isinstance(reply, str) else reply
@@ -298,10 +204,12 @@ class PairFolder:
                 "cost_usd = excluded.cost_usd, digest = excluded.digest, error = excluded.error "
                 "WHERE answers.error IS NOT NULL",
                 (
-                    prompt, model.name, sample, setup.key, _storable(came.text), came.finish, logprobs, came.seconds,
+                    prompt, model.name, sample, setup.key, storable(came.text), came.finish, logprobs, came.seconds,
                     came.input_tokens, came.output_tokens, cost_usd, came.digest, failed,
                 ),
             )  # fmt: skip
+            if held is not None:
+                write("DELETE FROM spent WHERE rowid = ?", (held,))
             if not failed:
                 self._spend(write, "answer", model.name, cost_usd, came)
 
@@ -317,6 +225,21 @@ class PairFolder:
             numbers = None if logprobs is None else tuple(np.frombuffer(logprobs, dtype="<f4").tolist())
             reply = Reply(text, finish, numbers, seconds, read, written, digest)
             yield StoredAnswer(number, prompt, named, sample, reply, cost, error)
+
+    def errors(self, setup: Setup) -> dict[str, dict[str, int]]:
+        """Return {model: {what went wrong: how often}} of what has no answer under these settings."""
+        found: dict[str, dict[str, int]] = {}
+        query = "SELECT model, error, COUNT(*) FROM answers WHERE setup = ? AND error IS NOT NULL GROUP BY 1, 2"
+        for model, error, count in self._read(query, setup.key):
+            found.setdefault(model, {})[error] = count
+        return found
+
+    def usual_tokens(self, setup: Setup) -> dict[str, int]:
+        """Return {model: mean tokens of its answers so far}."""
+        rows = self._read(
+            "SELECT model, AVG(output_tokens) FROM answers WHERE setup = ? AND error IS NULL GROUP BY model", setup.key
+        )
+        return {model: round(mean) for model, mean in rows}
 
     # grades
 
@@ -339,14 +262,33 @@ class PairFolder:
 
     # money, and whatever else is counted
 
-    def spend(self, what: str, model: ModelName, cost_usd: float, reply: Reply) -> None:
-        """Count a call that is no answer of an arm: one of a judge."""
+    def hold(self, model: ModelName, most: float) -> int:
+        """Count what a call costs at most before it is made; return the number by which :meth:`store` settles it.
+
+        A process that is killed leaves it as it is: the answer may be on the bill, and nobody knows.
+        """
         with self._writing() as write:
-            self._spend(write, what, model.name, cost_usd, reply)
+            self._spend(write, IN_FLIGHT, model.name, most, Reply(""))
+        ((row,),) = self._read("SELECT last_insert_rowid()")
+        return int(row)
+
+    def spend(
+        self, what: str, model: ModelName, cost_usd: float, reply: Reply | None = None, *, held: int | None = None
+    ) -> None:
+        """Count a call that is no answer of an arm: one of a judge; ``held`` is what :meth:`hold` returned for it."""
+        with self._writing() as write:
+            if held is not None:
+                write("DELETE FROM spent WHERE rowid = ?", (held,))
+            self._spend(write, what, model.name, cost_usd, reply or Reply(""))
 
     def spent(self) -> float:
-        """Return the dollars that all calls cost so far, under whatever settings."""
+        """Return the dollars that all calls cost so far, under whatever settings, lost ones at the most they cost."""
         ((total,),) = self._read("SELECT COALESCE(SUM(cost_usd), 0) FROM spent")
+        return float(total)
+
+    def lost(self) -> float:
+        """Return the dollars of :meth:`spent` for calls that were in flight when a process ended: at most these."""
+        ((total,),) = self._read("SELECT COALESCE(SUM(cost_usd), 0) FROM spent WHERE what = ?", IN_FLIGHT)
         return float(total)
 
     def note(self, name: str, value: Any) -> None:
@@ -380,10 +322,11 @@ class PairFolder:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db.execute
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
 
 @contextmanager
@@ -406,22 +349,3 @@ def _as_ours(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise PairFolderError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-def _prompt_row(place: int, prompt: Prompt) -> Sequence[Any]:
-    messages = json.dumps(list(prompt.messages), sort_keys=True)
-    digest = hashlib.sha256(messages.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    kept = {
-        name: value for name, value in prompt.fields.items() if name not in ("query", "prompt", "messages", "reference")
-    }
-    fields = json.dumps(kept, default=str)
-    return digest, place, _storable(prompt.query), messages, json.dumps(list(prompt.references)), prompt.times, fields
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
-
-
-def _changed(old: AskSettings, new: AskSettings) -> str:
-    before, after = asdict(old), asdict(new)
-    return ", ".join(f"{name}={before[name]!r} (now {after[name]!r})" for name in before if before[name] != after[name])

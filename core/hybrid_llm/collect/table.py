@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from hybrid_llm.collect.pair_folder import TABLE, PairFolder, Setup, StoredAnswer, StoredPrompt
+from hybrid_llm.collect.pair_folder import TABLE, PairFolder
+from hybrid_llm.collect.setup import Setup
+from hybrid_llm.collect.stored import StoredAnswer, StoredPrompt
 from hybrid_llm.errors import PairFolderError
 from hybrid_llm.table import QualityTable, write_table
 
@@ -24,8 +25,12 @@ def rows(folder: PairFolder, setup: Setup, grader: str) -> Iterator[dict[str, An
     for answer in folder.answers(setup):
         if answer.error is None and answer.id in grades:
             graded[answer.prompt].append(answer)
-    for prompt in folder.prompts():
+    prompts = folder.prompts()
+    own = Counter(str((prompt.fields or {}).get("id")) for prompt in prompts)
+    for prompt in prompts:
         row = _row(prompt, graded[prompt.id], grades)
+        if own[str(row["id"])] > 1:
+            row["id"] = prompt.id
         if {setup.small.name, setup.large.name} <= row["quality"].keys():
             yield row
 
@@ -37,19 +42,18 @@ def write(folder: PairFolder, setup: Setup, grader: str) -> tuple[Path, int]:
         PairFolderError: Nothing was graded.
         TableError: The file cannot be written.
     """
-    lines = [json.dumps(row) for row in rows(folder, setup, grader)]
-    if not lines:
+    found = list(rows(folder, setup, grader))
+    if not found:
         raise PairFolderError(f"{folder.path} holds no prompt that both models answered and that was graded.")
-    part = folder.path / ".rows.jsonl"
-    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    try:
-        return write_table(QualityTable.read(part), folder.path / TABLE), len(lines)
-    finally:
-        part.unlink()
+    return write_table(QualityTable.from_rows(found, source="prompts"), folder.path / TABLE), len(found)
 
 
 def _row(prompt: StoredPrompt, answers: list[StoredAnswer], grades: dict[int, float]) -> dict[str, Any]:
-    row: dict[str, Any] = {**(prompt.fields or {}), "id": prompt.id, "query": prompt.query, "count": prompt.count}
+    row: dict[str, Any] = {"id": prompt.id, **(prompt.fields or {}), "query": prompt.query}
+    if prompt.count > 1:
+        row["count"] = prompt.count
+    if row["id"] is None:
+        row["id"] = prompt.id
     if len(prompt.messages) > 1:
         row["messages"] = list(prompt.messages)
     if prompt.references:
@@ -58,14 +62,17 @@ def _row(prompt: StoredPrompt, answers: list[StoredAnswer], grades: dict[int, fl
     for answer in sorted(answers, key=lambda answer: answer.sample):
         by_model[answer.model].append(answer)
     row["quality"] = {model: [grades[answer.id] for answer in some] for model, some in by_model.items()}
-    parallel = {
-        "responses": lambda answer: answer.reply.text,
-        "finish": lambda answer: answer.reply.finish or None,
-        "logprobs": lambda answer: None if answer.reply.logprobs is None else list(answer.reply.logprobs),
-        "seconds": lambda answer: answer.reply.seconds,
-        "usage": lambda answer: {"input": answer.reply.input_tokens, "output": answer.reply.output_tokens},
-        "cost_usd": lambda answer: answer.cost_usd,
-    }
-    for field, of in parallel.items():
-        row[field] = {model: [of(answer) for answer in some] for model, some in by_model.items()}
+    for field, entry_of in _ENTRIES.items():
+        row[field] = {model: [entry_of(answer) for answer in some] for model, some in by_model.items()}
     return row
+
+
+_ENTRIES: Final[Mapping[str, Callable[[StoredAnswer], Any]]] = {
+    "responses": lambda answer: answer.reply.text,
+    "finish": lambda answer: answer.reply.finish or None,
+    "logprobs": lambda answer: None if answer.reply.logprobs is None else list(answer.reply.logprobs),
+    "seconds": lambda answer: answer.reply.seconds,
+    "usage": lambda answer: {"input": answer.reply.input_tokens, "output": answer.reply.output_tokens},
+    "cost_usd": lambda answer: answer.cost_usd,
+}
+"""What is parallel to the scores."""

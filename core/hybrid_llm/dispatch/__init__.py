@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.answers import Answers, has_text
     from hybrid_llm.dispatch.breaker import Breaker
     from hybrid_llm.dispatch.failover import Failover
-    from hybrid_llm.dispatch.ollama import OllamaServer
+    from hybrid_llm.dispatch.ollama import OllamaServer, window_of
     from hybrid_llm.dispatch.options import (
         LEVELS,
         OF_A_CALL,
@@ -56,6 +56,7 @@ __all__ = [
     "split_options",
     "tokens_in",
     "translated",
+    "window_of",
 ]
 
 _HOMES = {
@@ -69,7 +70,7 @@ _HOMES = {
         ("Dialect", "dialect_of", "is_setting", "json_schema_of", "translated"), "hybrid_llm.dispatch.settings"
     ),
     **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
-    "OllamaServer": "hybrid_llm.dispatch.ollama",
+    **dict.fromkeys(("OllamaServer", "window_of"), "hybrid_llm.dispatch.ollama"),
     **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from hybrid_llm.dispatch.left_behind import LeftBehind
 from hybrid_llm.errors import ConfigError
 
 
@@ -14,12 +15,16 @@ class Breaker:
 
     Closed, it admits every call. After ``failures`` failures in a row it opens and admits nothing for ``cooldown``
     seconds, then one call, the probe: if that succeeds the breaker closes, if it fails the cooldown starts again.
-    A probe that never reports back loses its place after another cooldown.
+    A probe that never reports back loses its place after another cooldown. While too many calls that were given up on
+    still run, it admits nothing, however long that takes.
 
     Args:
         failures: Failures in a row that open the breaker, >= 1.
         cooldown: Seconds without a call, >= 0.
         clock: Returns seconds; for tests.
+
+    Attributes:
+        left: The calls that were given up on and still run.
 
     Raises:
         ConfigError: A number is out of range.
@@ -39,6 +44,7 @@ class Breaker:
         if not cooldown >= 0:
             raise ConfigError(f"cooldown={cooldown} must be at least 0 seconds.")
         self._failures, self._cooldown, self._clock = failures, cooldown, clock
+        self.left = LeftBehind()
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._retry_at: float | None = None  # None: closed, every call is admitted
@@ -48,10 +54,12 @@ class Breaker:
     @property
     def open(self) -> bool:
         """Whether the arm is being left alone (also while a probe is under way)."""
-        return self._retry_at is not None
+        return self._retry_at is not None or self.left.full
 
     def admit(self) -> bool:
         """Return whether to call the arm now; ``True`` while the breaker is open makes this call the probe."""
+        if self.left.full:
+            return False
         with self._lock:
             if self._retry_at is None:
                 return True

@@ -44,7 +44,8 @@ class Failover:
         to_large: Whether large answers when small is down.
         to_small: Whether small answers when large is down.
         small_timeout: Seconds that small has until its first token (its whole answer, when it is not streamed);
-            ``None`` waits as long as the arm itself does. A call that is given up on is left behind in its thread.
+            ``None`` waits as long as the arm itself does. A call that is given up on has its connection closed; where
+            that cannot be done it is left behind in its thread, and 8 of them are the most.
         small: Breaker of the small arm; by default 3 failures, 30 s.
         large: Breaker of the large arm, asked only with ``to_small``.
         serves: Returns what is known of an arm: what to call it when it is down, and what its answers hold.
@@ -110,7 +111,7 @@ class Failover:
         """
         decision, attempts = self._begun(decision, attempts, admitted)
         try:
-            value = within(self._timeout[decision.route], lambda: answer(decision), forget)
+            value = self._within(decision, lambda: answer(decision), forget)
             self._check_whole(value, decision)
         except BaseException as error:
             second = self._after(decision, error, attempts)
@@ -166,7 +167,7 @@ class Failover:
             return opened(chunks, self._answers.shows)
 
         try:
-            head, chunks = within(seconds, first, close)
+            head, chunks = self._within(decision, first, close)
             ended = self._check_head(head, decision)
         except BaseException as error:
             second = self._after(decision, error, attempts)
@@ -234,6 +235,9 @@ class Failover:
             self._succeed(decision, attempts)
         finally:
             await aclose(chunks)
+
+    def _within(self, decision: Decision, work: Callable[[], T], abandon: Callable[[T], None]) -> T:
+        return within(self._timeout[decision.route], work, abandon, self.breakers[decision.route].left)
 
     def _begun(self, decision: Decision, attempts: Attempts | None, admitted: bool) -> tuple[Decision, Attempts]:
         """Return the decision to follow, and where the call of its arm has been noted."""

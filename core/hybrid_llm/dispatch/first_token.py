@@ -10,13 +10,32 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from hybrid_llm.dispatch.left_behind import LeftBehind
+from hybrid_llm.errors import HangingError
+
 T = TypeVar("T")
 
 
-def within(seconds: float | None, work: Callable[[], T], abandon: Callable[[T], None]) -> T:
-    """Return what the work returns; past the time raise TimeoutError, and ``abandon`` a result that comes later."""
+def within(seconds: float | None, work: Callable[[], T], abandon: Callable[[T], None], left: LeftBehind) -> T:
+    """Return what the work returns, no later than this.
+
+    Args:
+        seconds: How long it may take; ``None`` does it here, in its own time.
+        work: What to do.
+        abandon: What becomes of a result that comes too late.
+        left: The threads of calls that were given up on.
+
+    Raises:
+        TimeoutError: The time is over.
+        HangingError: Too many calls that were given up on still run.
+    """
     if seconds is None:
         return work()
+    if left.full:
+        raise HangingError(
+            f"The small arm hangs: {left.most} calls that small_timeout gave up on still wait for it, so it is not "
+            "called again before one of them ends. Restart its server, and give its client a timeout of its own."
+        )
     outcome: Future[T] = Future()
 
     def run() -> None:
@@ -33,13 +52,18 @@ def within(seconds: float | None, work: Callable[[], T], abandon: Callable[[T], 
 
     context = contextvars.copy_context()
     # not a pool: its threads are waited for when the program ends, and this one may hang
-    threading.Thread(target=context.run, args=(run,), daemon=True, name="hybrid-llm-small").start()
+    thread = threading.Thread(target=context.run, args=(run,), daemon=True, name="hybrid-llm-small")
+    thread.start()
     try:
         return outcome.result(seconds)
-    except TimeoutError:
-        if not outcome.cancel():  # it came in this very moment, or the work itself raised a TimeoutError
+    except BaseException as error:
+        if outcome.cancel():  # also on Ctrl-C
+            left.add(thread)
+            if isinstance(error, TimeoutError):
+                raise _no_answer(seconds) from None
+        elif isinstance(error, TimeoutError):  # it came in this very moment, or the work itself raised this
             return outcome.result()
-        raise _no_answer(seconds) from None
+        raise
 
 
 @asynccontextmanager

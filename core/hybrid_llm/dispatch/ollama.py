@@ -39,6 +39,7 @@ class OllamaServer:
         self._model = model
         self._settings = settings
         self._lock = threading.Lock()
+        self._asked_by: list[Callable[[], object]] = []  # calls that wait for a word on whether it is there
         self._loading = False
         self._loaded_at = float("-inf")
 
@@ -54,9 +55,7 @@ class OllamaServer:
         Raises:
             Exception: Whatever the client raises when the server does not answer, or answers with something else.
         """
-        shown = self._shown()
-        told = num_ctx or _parameter(shown.get("parameters") or "", "num_ctx") or ASSUMED
-        return min(told, _length(shown) or told)
+        return window_of(self._shown(), num_ctx)
 
     def length(self) -> int | None:
         """Ask how many tokens the model was made for; ``None`` when its description does not say.
@@ -75,25 +74,40 @@ class OllamaServer:
             failed: Called from there when the call was given up on for another reason: the server does not answer, it
                 cannot load the model, or it has it loaded already and was slow.
         """
-        threading.Thread(target=self._wake, args=(failed,), daemon=True, name="hybrid-llm-wake").start()
-
-    def _wake(self, failed: Callable[[], object]) -> None:
         with self._lock:
-            waits = not self._loading
-            self._loading = True
-            slow = time.monotonic() < self._loaded_at + _KEPT
+            self._asked_by.append(failed)
+            if len(self._asked_by) > 1:
+                return  # one is asking the server already, for all
+        threading.Thread(target=self._wake, daemon=True, name="hybrid-llm-wake").start()
+
+    def _wake(self) -> None:
+        lost = False
         try:
             self._get("/api/version")
-            if waits:
-                self._load()
-                self._loaded_at = time.monotonic()
         except Exception:  # noqa: BLE001 - whatever went wrong there, it is the arm's failure
-            slow = True
+            lost = True
+        with self._lock:
+            asked_by, self._asked_by = self._asked_by, []
+            loads = not lost and not self._loading
+            self._loading = self._loading or loads
+            lost = lost or time.monotonic() < self._loaded_at + _KEPT
+        if loads:
+            lost = not self._loads() or lost
+        if lost:
+            for failed in asked_by:
+                failed()
+
+    def _loads(self) -> bool:
+        """Load the model; return whether that went well."""
+        try:
+            self._load()
+        except Exception:  # noqa: BLE001 - as above
+            return False
+        else:
+            self._loaded_at = time.monotonic()
+            return True
         finally:
-            if waits:
-                self._loading = False
-        if slow:
-            failed()
+            self._loading = False
 
     def _load(self) -> None:
         """Load the model, again when it is gone a moment later: with the load that the call gave up on."""
@@ -117,6 +131,12 @@ class OllamaServer:
 
     def _post(self, path: str, body: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         return _read(self._http().post(path, json=body, timeout=seconds))
+
+
+def window_of(shown: Mapping[str, Any], num_ctx: int | None = None) -> int:
+    """Return how many tokens a model reads, by what ``/api/show`` says of it; see :meth:`OllamaServer.window`."""
+    told = num_ctx or _parameter(shown.get("parameters") or "", "num_ctx") or ASSUMED
+    return min(told, _length(shown) or told)
 
 
 def _read(response: Any) -> dict[str, Any]:

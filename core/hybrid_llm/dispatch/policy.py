@@ -195,7 +195,10 @@ class Policy:
         if request.same_turn:
             # a later step did not fall back itself: it follows the one that did
             return previous.override(reason="follow_up") if previous.reason in _BROKEN else previous
-        return previous.override(reason="follow_up") if request.is_follow_up else None
+        level = request.level or self.level
+        says = level.sends_all_to if level else None
+        follows = request.is_follow_up and says in (None, previous.route)
+        return previous.override(reason="follow_up") if follows else None
 
     def _threshold(self, level: Level) -> float:
         option: dict[str, Any] = level.as_dict()

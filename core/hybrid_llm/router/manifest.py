@@ -132,7 +132,7 @@ def _checked(file: Path, data: dict[str, Any], *, sealed: bool) -> Manifest:
         raise BadFileError("says what no router does")
     files = dict(_listed(name, entry, sealed) for name, entry in data["files"].items() if not _of_before(name, sealed))
     encoder = EncoderWanted(**{key: data["encoder"][key] for key in ("id", "sha256", "shipped")})
-    if not (isinstance(encoder.id, str) and isinstance(encoder.sha256, str) and isinstance(encoder.shipped, bool)):
+    if [type(value) for value in (encoder.id, encoder.sha256, encoder.shipped)] != [str, str, bool]:
         raise BadFileError("says what no router does of its encoder")
     needed = {HEAD, SEEN} if encoder.shipped else {HEAD, SEEN, *ENCODER_NEEDS}
     if missing := sorted(needed - files.keys()):
@@ -150,7 +150,7 @@ def _listed(name: str, entry: Any, sealed: bool) -> tuple[str, Listed]:
     if name not in _KNOWN:
         raise BadFileError(f"lists {printable(name, 80)}, which is no file of a router folder")
     listed = Listed(entry["sha256"], entry["size"]) if sealed else Listed(entry, None)
-    sized = listed.size is None or type(listed.size) is int
-    if not (isinstance(listed.sha256, str) and _HASH.fullmatch(listed.sha256) and sized):
+    kinds = [str, int if sealed else type(None)]
+    if [type(listed.sha256), type(listed.size)] != kinds or not _HASH.fullmatch(listed.sha256):
         raise BadFileError(f"does not say what {name} is")
     return name, listed

@@ -179,7 +179,7 @@ class TrainingRecord:
             **{name: isinstance(getattr(self, name), str) for name in _TEXTS},
             **{name: isinstance(getattr(self, name), dict) for name in _TABLES},
             "t": _is_number(self.t),
-            "n_fit": _is_number(self.n_fit) and isinstance(self.n_fit, int) and self.n_fit >= 0,
+            "n_fit": type(self.n_fit) is int and 0 <= self.n_fit < LARGE,
             "chosen": isinstance(chosen, dict) and all(map(_is_number, chosen.values())),
             "heldout figure": isinstance(self.heldout, dict) and all(map(_is_figure, self.heldout.values())),
             "score_quantiles": len(self.score_quantiles) <= MOST_THRESHOLDS

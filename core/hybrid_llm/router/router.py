@@ -64,13 +64,15 @@ class Router(Decider):
     @classmethod
     def made_of(cls, parts: RouterParts) -> Self:
         """Return the router that has these parts."""
-        return cls(
+        router = cls(
             parts.scorer,
             calibration=parts.calibration,
             certificate=parts.certificate,
             record=parts.record,
             path=parts.path,
         )
+        router.parts = parts
+        return router
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Self:
@@ -123,6 +125,14 @@ class Router(Decider):
     def id(self) -> str:
         """Content hash of all that the scores depend on."""
         return self.parts.id
+
+    @property
+    def seal(self) -> str:
+        """Hash of all that the folder held when it was loaded: the one to compare with what somebody told you.
+
+        Empty for a router that was not loaded, or from a folder of a format before 3.
+        """
+        return self.parts.seal
 
     @property
     def scorer(self) -> Scorer:
@@ -244,7 +254,7 @@ class Router(Decider):
 
     def override(self, **changes: Any) -> Router:
         """Return a router with the same scores and another ``calibration``, ``certificate`` or ``record``."""
-        return self.made_of(replace(self.parts, path=None, **changes))
+        return self.made_of(replace(self.parts, path=None, seal="", **changes))
 
     def _warn_if_seen(self, pair: PairTable) -> None:
         seen = count_seen(self.parts, pair)

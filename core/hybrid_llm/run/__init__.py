@@ -1,9 +1,10 @@
 """From a list of prompts to a verdict: collect, grade, train, calibrate, certify, report."""
 
 from hybrid_llm.run.attempts import Attempt, confidence_of, counted
-from hybrid_llm.run.conclude import conclude, graded_table
-from hybrid_llm.run.forecast import Forecast, forecast
-from hybrid_llm.run.judge import Judged, Question, judge
+from hybrid_llm.run.expected import Forecast, forecast
+from hybrid_llm.run.folder_verdict import conclude, graded_table
+from hybrid_llm.run.grading import check_grader
+from hybrid_llm.run.judging import Judged, Question, judge
 from hybrid_llm.run.plan import with_splits
 from hybrid_llm.run.verdict import LevelFigures, Verdict
 
@@ -14,6 +15,7 @@ __all__ = [
     "LevelFigures",
     "Question",
     "Verdict",
+    "check_grader",
     "conclude",
     "confidence_of",
     "counted",

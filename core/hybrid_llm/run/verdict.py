@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from hybrid_llm.certify import percent
-from hybrid_llm.run.forecast import Forecast
+from hybrid_llm.run.expected import Forecast
 
 Kind = Literal["certified", "measured", "not_worth_it", "more_needed"]
 
@@ -155,7 +155,7 @@ class Verdict:
         return "\n\n".join(part for part in parts if part)
 
     def _asked(self) -> str:
-        lines = [f"{self.n:,} prompts, {self.graded:,} graded for both models; ${self.spent_usd:,.2f} spent."]
+        lines = [f"{self.n:,} prompts, {self.graded:,} graded for both models; {_usd(self.spent_usd)} spent."]
         if self.small_quality is not None and self.large_quality is not None:
             lines.append(
                 f"Mean quality: {short_name(self.small)} {self.small_quality:.3f}, "
@@ -170,10 +170,10 @@ class Verdict:
         rows = [("keeps", "small answers", "proof", *(("per 1,000 queries",) if money else ()))]
         for level in self.levels:
             proof = "certified" if level.certified else "measured"
-            bill = ("-" if level.usd_per_1000 is None else f"${level.usd_per_1000:,.2f}",) if money else ()
+            bill = ("-" if level.usd_per_1000 is None else _usd(level.usd_per_1000),) if money else ()
             rows.append((percent(level.quality), _whole(level.cost_advantage), proof, *bill))
         if money and self.always_large_usd_per_1000 is not None:
-            rows.append(("100 %", "none: large alone", "-", f"${self.always_large_usd_per_1000:,.2f}"))
+            rows.append(("100 %", "none: large alone", "-", _usd(self.always_large_usd_per_1000)))
         missed = "" if all(level.certified for level in self.levels) else f"\n{_MISSED}"
         return _columns(rows) + missed
 
@@ -204,7 +204,12 @@ def short_name(model: str) -> str:
 
 
 def _saves(usd: float | None) -> str:
-    return f" (saves ${usd:,.2f} per 1,000 queries)" if usd is not None and usd > 0 else ""
+    return f" (saves {_usd(usd)} per 1,000 queries)" if usd is not None and usd > 0 else ""
+
+
+def _usd(amount: float) -> str:
+    """Write dollars, small ones with two digits that say something."""
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:.2g}"
 
 
 def _range(expected: Forecast) -> str:

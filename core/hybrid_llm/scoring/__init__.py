@@ -4,7 +4,7 @@ from hybrid_llm.scoring.asking import Progress, Scorer, Scoring, TrainedScorer, 
 from hybrid_llm.scoring.embedding import EmbeddingScorer, RememberingScorer, features_of
 from hybrid_llm.scoring.encoder import Encoded, Encoder, QueryTokenizer
 from hybrid_llm.scoring.encoder_folder import ENCODER_FOLDER, ENCODER_LIMITS, NOTICE, EncoderInfo, copy_encoder
-from hybrid_llm.scoring.familiar import UNFAMILIAR, Familiarity, distances
+from hybrid_llm.scoring.familiar import NEAREST, UNFAMILIAR, Familiarity, distances
 from hybrid_llm.scoring.features import NAMES, VERSION, feature_names, read_as, text_features
 from hybrid_llm.scoring.head import Head, gaussian_kernel, scaled, squared_distances, squash
 from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
@@ -13,6 +13,7 @@ __all__ = [
     "ENCODER_FOLDER",
     "ENCODER_LIMITS",
     "NAMES",
+    "NEAREST",
     "NOTICE",
     "UNFAMILIAR",
     "VERSION",

@@ -144,7 +144,7 @@ class Encoder:
         with _Shared.lock:
             encoder = _Shared.encoders.pop((folder, info.sha256), None)
             if encoder is None:
-                encoder = cls(folder, info, QueryTokenizer(_parse(vocabulary, folder), info.max_tokens), graph)
+                encoder = cls(folder, info, _tokenizer(vocabulary, folder, info.max_tokens), graph)
             _Shared.encoders[folder, info.sha256] = encoder
             while len(_Shared.encoders) > _KEPT_OPEN:
                 del _Shared.encoders[next(iter(_Shared.encoders))]
@@ -298,14 +298,19 @@ def _encoded(tokenizer: Tokenizer, text: str, *, special: bool) -> Encoding:
         raise _said(error, "The tokenizer fails on a text") from error
 
 
-def _parse(vocabulary: bytes, folder: Path) -> Tokenizer:
-    """Parse a tokenizer."""
+def _tokenizer(vocabulary: bytes, folder: Path, max_tokens: int) -> QueryTokenizer:
+    """Parse a tokenizer and try it."""
     from tokenizers import Tokenizer
 
+    file = folder / VOCABULARY
     try:
-        return Tokenizer.from_buffer(vocabulary)
+        parsed = Tokenizer.from_buffer(vocabulary)
     except BaseException as error:
-        raise _said(error, f"{folder / VOCABULARY} cannot be read") from error
+        raise _said(error, f"{file} cannot be read") from error
+    try:
+        return QueryTokenizer(parsed, max_tokens)
+    except EncoderError as error:
+        raise DamagedEncoderError(f"{file}: {error}") from error
 
 
 def _said(error: BaseException, what: str) -> BaseException:

@@ -51,10 +51,15 @@ class Network:
 
         ort.disable_telemetry_events()
         self._file, self._trusted = file, trusted
+        providers = _providers(on_gpu)
         skipped = list(_SLOW if trusted else _SLOW + _BEFORE_BOUNDS)
         try:
             self._session = ort.InferenceSession(
-                graph, _options(trusted), providers=_providers(on_gpu), disabled_optimizers=skipped
+                graph,
+                _options(trusted),
+                providers=providers,
+                disabled_optimizers=skipped,
+                enable_fallback=int(len(providers) > 1),  # where there is none, it only prints
             )
             shape = self._session.get_outputs()[0].shape
         except _ort_errors() as error:

@@ -13,7 +13,7 @@ from hybrid_llm.training.onnx.graph import Pooling
 Label = Literal["det", "prob", "trans"]
 Recipe = Literal["auto", "head", "full"]
 Precision = Literal["auto", "bf16", "float32"]
-_OF_HEAD: Final = {"landmarks", "embedding_gammas", "text_gammas", "ridges", "gap_weights"}
+_OF_HEAD: Final = {"landmarks", "landmark_rows", "embedding_gammas", "text_gammas", "ridges", "gap_weights"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +128,8 @@ class TrainConfig(FineTuneSettings):
         min_heldout: With fewer held-out rows than this nothing is chosen, since the choice would be noise: the
             first value of each tuple is taken.
         landmarks: Kernel centres at most; 2,000 keep the head under 2 MB.
+        landmark_rows: Whether the kernel centres are training rows. Otherwise each is the mean of ten or more that are
+            alike: nobody can read a row off the head, which routes slightly worse (docs/training.md).
         embedding_gammas: Kernel widths for the embedding.
         text_gammas: Kernel widths for the text features.
         ridges: Regularisation strengths, in units of squared target.
@@ -147,6 +149,7 @@ class TrainConfig(FineTuneSettings):
     heldout: float = 0.2
     min_heldout: int = 100
     landmarks: int = 2000
+    landmark_rows: bool = True
     embedding_gammas: tuple[float, ...] = (1.0, 2.0)
     text_gammas: tuple[float, ...] = (2.0, 0.5)
     ridges: tuple[float, ...] = (3.0, 10.0)

@@ -85,7 +85,8 @@ def printable(text: object, limit: int = _SHOWN) -> str:
         'red\\x1b[31m'
     """
     shown = str(text)
-    return _escaped(shown if len(shown) <= limit else f"{shown[:limit]}...")
+    shown = shown if len(shown) <= limit else f"{shown[:limit]}..."
+    return "".join(sign if sign.isprintable() else _escape(sign) for sign in shown)
 
 
 def steers(content: bytes) -> bool:
@@ -116,4 +117,8 @@ def _of_key(key: str, value: Any, lines: Collection[str]) -> Any:
 
 
 def _escaped(text: str) -> str:
-    return _UNSEEN.sub(lambda sign: sign[0].encode("unicode_escape").decode("ascii"), text)
+    return _UNSEEN.sub(lambda sign: _escape(sign[0]), text)
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape").decode("ascii")

@@ -41,7 +41,8 @@ def read_tensors(content: bytes, known: Collection[str]) -> dict[str, NDArray[An
     ends = sorted(_place(name, entry, known) for name, entry in header.items())
     if [begin for begin, _ in ends] + [len(content) - start] != [0, *(end for _, end in ends)]:
         raise BadFileError("has arrays that overlap, or bytes that belong to none")
-    return load(content)
+    arrays: dict[str, NDArray[Any]] = load(content)
+    return arrays
 
 
 def _place(name: str, entry: Any, known: Collection[str]) -> tuple[int, int]:

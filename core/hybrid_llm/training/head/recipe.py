@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hybrid_llm.errors import EncoderError
 from hybrid_llm.scoring import EmbeddingScorer, Encoder, Progress, features_of
 from hybrid_llm.training.fitted import BoolArray, Fitted, FloatArray
+from hybrid_llm.training.head.landmarks import TOGETHER
 from hybrid_llm.training.head.regression import Rows, choose, fit_head
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ RECOVERABLE: Final = (
     "The landmarks of the head are features of up to {n} training queries. Whoever has the folder can check whether a "
     "query that they guess is among them, and could approximately reconstruct texts from the embeddings: treat the "
     "folder as you treat the training queries."
+)
+
+RECOVERABLE_MEANS: Final = (
+    "The head holds no training query: each of its {n} landmarks is the mean of the features of {together} or more. "
+    "Whoever has the folder can check whether a query that they guess is among the training queries: treat the folder "
+    "as you treat them."
 )
 
 
@@ -59,7 +66,9 @@ def fit(
         chosen=setting.as_dict(),
         heldout=figures,
         n_fit=len(rows),
-        recoverable=RECOVERABLE.format(n=f"{len(fitted.head.landmarks):,}"),
+        recoverable=(RECOVERABLE if config.landmark_rows else RECOVERABLE_MEANS).format(
+            n=f"{len(fitted.head.landmarks):,}", together=TOGETHER
+        ),
         settings=config.as_dict(),
     )
 

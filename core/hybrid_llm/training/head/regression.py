@@ -16,8 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.metrics import auc, tradeoff_curve
-from hybrid_llm.scoring import NAMES, VERSION, Familiarity, Head, distances, scaled, squared_distances, squash
+from hybrid_llm.scoring import (
+    NAMES,
+    NEAREST,
+    VERSION,
+    Familiarity,
+    Head,
+    distances,
+    scaled,
+    squared_distances,
+    squash,
+)
 from hybrid_llm.training.config import TrainConfig
+from hybrid_llm.training.head.landmarks import drawn_rows, means_of_rows
 from hybrid_llm.training.head.ridge import KernelRidge
 from hybrid_llm.training.probability import LEAST_SLOPE, platt
 
@@ -34,6 +45,10 @@ REACH = 3.0
 """A text feature counts up to this many standard deviations from its mean."""
 FAR = 1e6
 """Farther than any two rows are apart."""
+FARTHEST = 0.9
+"""From this quantile on distances are those of the farthest training rows."""
+SAME = 1e-3
+"""Squared distances that differ by less differ by rounding; unrelated embeddings are about 2 apart."""
 CHUNK = 1000
 """Rows whose distances to all landmarks are held at a time."""
 
@@ -95,7 +110,7 @@ def choose(rows: Rows, heldout: BoolArray, config: TrainConfig) -> tuple[Setting
     fit, held = rows.at(~heldout), rows.at(heldout)
     found: dict[Setting, float] = {}
     for gammas, group in _by_kernel(settings):
-        problem = _Problem(fit, gammas, min(config.landmarks, CHOOSING_LANDMARKS), config.seed)
+        problem = _Problem(fit, gammas, min(config.landmarks, CHOOSING_LANDMARKS), config)
         design = problem.design(held.features)
         for setting in group:
             weights, bias = problem.solve(setting)
@@ -106,7 +121,7 @@ def choose(rows: Rows, heldout: BoolArray, config: TrainConfig) -> tuple[Setting
 
 def fit_head(rows: Rows, setting: Setting, config: TrainConfig) -> FittedHead:
     """Fit the head of one setting to all rows and map its scores to the label."""
-    problem = _Problem(rows, (setting.embedding_gamma, setting.text_gamma), config.landmarks, config.seed)
+    problem = _Problem(rows, (setting.embedding_gamma, setting.text_gamma), config.landmarks, config)
     weights, bias = problem.solve(setting)
     left_out = problem.left_out(setting)
     slope, offset = platt(left_out, rows.labels)
@@ -130,12 +145,15 @@ def fit_head(rows: Rows, setting: Setting, config: TrainConfig) -> FittedHead:
 class _Problem:
     """The regression of one kernel: scaled features, landmarks and their factorisation."""
 
-    def __init__(self, rows: Rows, gammas: tuple[float, float], landmarks: int, seed: int) -> None:
+    def __init__(self, rows: Rows, gammas: tuple[float, float], count: int, config: TrainConfig) -> None:
         self.scaling = Scaling.of(rows.features, *gammas)
         self._inputs = self.scaling(rows.features)
-        self._chosen = np.sort(np.random.default_rng(seed).permutation(len(self._inputs))[:landmarks])
+        if config.landmark_rows:
+            landmarks, self._chosen = drawn_rows(self._inputs, count, config.seed)
+        else:
+            landmarks, self._chosen = means_of_rows(self._inputs, count)
         # in half precision, as they are stored: the fit makes up for the rounding
-        self.landmarks = self._inputs[self._chosen].astype(np.float16).astype(np.float32)
+        self.landmarks = landmarks.astype(np.float16).astype(np.float32)
         self._rows = rows
         self.ridge = KernelRidge(self._inputs, self.landmarks)
 
@@ -193,15 +211,17 @@ def familiarity_of(
 ) -> Familiarity | None:
     """Measure how like the others each training row is, by its distances to the landmarks, itself left out.
 
-    Without the embedding (a kernel width of 0) nothing says what a query is about: then there is no familiarity.
+    There is none where nobody can tell: without the embedding (a kernel width of 0) nothing says what a query is about,
+    and where the farthest rows are all equally far (one query repeated), or the landmarks are so few that all of them
+    count as the nearest, nothing says what is far.
 
     Args:
         inputs: Shape (n, d), the rows in the units of the kernel.
         landmarks: Shape (m, d).
-        chosen: Shape (m,), the row that each landmark is.
+        chosen: Shape (m,), the row that each landmark is; shape (0,) where none is a row.
         scaling: What made the inputs.
     """
-    if not scaling.scale[0]:
+    if not scaling.scale[0] or len(landmarks) <= NEAREST:
         return None
     # Embeddings of length 1 beside the mean square of the standardised text features: about as far as each other.
     of_text = (REACH / scaling.limit) ** 2 / len(NAMES) if scaling.limit else 0.0  # a width of 0 leaves them out
@@ -215,6 +235,8 @@ def familiarity_of(
         embedding[chosen[own] - start, own] = FAR
         found.append(distances(embedding, text, units))
     content, whole = (np.concatenate(part) for part in zip(*found, strict=True))
+    if any(each.max() - np.quantile(each, FARTHEST) < SAME for each in (content, whole)):
+        return None
     return Familiarity.measured(content, whole, units)
 
 

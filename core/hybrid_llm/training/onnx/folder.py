@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybrid_llm.disk import whole_folder
+from hybrid_llm.errors import EncoderError
 from hybrid_llm.scoring import ENCODER_FOLDER, NOTICE, EncoderInfo
 from hybrid_llm.training.onnx.graph import Pooling
+from hybrid_llm.untrusted import check_graph, check_tokenizer
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -66,22 +68,28 @@ def write_encoder(
         What encoder.json says.
 
     Raises:
-        EncoderError: The folder cannot be written, or holds something else.
+        EncoderError: The folder cannot be written, or holds something else, or the model has operators or a tokenizer
+            that no encoder may have.
     """
     files = {
         "encoder.onnx": graph.SerializeToString(deterministic=True),
         "tokenizer.json": tokenizer.to_str(pretty=False).encode(),
     }
-    info = EncoderInfo(
-        name=name,
-        dim=dim,
-        max_tokens=max_tokens,
-        pooling=pooling,
-        quantisation=quantisation,
-        files={file: hashlib.sha256(content).hexdigest() for file, content in files.items()},
-        weights_sha256=source.weights_sha256,
-        made_with=made_with,
-    )
+    try:  # what could not be loaded again need not be written
+        check_graph(files["encoder.onnx"])
+        check_tokenizer(files["tokenizer.json"])
+        info = EncoderInfo(
+            name=name,
+            dim=dim,
+            max_tokens=max_tokens,
+            pooling=pooling,
+            quantisation=quantisation,
+            files={file: hashlib.sha256(content).hexdigest() for file, content in files.items()},
+            weights_sha256=source.weights_sha256,
+            made_with=made_with,
+        )
+    except ValueError as error:
+        raise EncoderError(f"{source.name} cannot become an encoder: what was made of it {error}.") from error
     notice = (
         f"encoder.onnx and tokenizer.json are derived from the model {source.name}.\n"
         f"Licence of the model: {source.licence}\n"

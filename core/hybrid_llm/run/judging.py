@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from hybrid_llm.certify import LEVELS, certify
 from hybrid_llm.errors import LabelError
-from hybrid_llm.report import Evaluation, dial, evaluate_router, menu_levels, spent_on, write_page
+from hybrid_llm.report import Evaluation, dial, evaluate_router, spent_on, write_page
 from hybrid_llm.router import ENOUGH_ROWS
 from hybrid_llm.run.attempts import Attempt, confidence_of, counted
-from hybrid_llm.run.forecast import forecast
+from hybrid_llm.run.expected import forecast
 from hybrid_llm.run.plan import CERTIFY, REPORT, VALIDATION, few
 from hybrid_llm.run.verdict import LevelFigures, Verdict, short_name
 from hybrid_llm.training import TrainConfig, train_and_score
@@ -255,7 +255,7 @@ def _written(
         fit.router,
         rows,
         scores=scores,
-        levels=sorted({*dial(rows), *menu_levels(fit.router.parts), *LEVELS, question.quality}, reverse=True),
+        levels=sorted({*dial(rows, fit.router.parts), *LEVELS, question.quality}, reverse=True),
         source=question.source,
     )
     verdict = replace(verdict, router=str(router), report=str(page), **_figures(verdict, found, fit.router, question))

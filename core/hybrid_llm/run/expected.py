@@ -51,7 +51,7 @@ def forecast(
         >>> rows = np.arange(400)
         >>> found = forecast(rows / 400, (rows >= 100) * 1.0, np.ones(400), 0.95)
         >>> round(found.cost_advantage, 1), round(found.drop, 2)
-        (0.8, 0.05)
+        (0.8, 0.06)
     """
     s, small, large = metrics.canonical_order(*(np.asarray(a, dtype=np.float64) for a in (scores, q_small, q_large)))
     fold = np.random.default_rng(0).permutation(s.size) % FOLDS
