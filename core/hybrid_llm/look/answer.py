@@ -39,8 +39,8 @@ class Answer:
         LookError: A log-probability is not one, or there are not as many as tokens.
 
     Example:
-        >>> Answer("Lima", logprobs=[-0.1, -0.02], finish="stop").mean_logprob
-        -0.06
+        >>> Answer("Lima", logprobs=[-0.5, -0.25], finish="stop").mean_logprob
+        -0.375
     """
 
     text: str
