@@ -16,6 +16,7 @@ The tree::
     │   │   └── DamagedEncoderError   the same of an encoder's folder           (also EncoderError)
     │   └── NewerFormatError      written by a later version of the library
     ├── PairFolderError       a pair folder that cannot be used
+    ├── LookError             an answer that cannot be looked at            (also ValueError)
     ├── NoAnswerError         a model answered, with nothing to show
     ├── CutAnswerError        a model's answer broke off without its end
     ├── HangingError          a model that hangs is called no more          (also ConnectionError)
@@ -116,6 +117,10 @@ class PairFolderError(HybridLLMError):
 
 class DamagedEncoderError(DamagedFolderError, EncoderError):
     """A file of an encoder's folder is missing, is not as it should be, or has another hash."""
+
+
+class LookError(HybridLLMError, ValueError):
+    """An answer that cannot be looked at, or a second look that cannot be taken."""
 
 
 class NoAnswerError(HybridLLMError):

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from hybrid_llm.collect.grade.final_choice import final_choice
-from hybrid_llm.collect.grade.final_number import final_number
 from hybrid_llm.collect.grade.math import MathGrader
 from hybrid_llm.collect.grade.objects import NoJsonError, json_in, same_object
 from hybrid_llm.collect.grade.own import own_grader
 from hybrid_llm.collect.grade.pure import choice, number
 from hybrid_llm.collect.grade.texts import contains, exact
 from hybrid_llm.errors import GradeError
+from hybrid_llm.look import final_choice, final_number
 
 NAMES: Final = ("exact", "contains", "number", "choice", "math", "json", "judge:MODEL", "python:MODULE:FUNCTION")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from hybrid_llm.collect.grade.final_span import without_thoughts
 from hybrid_llm.collect.grade.rubric import Verdict, question, read_verdict
+from hybrid_llm.look import without_thoughts
 
 TRIES: Final = 2
 """How often one order is asked: a malformed verdict is asked for once more, then the pair is not graded."""

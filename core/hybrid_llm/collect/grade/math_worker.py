@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from hybrid_llm.collect.grade.final_span import boxed, marked, without_thoughts
 from hybrid_llm.collect.grade.texts import exact
+from hybrid_llm.look import boxed, marked, without_thoughts
 
 MEMORY: Final = 4 * 2**30
 _DELIMITED: Final = re.compile(r"\$|\\\(|\\\[|\\boxed|\\begin")

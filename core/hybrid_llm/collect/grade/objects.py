@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from hybrid_llm.collect.grade.final_span import without_thoughts
+from hybrid_llm.look import without_thoughts
 
 _FENCED: Final = re.compile(r"```[\w+-]*[ \t]*\n(.*?)```", re.DOTALL)
 _TRIES: Final = 200

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hybrid_llm.collect.grade.final_choice import final_choice
-from hybrid_llm.collect.grade.final_number import final_number, same_number
+from hybrid_llm.look import final_choice, final_number, same_number
 
 
 def number(answer: str, references: Sequence[str]) -> float:

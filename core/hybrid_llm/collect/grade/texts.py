@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-from hybrid_llm.collect.grade.final_span import without_thoughts
+from hybrid_llm.look import without_thoughts
 
 _MARKS: Final = " \t\n\"'“”\u2018\u2019`*_.,;:!?"
 """What may stand around a text without changing what it says."""

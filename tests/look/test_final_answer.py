@@ -1,0 +1,65 @@
+"""Final answers that two models mean alike agree, whatever words they stand in."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybrid_llm.look import final_answer
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("18", "She makes 9 * 2 = $18 a day."),
+        ("The answer is (C).", "C"),
+        ("**B. Paris**", "The answer is B"),
+        (r"Thus \boxed{\frac{1}{2}}.", "0.5"),
+        ('{"answer": "Lima"}', "lima."),
+        ('```json\n{"final_answer": 7}\n```', "So the answer is 7."),
+        ("The capital of Finland is Helsinki.", "Helsinki"),
+        ("<think>5? No.</think> 4", "The answer is 4"),
+        ("1,000 m", "1 km"),
+        (r"\boxed{x^2 + 1}", r"\boxed{x^{2}+1}"),
+    ],
+)
+def test_the_same_answer_in_other_words_agrees(one, other):
+    assert final_answer(one).agrees(final_answer(other))
+    assert final_answer(other).agrees(final_answer(one))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("18", "81"), ("A", "B"), ("Lima", "Quito"), ("C", "3"), ("Indian Rupee", "Sri Lankan Rupee"), ("5 m", "5 kg")],
+)
+def test_other_answers_do_not(one, other):
+    assert not final_answer(one).agrees(final_answer(other))
+
+
+@pytest.mark.parametrize("text", ["", " \n", "<think>only thoughts"])
+def test_a_text_that_says_nothing_has_none(text):
+    assert final_answer(text) is None
+
+
+def test_with_nothing_nobody_agrees():
+    assert not final_answer("4").agrees(None)
+
+
+@given(st.text())
+def test_an_answer_agrees_with_itself(text):
+    found = final_answer(text)
+    assert found is None or found.agrees(found)
+
+
+@given(st.text(), st.text())
+def test_agreement_goes_both_ways(one, other):
+    a, b = final_answer(one), final_answer(other)
+    if a is not None and b is not None:
+        assert a.agrees(b) == b.agrees(a)
+
+
+def test_a_long_text_is_read_at_once():
+    start = time.process_time()
+    final_answer("so it goes on and on, 12 and 13. " * 20_000)
+    assert time.process_time() - start < 5
