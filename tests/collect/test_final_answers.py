@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_llm.look.final_choice import final_choice
-from hybrid_llm.look.final_number import final_number, same_number
-from hybrid_llm.look.final_span import boxed, marked, without_thoughts
+from hybrid_llm.look.choices import final_choice
 from hybrid_llm.look.number_words import numbers_in_words
+from hybrid_llm.look.spans import boxed, marked, without_thoughts
+from hybrid_llm.look.written_numbers import final_number, same_number
 
 NUMBERS = {
     "$1,234.50": "1234.5",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_llm.look import final_answer
+from hybrid_llm.look import FinalAnswer
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,8 @@ from hybrid_llm.look import final_answer
     ],
 )
 def test_the_same_answer_in_other_words_agrees(one, other):
-    assert final_answer(one).agrees(final_answer(other))
-    assert final_answer(other).agrees(final_answer(one))
+    assert FinalAnswer.of(one).agrees(FinalAnswer.of(other))
+    assert FinalAnswer.of(other).agrees(FinalAnswer.of(one))
 
 
 @pytest.mark.parametrize(
@@ -34,32 +34,32 @@ def test_the_same_answer_in_other_words_agrees(one, other):
     [("18", "81"), ("A", "B"), ("Lima", "Quito"), ("C", "3"), ("Indian Rupee", "Sri Lankan Rupee"), ("5 m", "5 kg")],
 )
 def test_other_answers_do_not(one, other):
-    assert not final_answer(one).agrees(final_answer(other))
+    assert not FinalAnswer.of(one).agrees(FinalAnswer.of(other))
 
 
 @pytest.mark.parametrize("text", ["", " \n", "<think>only thoughts"])
 def test_a_text_that_says_nothing_has_none(text):
-    assert final_answer(text) is None
+    assert FinalAnswer.of(text) is None
 
 
 def test_with_nothing_nobody_agrees():
-    assert not final_answer("4").agrees(None)
+    assert not FinalAnswer.of("4").agrees(None)
 
 
 @given(st.text())
 def test_an_answer_agrees_with_itself(text):
-    found = final_answer(text)
+    found = FinalAnswer.of(text)
     assert found is None or found.agrees(found)
 
 
 @given(st.text(), st.text())
 def test_agreement_goes_both_ways(one, other):
-    a, b = final_answer(one), final_answer(other)
+    a, b = FinalAnswer.of(one), FinalAnswer.of(other)
     if a is not None and b is not None:
         assert a.agrees(b) == b.agrees(a)
 
 
 def test_a_long_text_is_read_at_once():
     start = time.process_time()
-    final_answer("so it goes on and on, 12 and 13. " * 20_000)
+    FinalAnswer.of("so it goes on and on, 12 and 13. " * 20_000)
     assert time.process_time() - start < 5

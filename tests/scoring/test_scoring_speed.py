@@ -16,7 +16,8 @@ from hybrid_llm.scoring.embedding import CHUNK
 from hybrid_llm.scoring.microbatch import PASS, MicroBatch
 from hybrid_llm.testing import FixedScorer
 
-TEXTS = [f"What is {i} + {i}? " + "And why? " * (i % 7) for i in range(40)]
+pytestmark = pytest.mark.filterwarnings("ignore:A query is unlike:hybrid_llm.errors.HybridLLMWarning")
+TEXTS = [f"What is {i} + {i}?" + " And why?" * (i % 7) for i in range(40)]
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 from hybrid_llm.look.answer import Answer, ToolCall
 from hybrid_llm.look.checks import Validates, Wanted, rejected, repeats
-from hybrid_llm.look.final_answer import FinalAnswer, final_answer
-from hybrid_llm.look.final_choice import final_choice
-from hybrid_llm.look.final_number import final_number, same_number
-from hybrid_llm.look.final_span import boxed, marked, without_thoughts
+from hybrid_llm.look.choices import final_choice
+from hybrid_llm.look.final_answer import FinalAnswer
+from hybrid_llm.look.spans import boxed, marked, without_thoughts
+from hybrid_llm.look.written_numbers import final_number, same_number
 
 __all__ = [
     "Answer",
@@ -14,7 +14,6 @@ __all__ = [
     "Validates",
     "Wanted",
     "boxed",
-    "final_answer",
     "final_choice",
     "final_number",
     "marked",

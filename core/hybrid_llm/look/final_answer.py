@@ -1,7 +1,7 @@
 r"""The final answer in a text, in a form that two models' answers can be compared in.
 
 Agreement compares final answers, never whole texts: two models reason in different words and may still say 18. Where
-the answer stands is found by ``final_span``; it is an option, a number, or a few words.
+the answer stands is found by ``spans``; it is an option, a number, or a few words.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from hybrid_llm.look.final_choice import final_choice
-from hybrid_llm.look.final_number import Number, final_number, same_number
-from hybrid_llm.look.final_span import boxed, marked, without_thoughts
+from hybrid_llm.look.choices import final_choice
+from hybrid_llm.look.spans import boxed, marked, without_thoughts
+from hybrid_llm.look.written_numbers import Number, final_number, same_number
 
 Kind = Literal["choice", "number", "text"]
 
@@ -37,13 +37,37 @@ class FinalAnswer:
         number: Its value, of a number.
 
     Example:
-        >>> final_answer(r"So \boxed{18}.").agrees(final_answer("The answer is $18."))
+        >>> FinalAnswer.of(r"So \boxed{18}.").agrees(FinalAnswer.of("The answer is $18."))
         True
     """
 
     kind: Kind
     text: str
     number: Number | None = None
+
+    @classmethod
+    def of(cls, text: str) -> FinalAnswer | None:
+        """Return the final answer in a text, or None when it has none that can be told.
+
+        The places in their order: the answer's field of a JSON object, a box, what follows "the answer is", a short
+        text as a whole; of a long text the option that it names or else its last number.
+
+        Example:
+            >>> FinalAnswer.of('{"answer": "B"}').text, FinalAnswer.of("Lima.").text, FinalAnswer.of("  ") is None
+            ('B', 'lima', True)
+        """
+        text = without_thoughts(text)
+        if not text.strip():
+            return None
+        span = _field(text) or boxed(text) or marked(text)
+        if span is None and len(text.split()) <= FEW_WORDS:
+            span = text
+        if span is not None:
+            return _of_span(span.strip())
+        if letter := final_choice(text):
+            return cls("choice", letter)
+        number = final_number(text)
+        return None if number is None else cls("number", str(number.value), number)
 
     def agrees(self, other: FinalAnswer | None) -> bool:
         """Return whether another model said the same: a few words may stand in a sentence of the other's.
@@ -58,30 +82,6 @@ class FinalAnswer:
             return False
         short, long = sorted((self.text, other.text), key=len)
         return short == long or (self.kind == "text" and f" {short} " in f" {long} ")
-
-
-def final_answer(text: str) -> FinalAnswer | None:
-    """Return the final answer in a text, or None when it has none that can be told.
-
-    The places in their order: the answer's field of a JSON object, a box, what follows "the answer is", a short text as
-    a whole; of a long text the option that it names or else its last number.
-
-    Example:
-        >>> final_answer('{"answer": "B"}').text, final_answer("Lima.").text, final_answer("  ") is None
-        ('B', 'lima', True)
-    """
-    text = without_thoughts(text)
-    if not text.strip():
-        return None
-    span = _field(text) or boxed(text) or marked(text)
-    if span is None and len(text.split()) <= FEW_WORDS:
-        span = text
-    if span is not None:
-        return _of_span(span.strip())
-    if letter := final_choice(text):
-        return FinalAnswer("choice", letter)
-    number = final_number(text)
-    return None if number is None else FinalAnswer("number", str(number.value), number)
 
 
 def _field(text: str) -> str | None:

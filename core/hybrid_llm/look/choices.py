@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from hybrid_llm.look.final_span import bold, boxed, marked, without_thoughts
+from hybrid_llm.look.spans import bold, boxed, marked, without_thoughts
 
 _LETTER: Final = r"(?:\\(?:text|mathrm|mathbf|textbf)\s*\{\s*)?[(\[]?\s*([A-Za-z])\s*[)\]]?\}?"
 _START: Final = re.compile(

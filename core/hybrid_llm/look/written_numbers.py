@@ -12,8 +12,8 @@ import unicodedata
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from hybrid_llm.look.final_span import bold, boxed, marked, without_thoughts
 from hybrid_llm.look.number_words import numbers_in_words
+from hybrid_llm.look.spans import bold, boxed, marked, without_thoughts
 from hybrid_llm.look.units import Unit, unit_of
 
 
