@@ -61,3 +61,10 @@ def test_the_llamaindex_query_engine_runs_offline_with_stand_ins_on_both_routes(
 @pytest.mark.parametrize("example", sorted(path.name for path in EXAMPLES.glob("*.py")))
 def test_every_example_is_in_the_readme(example: str) -> None:
     assert f"`{example}`" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
+
+
+def test_own_pair_goes_from_prompts_to_a_certificate_offline_with_stand_ins() -> None:
+    output = output_of("own_pair.py")
+    assert output.startswith("small: a stand-in, no model is called\nlarge: a stand-in, no model is called")
+    assert "Certified: at most 5 % of stand-in-large's quality is lost while stand-in-small answers" in output
+    assert "400 prompts, 400 graded for both models" in output

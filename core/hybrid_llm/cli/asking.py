@@ -172,7 +172,7 @@ def shown() -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
-def say_outcome(outcome: Outcome, models: Sequence[ModelName], folder: Path) -> None:
+def say_outcome(outcome: Outcome, models: Sequence[ModelName]) -> None:
     """Write what came, what failed and why, and what it cost."""
     came = ", ".join(f"{model.name} {outcome.answered.get(model.name, 0):,}" for model in models)
     say(f"Answers that came: {came}. It cost {dollars(outcome.spent)}.")
@@ -186,8 +186,6 @@ def say_outcome(outcome: Outcome, models: Sequence[ModelName], folder: Path) -> 
         say("The budget has no room for the next call: the same command with a larger --budget goes on.")
     elif outcome.errors:
         say("The same command asks for what is missing, and for nothing else.")
-    else:
-        say(f"Next: hybrid-llm grade {folder} --grader ...")
 
 
 def dollars(amount: float) -> str:

@@ -69,6 +69,7 @@ def collect(
             print_json(state_of(folder, setup))
     if failed:
         raise typer.Exit(1)
+    say(f"Next: hybrid-llm grade {out} --grader ...")
 
 
 @contextmanager
@@ -147,7 +148,7 @@ def ask(folder: PairFolder, setup: Setup, prices: Prices, money: Budget, *, para
     except KeyboardInterrupt:
         say(f"Stopped. {len(folder.answered(setup)):,} answers are kept; the same command goes on.")
         raise
-    asking.say_outcome(outcome, [plan.model for plan in todo], folder.path)
+    asking.say_outcome(outcome, [plan.model for plan in todo])
     return outcome.gave_up
 
 
