@@ -1,6 +1,6 @@
 r"""From sums with known results to a verdict on a pair of models: what ``hybrid-llm run`` does, step by step.
 
-Without any setting both models are stand-ins: the small one gets long sums wrong. A side is real when its model is named:
+Without any setting both models are stand-ins: the small one gets long sums wrong. A side is real when it is named:
 
     SMALL_MODEL=<name> LARGE_MODEL=<name> OPENAI_BASE_URL=https://host/v1 python examples/own_pair.py
 """
@@ -31,6 +31,7 @@ class StandIn:
         self.model = model
 
     async def ask(self, messages, settings):
+        """Answer a sum."""
         words = messages[-1]["content"].rstrip("?").split()
         total = int(words[-3]) + int(words[-1])
         wrong = self.model == setup.small and total > HARD
@@ -41,6 +42,7 @@ class StandIn:
 
 
 def client(model):
+    """Return what asks a model."""
     side = "small" if model == setup.small else "large"
     return client_of(model) if real[side] else StandIn(model)
 
