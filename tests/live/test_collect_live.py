@@ -136,6 +136,11 @@ def test_a_command_that_is_killed_goes_on_where_it_was(servers: Servers, tmp_pat
     assert texts(tmp_path / "pair") == {"tiny-small": [SMALL_SAYS] * 30, "tiny-large": [LARGE_SAYS] * 30}
 
 
+def heed_interrupts() -> None:
+    """Take back what a shell does to the jobs that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_within_a_second_and_says_what_is_kept(tmp_path: Path, prompts: Path) -> None:
     def says(text: str) -> str:
         if "7" in text:
@@ -144,7 +149,7 @@ def test_ctrl_c_ends_within_a_second_and_says_what_is_kept(tmp_path: Path, promp
 
     with stub_server(says=says) as stub:
         arguments = command(stub.ollama(), stub.openai(), tmp_path / "pair", prompts)
-        with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as started:
+        with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts) as started:
             while len(stub.texts) < 16:
                 time.sleep(0.01)
             began = time.monotonic()
