@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,6 +43,11 @@ def silent_server() -> Iterator[Path]:
                 task.cancel()
             loop.run_until_complete(asyncio.sleep(0.01))
             loop.close()
+            settled(2)
+            # clients that are not closed go now, not in the middle of a later test, which would be blamed for them
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)
+                gc.collect()
 
 
 def to(path: Path) -> httpx.HTTPTransport:

@@ -37,7 +37,8 @@ def steadily(path: Path, read: Callable[[], T]) -> T:
         try:
             found = read()
         except HybridLLMError:
-            if _identity(path) == before and not _is_away(path):
+            # in this order: a folder that comes back after the first look is another one to the second
+            if not _is_away(path) and _identity(path) == before:
                 raise
         else:
             if _identity(path) == before:
