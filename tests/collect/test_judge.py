@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pair_of_answers import JUDGE, QUESTIONS, FakeJudge, pair_folder
 
-from hybrid_llm.collect import Budget, Graded, ModelName, PairFolder, grading_of
+from hybrid_llm.collect import Budget, Graded, ModelName, PairFolder, grading_of, warn_of_own_judge
 from hybrid_llm.collect.grade.agreement import agreement
 from hybrid_llm.collect.grade.judge import JudgeGrading
 from hybrid_llm.collect.grade.rubric import RUBRIC, question, read_rubric, read_verdict
@@ -164,8 +164,10 @@ def test_a_pair_with_an_error_in_it_is_not_judged(tmp_path: Path) -> None:
 
 
 def test_a_judge_that_is_one_of_the_arms_is_warned_of(pair: Path) -> None:
+    with PairFolder.existing(pair) as folder:
+        setup = folder.setup()
     with pytest.warns(HybridLLMWarning, match="is the large model itself; judges favour"):
-        judged(pair, FakeJudge(first_is_better), model=ModelName.read("openai:big"))
+        warn_of_own_judge(ModelName.read("openai:big"), setup)
 
 
 def test_a_judge_of_unknown_price_is_an_error_before_anything_is_asked(pair: Path) -> None:

@@ -64,13 +64,23 @@ def grade(
     \b
       def grade(query: str, answer: str, references: list[str]) -> float | bool | None
     """  # noqa: D301 - the help needs the character itself
-    from hybrid_llm.collect import AskSettings, Budget, PairFolder, grading_of, write_pair_table
+    from hybrid_llm.collect import (
+        AskSettings,
+        Budget,
+        JudgeGrading,
+        PairFolder,
+        grading_of,
+        warn_of_own_judge,
+        write_pair_table,
+    )
     from hybrid_llm.prices import Prices
 
     with asking.usage():
         prices, money, settings = Prices.read(price or ()), Budget(budget), AskSettings(max_tokens=max_tokens)
     with PairFolder.existing(pair) as folder:
         grading = grading_of(folder, grader, rubric=rubric, prices=prices, settings=settings, human=human)
+        if isinstance(grading, JudgeGrading):
+            warn_of_own_judge(grading.model, grading.work.setup)
         money.spent = folder.spent()
         try:
             graded = grade_answers(grading, money, parallel=parallel, yes=yes, dry_run=dry_run, again=force)

@@ -61,7 +61,7 @@ def run(
     found = prompts_of_files(*prompts, paths=parse_map(map_) if map_ else None)
     if len(found) < 2:
         raise TableError(f"{prompts[0]} holds one prompt, which says nothing of a pair; 30 train a router, better 300.")
-    check_grader(found, grader, rubric, prices)
+    check_grader(found, grader, rubric, prices, setup)
     judging = judge_costs(found, grader, rubric, prices)
     if judging is not None:
         say(f"Grading asks the judge up to {judging[0]:,} questions: about {asking.dollars(judging[1])} more.")

@@ -6,7 +6,7 @@ from hybrid_llm.collect.clients import Asks, client_of
 from hybrid_llm.collect.doctor import Examined, aexamine, examine
 from hybrid_llm.collect.grade.agreement import Agreement
 from hybrid_llm.collect.grade.graders import grader_of
-from hybrid_llm.collect.grade.judge import JudgeGrading, JudgePlan
+from hybrid_llm.collect.grade.judge import JudgeGrading, JudgePlan, warn_of_own_judge
 from hybrid_llm.collect.grade.rubric import read_rubric
 from hybrid_llm.collect.grade.single import SingleGrading
 from hybrid_llm.collect.grade.start import grading_of
@@ -50,6 +50,7 @@ __all__ = [
     "table_rows",
     "tokens_of",
     "too_long",
+    "warn_of_own_judge",
     "what_went_wrong",
     "write_pair_table",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from hybrid_llm.collect import ModelName, grader_of, read_rubric
+from hybrid_llm.collect import ModelName, Setup, grader_of, read_rubric, warn_of_own_judge
 from hybrid_llm.dispatch import tokens_in
 from hybrid_llm.errors import GradeError
 from hybrid_llm.prices import Prices
@@ -21,7 +21,7 @@ VERDICT: Final = 30
 """Tokens that a verdict is taken to have."""
 
 
-def check_grader(prompts: Sequence[Prompt], name: str, rubric: Path | None, prices: Prices) -> None:
+def check_grader(prompts: Sequence[Prompt], name: str, rubric: Path | None, prices: Prices, setup: Setup) -> None:
     """Refuse a grader that there is not, and prompts that it can do nothing with.
 
     Args:
@@ -29,6 +29,7 @@ def check_grader(prompts: Sequence[Prompt], name: str, rubric: Path | None, pric
         name: The grader, as the command line names it.
         rubric: A file with what a judge is asked.
         prices: What models cost.
+        setup: Who is asked; a judge among them is warned of.
 
     Raises:
         GradeError: There is no such grader, its rubric cannot be used, or no prompt has a reference that it can read.
@@ -39,6 +40,7 @@ def check_grader(prompts: Sequence[Prompt], name: str, rubric: Path | None, pric
         model = ModelName.read(name.removeprefix(JUDGE))
         prices.of(model.name, model.url, local=model.local)
         read_rubric(rubric)
+        warn_of_own_judge(model, setup)
         return
     grader = grader_of(name)
     try:

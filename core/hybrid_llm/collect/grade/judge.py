@@ -19,6 +19,7 @@ from hybrid_llm.collect.grade.rubric import RUBRIC
 from hybrid_llm.collect.grade.single import HUMAN, Tell
 from hybrid_llm.collect.grade.work import Both, Graded, Work, summary
 from hybrid_llm.collect.models import AskSettings, ModelName
+from hybrid_llm.collect.setup import Setup
 from hybrid_llm.collect.stored import StoredPrompt
 from hybrid_llm.dispatch import tokens_in
 from hybrid_llm.errors import ConfigError, HybridLLMError, HybridLLMWarning, PairFolderError
@@ -29,6 +30,18 @@ SETTINGS: Final = AskSettings(max_tokens=1024)
 USUAL_TOKENS: Final = 20
 """Tokens of a verdict."""
 MALFORMED: Final = "malformed verdict, twice"
+
+
+def warn_of_own_judge(model: ModelName, setup: Setup) -> None:
+    """Warn of a judge that is one of the models that it judges; to be called before anything is paid for."""
+    for role, arm in (("small", setup.small), ("large", setup.large)):
+        if arm.name == model.name:
+            warnings.warn(
+                f"The judge {model} is the {role} model itself; judges favour their own answers, so take another "
+                "model, or compare with grades by people.",
+                HybridLLMWarning,
+                stacklevel=2,
+            )
 
 
 @dataclass(frozen=True)
@@ -89,18 +102,6 @@ class JudgeGrading:
             return f"judge:{self.model}"
         return f"judge:{self.model}#{hashlib.sha256(self.rubric.encode()).hexdigest()[:8]}"
 
-    def check(self) -> None:
-        """Warn of a judge that is one of the models that it judges."""
-        setup = self.work.setup
-        for role, arm in (("small", setup.small), ("large", setup.large)):
-            if arm.name == self.model.name:
-                warnings.warn(
-                    f"The judge {self.model} is the {role} model itself; judges favour their own answers, so take "
-                    "another model, or compare with grades by people.",
-                    HybridLLMWarning,
-                    stacklevel=2,
-                )
-
     def estimate(self, *, again: bool = False) -> JudgePlan:
         """Return what is left to ask, and what it will cost."""
         todo = [tokens_in(_pair(both).asked(self.rubric, small_first=first)) for both, first in self._todo(again=again)]
@@ -152,7 +153,6 @@ class JudgeGrading:
             PairFolderError: The folder cannot be written.
             ConfigError: The judge needs a key and there is none.
         """
-        self.check()
         before, todo = budget.spent, list(self._todo(again=again))
         run = _Run(self, budget, tell, len(todo))
         if todo:
