@@ -173,6 +173,12 @@ def test_what_a_judge_will_cost_is_said_before_anything_is_asked(tmp_path: Path,
     assert not arms.asked
 
 
+def test_a_judge_that_is_one_of_the_arms_is_warned_of_before_anything_is_asked(tmp_path: Path, arms: Arms) -> None:
+    result = ask(prompts(tmp_path / "p.jsonl", 40), "--dry-run", grader="judge:openai:big@http://127.0.0.1:9/v1")
+    assert "is the large model itself; judges favour their own answers" in result.err
+    assert not arms.asked
+
+
 def test_a_level_and_a_confidence_lie_between_0_and_1(tmp_path: Path, arms: Arms) -> None:
     for option in ("--max-drop", "--confidence"):
         result = ask(prompts(tmp_path / "p.jsonl", 40), option, "1")
