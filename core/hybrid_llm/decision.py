@@ -23,11 +23,64 @@ Reason = Literal[
     "unfamiliar",
     "fallback",
     "cooldown",
+    "kept",
+    "escalated",
+    "rejected",
 ]
 
 
 KEY: Final = "hybrid"
 """Under this key metadata, states and traces hold a decision, as :meth:`Decision.as_dict` writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a second look at an answer of small came to.
+
+    Args:
+        score: s(x, a) in [0, 1], the probability that this answer is good enough; ``None`` when nothing could be seen.
+        threshold: What it was compared with: kept if and only if score >= threshold; ``None`` when no threshold was
+            measured for what could be seen.
+        signals: What was seen, by name: log-probabilities, which checkers agree.
+        rejected: The check that the answer did not pass; ``None`` when it can be used.
+
+    Example:
+        >>> Look(0.9, 0.8).kept, Look(0.9, 0.8, rejected="cut_off").kept
+        (True, False)
+    """
+
+    score: float | None = None
+    threshold: float | None = None
+    signals: tuple[tuple[str, float], ...] = ()
+    rejected: str | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether small's answer is shown."""
+        seen = self.score is not None and self.threshold is not None
+        return self.rejected is None and seen and self.score >= self.threshold  # type: ignore[operator]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Look:
+        """Read what :meth:`as_dict` wrote.
+
+        Raises:
+            LevelError: It is something else.
+        """
+        try:
+            known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
+            return cls(**{**known, "signals": tuple(dict(known.get("signals") or {}).items())})
+        except (TypeError, ValueError) as error:
+            raise LevelError(f"This is no look as Look.as_dict() writes it: {error}.") from error
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "score": self.score,
+            "threshold": self.threshold,
+            "signals": dict(self.signals),
+            "rejected": self.rejected,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +97,7 @@ class Decision:
         certified: Whether the threshold comes from a certificate for this pair.
         truncated: Whether the text was longer than the encoder reads, so that only its head and tail were scored.
         familiar: Whether the query resembles what the router was trained on; ``None`` when nobody knows.
+        look: What a second look at small's answer came to; ``None`` when there was none.
         router_id: The content hash of the router that scored.
 
     Raises:
@@ -58,6 +112,7 @@ class Decision:
     certified: bool = False
     truncated: bool = False
     familiar: bool | None = field(default=None, kw_only=True)
+    look: Look | None = field(default=None, kw_only=True)
     router_id: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -77,10 +132,11 @@ class Decision:
             LevelError: It is something else.
         """
         try:
-            level = data["level"]
+            level, look = data["level"], data.get("look")
             known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
-            return cls(**{**known, "level": Level.of(**level) if level else None})
-        except (TypeError, KeyError) as error:
+            read = {"level": Level.of(**level) if level else None, "look": Look.from_dict(look) if look else None}
+            return cls(**{**known, **read})
+        except (TypeError, KeyError, AttributeError) as error:
             raise LevelError(f"This is no decision as Decision.as_dict() writes it: {error}.") from error
 
     @classmethod
@@ -116,5 +172,6 @@ class Decision:
             "certified": self.certified,
             "truncated": self.truncated,
             "familiar": self.familiar,
+            "look": self.look.as_dict() if self.look else None,
             "router_id": self.router_id,
         }
