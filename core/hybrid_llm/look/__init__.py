@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from hybrid_llm.look.ladder import Ladder
     from hybrid_llm.look.path import Path, PathCalibration, PathCut
     from hybrid_llm.look.rows import LookRows, answer_of, answers_of
-    from hybrid_llm.look.second_look import Bound, LookPlan, SecondLook
+    from hybrid_llm.look.second_look import FORMS, Bound, LookPlan, SecondLook, raise_missing
     from hybrid_llm.look.signals import AGREEMENT, LOGPROBS, QUERY, Finds, LogProbs, Signals, checked_names
     from hybrid_llm.look.spans import boxed, marked, without_thoughts
     from hybrid_llm.look.written_numbers import final_number, same_number
 
 __all__ = [
     "AGREEMENT",
+    "FORMS",
     "LOGPROBS",
     "QUERY",
     "Answer",
@@ -48,6 +49,7 @@ __all__ = [
     "final_number",
     "logprobs_head",
     "marked",
+    "raise_missing",
     "rejected",
     "repeats",
     "same_number",
@@ -63,7 +65,7 @@ _HOMES = {
     "Ladder": "hybrid_llm.look.ladder",
     **dict.fromkeys(("Path", "PathCalibration", "PathCut"), "hybrid_llm.look.path"),
     **dict.fromkeys(("LookRows", "answer_of", "answers_of"), "hybrid_llm.look.rows"),
-    **dict.fromkeys(("Bound", "LookPlan", "SecondLook"), "hybrid_llm.look.second_look"),
+    **dict.fromkeys(("FORMS", "Bound", "LookPlan", "SecondLook", "raise_missing"), "hybrid_llm.look.second_look"),
     **dict.fromkeys(
         ("AGREEMENT", "LOGPROBS", "QUERY", "Finds", "LogProbs", "Signals", "checked_names"),
         "hybrid_llm.look.signals",

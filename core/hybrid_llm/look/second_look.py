@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 import numpy as np
 
@@ -353,6 +353,24 @@ class SecondLook:
             return cls(data["form"], bound, {path.head.columns: path for path in paths})
         except (KeyError, TypeError, AttributeError, LookError) as error:
             raise DamagedFolderError(f"The second look is damaged ({error}); train it again.") from error
+
+
+def raise_missing(form: str) -> NoReturn:
+    """Say that a router has no second look of a form, and which command makes one.
+
+    Raises:
+        LookError: A trained look was asked for.
+        LevelError: An untrained one was, whose levels were never measured.
+    """
+    if form == "trained":
+        raise LookError(
+            "This router was trained without a second look; train one with it (hybrid-llm train TABLE --second-look), "
+            'or take one that needs no training: second_look="logprobs".'
+        )
+    raise LevelError(
+        f"second_look={form!r} has no levels yet: they are quantiles of what your small model says, which costs "
+        f"nothing to measure: {COMMANDS[form].format(small='ollama:MODEL')}"
+    )
 
 
 COMMANDS: Final[Mapping[str, str]] = {

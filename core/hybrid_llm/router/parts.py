@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from hybrid_llm.scoring import TrainedScorer
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
     from hybrid_llm.certify import Menu
+    from hybrid_llm.look import SecondLook
     from hybrid_llm.router.record import TrainingRecord
     from hybrid_llm.scoring import Scorer
 
@@ -26,6 +28,7 @@ class RouterParts:
         record: What training did, for a trained router.
         path: The folder that all this was read from.
         seal: The hash of all that the folder held, when it was read; empty for one of before.
+        looks: The second looks, by their form: ``"trained"``, ``"logprobs"``, ``"agreement"``.
     """
 
     scorer: Scorer
@@ -34,6 +37,7 @@ class RouterParts:
     record: TrainingRecord | None = None
     path: Path | None = None
     seal: str = ""
+    looks: Mapping[str, SecondLook] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

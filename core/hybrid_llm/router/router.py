@@ -5,11 +5,13 @@ How it decides is in :mod:`hybrid_llm.router.decider`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hybrid_llm.errors import RouterFolderError
+from hybrid_llm.errors import LookError, RouterFolderError
+from hybrid_llm.look import FORMS, raise_missing
 from hybrid_llm.router.decider import Decider
 from hybrid_llm.router.folder_reading import read_router
 from hybrid_llm.router.folder_writing import write_router
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from hybrid_llm.calibration import Calibration
     from hybrid_llm.certify import Menu
+    from hybrid_llm.look import SecondLook
     from hybrid_llm.router.record import TrainingRecord
     from hybrid_llm.scoring import Progress
     from hybrid_llm.table import PairTable, QualityTable
@@ -40,6 +43,7 @@ class Router(Decider):
         certificate: Thresholds with a proof, for the same pair.
         record: What training did, for a trained router.
         path: The folder that the router was loaded from.
+        looks: Second looks at small's answers, by their form.
 
     Example:
         >>> from hybrid_llm.testing import FixedScorer
@@ -56,10 +60,10 @@ class Router(Decider):
         certificate: Menu | None = None,
         record: TrainingRecord | None = None,
         path: str | Path | None = None,
+        looks: Mapping[str, SecondLook] | None = None,
     ) -> None:
-        super().__init__(
-            RouterParts(scorer, calibration, certificate, record, Path(path) if path is not None else None)
-        )
+        folder = Path(path) if path is not None else None
+        super().__init__(RouterParts(scorer, calibration, certificate, record, folder, looks=looks or {}))
 
     @classmethod
     def made_of(cls, parts: RouterParts) -> Self:
@@ -70,6 +74,7 @@ class Router(Decider):
             certificate=parts.certificate,
             record=parts.record,
             path=parts.path,
+            looks=parts.looks,
         )
         router.parts = parts
         return router
@@ -153,6 +158,30 @@ class Router(Decider):
     def record(self) -> TrainingRecord | None:
         """What training did, for a trained router."""
         return self.parts.record
+
+    @property
+    def second_look(self) -> SecondLook | None:
+        """The second look that was trained with this router, if there is one."""
+        found = self.parts.looks.get("trained")
+        return None if found is None else found.with_parts(scorer=self.scorer)
+
+    def look(self, form: bool | str) -> SecondLook:
+        """Return the second look that ``second_look=`` asks for.
+
+        Args:
+            form: True for the trained one, or ``"logprobs"`` or ``"agreement"`` for an untrained one.
+
+        Raises:
+            LookError: There is no such form, or this router was not trained with a second look.
+            LevelError: The levels of the untrained look were not measured for any small model.
+        """
+        name = "trained" if form is True else form
+        if name not in FORMS:
+            raise LookError(f'second_look= takes True, "logprobs" or "agreement", not {form!r}.')
+        found = self.parts.looks.get(str(name))
+        if found is None:
+            raise_missing(str(name))
+        return found.with_parts(scorer=self.scorer)
 
     @property
     def path(self) -> Path | None:
@@ -253,7 +282,7 @@ class Router(Decider):
         return watched
 
     def override(self, **changes: Any) -> Router:
-        """Return a router with the same scores and another ``calibration``, ``certificate`` or ``record``."""
+        """Return a router with the same scores and another ``calibration``, ``certificate``, ``record`` or ``looks``."""
         return self.made_of(replace(self.parts, path=None, seal="", **changes))
 
     def _warn_if_seen(self, pair: PairTable) -> None:
