@@ -6,6 +6,7 @@ from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch.answers import Answers, has_text
+    from hybrid_llm.dispatch.attempts import Attempts
     from hybrid_llm.dispatch.breaker import Breaker
     from hybrid_llm.dispatch.failover import Failover
     from hybrid_llm.dispatch.ollama import OllamaServer, window_of
@@ -34,6 +35,7 @@ __all__ = [
     "OF_A_CALL",
     "OPTIONS",
     "Answers",
+    "Attempts",
     "Breaker",
     "Capabilities",
     "Decided",
@@ -72,6 +74,7 @@ _HOMES = {
     **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
     **dict.fromkeys(("OllamaServer", "window_of"), "hybrid_llm.dispatch.ollama"),
     **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
+    "Attempts": "hybrid_llm.dispatch.attempts",
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
     "Pair": "hybrid_llm.dispatch.pair",
