@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForChainRun,
@@ -19,6 +19,11 @@ from langchain_core.runnables.config import patch_config
 
 from hybrid_llm.decision import KEY, Decision
 
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Attempts
+
+ATTEMPTS: Final = "attempts"
+"""Under this key of what is noted stand the calls that were made for an answer."""
 Value = TypeVar("Value")
 Run = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
 
@@ -112,8 +117,26 @@ class ShowsDecision(First):
         ]
 
 
-def with_decision(output: Value, decision: Decision) -> Value:
-    """Return a copy of a chat message (or the first chunk of one) with the decision; any other output as it is."""
+def with_decision(output: Value, decision: Decision, attempts: Attempts | None = None) -> Value:
+    """Return a copy of a chat message with the decision, and with the calls that were made for it; others as they are.
+
+    Args:
+        output: A chat message, or the first chunk of one; also the raw message beside an object that was parsed.
+        decision: The decision.
+        attempts: The calls; ``None`` for a stream, whose calls are known at its end.
+    """
+    record = decision.as_dict() if attempts is None else {**decision.as_dict(), ATTEMPTS: attempts.as_dicts()}
+    if isinstance(output, Mapping) and isinstance(output.get("raw"), AIMessage):
+        return type(output)({**output, "raw": _noted(output["raw"], record)})  # type: ignore[call-arg]
+    return cast("Value", _noted(output, record)) if isinstance(output, AIMessage) else output
+
+
+def with_attempts(output: Value, attempts: Attempts) -> Value:
+    """Return a copy of the last chunk of a stream with the calls that were made for it; any other output as it is."""
     if not isinstance(output, AIMessage):
         return output
-    return output.model_copy(update={"response_metadata": {**output.response_metadata, KEY: decision.as_dict()}})
+    return cast("Value", _noted(output, {**output.response_metadata.get(KEY, {}), ATTEMPTS: attempts.as_dicts()}))
+
+
+def _noted(message: AIMessage, record: dict[str, Any]) -> AIMessage:
+    return message.model_copy(update={"response_metadata": {**message.response_metadata, KEY: record}})

@@ -32,20 +32,19 @@ class Usage:
             >>> Usage(20).plus(Usage(0, 5)).output_tokens
             5
         """
-        return (
-            self if other is None else Usage(*map(_sum, self._counts, other._counts), model=other.model or self.model)
-        )
+        return self if other is None else self._with(other, _sum)
 
     def newer(self, other: Usage | None) -> Usage:
         """Return this, with what a later word about the same call says in place of what it replaces."""
-        if other is None:
-            return self
-        counts = (old if new is None else new for old, new in zip(self._counts, other._counts, strict=True))
-        return Usage(*counts, model=other.model or self.model)
+        return self if other is None else self._with(other, lambda old, new: old if new is None else new)
 
-    @property
-    def _counts(self) -> tuple[int | None, int | None, int | None]:
-        return self.input_tokens, self.output_tokens, self.cached_tokens
+    def _with(self, other: Usage, one_of: Callable[[int | None, int | None], int | None]) -> Usage:
+        return Usage(
+            one_of(self.input_tokens, other.input_tokens),
+            one_of(self.output_tokens, other.output_tokens),
+            one_of(self.cached_tokens, other.cached_tokens),
+            model=other.model or self.model,
+        )
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

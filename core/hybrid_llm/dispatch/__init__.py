@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from hybrid_llm.dispatch.outage import is_outage, reason_of
     from hybrid_llm.dispatch.pair import Pair
+    from hybrid_llm.dispatch.rates import url_of
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
@@ -58,6 +59,7 @@ __all__ = [
     "split_options",
     "tokens_in",
     "translated",
+    "url_of",
     "window_of",
 ]
 
@@ -78,6 +80,7 @@ _HOMES = {
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
     "Pair": "hybrid_llm.dispatch.pair",
+    "url_of": "hybrid_llm.dispatch.rates",
     **dict.fromkeys(("is_outage", "reason_of"), "hybrid_llm.dispatch.outage"),
 }
 """By need, since each adapter's import waits for what it takes from here."""

@@ -18,6 +18,17 @@ _PATIENCE: Final = 2.0
 """Seconds that a list of prices has to be read, the first time; it is begun while the arm answers."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared, not bound
 
+_ADDRESSES: Final = (
+    "root_client.base_url",
+    "_client._client.base_url",
+    "openai_api_base",
+    "anthropic_api_url",
+    "api_base",
+    "base_url",
+    "endpoint",
+)
+"""Where the models of the frameworks keep the address of their server; what is really called comes first."""
+
 
 class Rates:
     """The prices of a pair.
@@ -85,6 +96,23 @@ def is_loopback(url: str) -> bool:
         (True, False)
     """
     return urlsplit(url if "//" in url else f"//{url}").hostname in _LOOPBACK
+
+
+def url_of(model: object) -> str:
+    """Return the base URL of the server behind a framework's model, as far as the model says; else nothing.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> url_of(SimpleNamespace(base_url="http://127.0.0.1:11434"))
+        'http://127.0.0.1:11434'
+    """
+    for path in _ADDRESSES:
+        found: object = model
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        if found is not None and "://" in str(found):
+            return str(found)
+    return ""
 
 
 @lru_cache(maxsize=256)
