@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForChainRun,
@@ -131,11 +131,47 @@ def with_decision(output: Value, decision: Decision, attempts: Attempts | None =
     return cast("Value", _noted(output, record)) if isinstance(output, AIMessage) else output
 
 
-def with_attempts(output: Value, attempts: Attempts) -> Value:
-    """Return a copy of the last chunk of a stream with the calls that were made for it; any other output as it is."""
-    if not isinstance(output, AIMessage):
-        return output
-    return cast("Value", _noted(output, {**output.response_metadata.get(KEY, {}), ATTEMPTS: attempts.as_dicts()}))
+class MarksStream(Generic[Value]):
+    """Notes on the first chunk of a stream the decision, and on its last one what was called for it.
+
+    What is no chat message goes through as it is. A chunk that says it is the last is held back until the stream has
+    ended, since only then the calls are known.
+
+    Args:
+        attempts: The calls.
+    """
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+        self.seen: Value | None = None
+        self.held: Value | None = None
+
+    def message(self, chunk: Value) -> Any:
+        """Return the message of a chunk, which here is the chunk."""
+        return chunk
+
+    def with_message(self, chunk: Value, message: Any) -> Value:
+        """Return a copy of a chunk with another message."""
+        return cast("Value", message)
+
+    def of(self, chunk: Value, decision: Decision) -> list[Value]:
+        """Return what to yield for a chunk."""
+        if self.seen is None:
+            chunk = self.with_message(chunk, with_decision(self.message(chunk), decision))
+        self.seen = chunk
+        before, self.held = [] if self.held is None else [self.held], None
+        if getattr(self.message(chunk), "chunk_position", None) == "last":
+            self.held = chunk
+            return before
+        return [*before, chunk]
+
+    def end(self) -> list[Value]:
+        """Return the chunk that was held back, if one was."""
+        if self.held is None:
+            return []
+        last = self.message(self.held)
+        record = {**last.response_metadata.get(KEY, {}), ATTEMPTS: self._attempts.as_dicts()}
+        return [self.with_message(self.held, _noted(last, record))]
 
 
 def _noted(message: AIMessage, record: dict[str, Any]) -> AIMessage:
