@@ -1,4 +1,4 @@
-"""What a chat model's answer holds: whether it shows anything, and the server's word on why it ended."""
+"""What a chat model's answer holds: whether it shows anything, why it ended, what it used."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 
 from hybrid_llm.dispatch import Answers, has_text
+from hybrid_llm.event import Usage
 
 _WHY: Final = ("done_reason", "finish_reason", "stop_reason", "status")
 """Keys of an answer's metadata that say why it ended."""
@@ -92,7 +93,26 @@ def ended(value: Any) -> str | None:
     return why if why or any(info.get(key) or metadata.get(key) for key in _AT_THE_END) else None
 
 
-ANSWERS: Final = Answers(shows, ended)
+def used(value: Any, before: Usage | None = None) -> Usage | None:
+    """Return what a message says that it used, or the chunks of one together: theirs add up, as LangChain adds them."""
+    message = _message_in(value)
+    told = getattr(message, "usage_metadata", None)
+    signed = str(_info(value).get("model_name") or getattr(message, "response_metadata", {}).get("model_name") or "")
+    if not told and not signed:
+        return before
+    told = told or {}
+    cached = (told.get("input_token_details") or {}).get("cache_read")
+    usage = Usage(told.get("input_tokens"), told.get("output_tokens"), cached, model=signed)
+    return usage if before is None else before.plus(usage)
+
+
+def says(value: Any) -> str:
+    """Return the text of an answer, or of a chunk of one."""
+    message = _message_in(value)
+    return str(message.text) if isinstance(message, BaseMessage) else message if isinstance(message, str) else ""
+
+
+ANSWERS: Final = Answers(shows, ended, used, says)
 
 
 def _message_in(value: Any) -> Any:

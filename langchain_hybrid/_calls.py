@@ -20,7 +20,8 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from hybrid_llm.decision import Decision
-from langchain_hybrid._trace import with_decision
+from hybrid_llm.dispatch import Attempts
+from langchain_hybrid._trace import MarksStream, with_decision
 
 TRACED_ONLY: Final = ("ls_structured_output_format", "structured_output_format")
 """Keyword arguments that are meant for the trace and not for a provider."""
@@ -141,17 +142,31 @@ async def astream(
             await chunks.aclose()
 
 
-def marked(result: ChatResult, decision: Decision) -> ChatResult:
-    """Return a copy of an answer with the decision on its messages."""
+def marked(result: ChatResult, decision: Decision, attempts: Attempts) -> ChatResult:
+    """Return a copy of an answer with the decision, and what was called for it, on its messages."""
     generations = [
-        one.model_copy(update={"message": with_decision(one.message, decision)}) for one in result.generations
+        one.model_copy(update={"message": with_decision(one.message, decision, attempts)}) for one in result.generations
     ]
     return ChatResult(generations=generations, llm_output=result.llm_output)
 
 
-def marked_chunk(chunk: ChatGenerationChunk, decision: Decision) -> ChatGenerationChunk:
-    """Return a copy of the first chunk of a stream with the decision."""
-    return chunk.model_copy(update={"message": with_decision(chunk.message, decision)})
+class MarksChunks(MarksStream[ChatGenerationChunk]):
+    """Notes on the chunks of a chat model what :class:`MarksStream` notes; an empty one is added where none is last."""
+
+    def message(self, chunk: ChatGenerationChunk) -> BaseMessage:
+        """Return the message of a chunk."""
+        return chunk.message
+
+    def with_message(self, chunk: ChatGenerationChunk, message: Any) -> ChatGenerationChunk:
+        """Return a copy of a chunk with another message."""
+        return chunk.model_copy(update={"message": message})
+
+    def end(self) -> list[ChatGenerationChunk]:
+        """Return the last chunk; none of a stream without any."""
+        if self.seen is not None and self.held is None:
+            nothing: str | list[str | dict[str, Any]] = "" if isinstance(self.seen.message.content, str) else []
+            self.held = ChatGenerationChunk(message=AIMessageChunk(content=nothing, chunk_position="last"))
+        return super().end()
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, PairState, Window
+from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, PairState, Window, url_of
 from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._messages import tokens_of_tools
 from langchain_hybrid._ollama import ollama_of
@@ -49,6 +49,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         server = ollama_of(model)
         return replace(
             Capabilities.unlimited(),
+            **_server_of(model),
             speaks=model is not None,
             closes=closes(model),
             wake=server.wake if server else None,
@@ -58,7 +59,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     follows = calls or type(arm).with_structured_output is not BaseChatModel.with_structured_output
     server = ollama_of(arm)
     return Capabilities(
-        model=arm._get_ls_params().get("ls_model_name") or "",
+        **_server_of(arm),
         context_window=_window_of(arm, server, profile.get("max_input_tokens"), tokens_of_tools(tools)),
         modalities=frozenset(kind for kind, key in _MODALITIES.items() if profile.get(key)),
         tools=frozenset({FUNCTION} if calls and profile.get("tool_calling", True) else ()),
@@ -68,6 +69,18 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         closes=closes(arm),
         wake=server.wake if server else None,
     )
+
+
+def _server_of(model: BaseChatModel | None) -> dict[str, str]:
+    """Return who serves a chat model, and where: its name, its provider, its address."""
+    if model is None:
+        return {}
+    params = model._get_ls_params()
+    return {
+        "model": params.get("ls_model_name") or "",
+        "provider": params.get("ls_provider") or "",
+        "url": url_of(model),
+    }
 
 
 def _window_of(arm: BaseChatModel, server: OllamaServer | None, longest: Any, taken: int) -> int | Window | None:

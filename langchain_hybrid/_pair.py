@@ -17,7 +17,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import OPTIONS, Decided, PairOptions, PairState, Request, split_options, tokens_in
+from hybrid_llm.dispatch import OPTIONS, Attempts, Decided, PairOptions, PairState, Request, split_options, tokens_in
 from hybrid_llm.errors import ConfigError
 from langchain_hybrid import _calls
 from langchain_hybrid._capabilities import pair_of
@@ -50,6 +50,7 @@ class ChatPair(BaseChatModel):
     small_timeout: float | None = None
     ignore_tags: Sequence[str] = ()
     observers: Sequence[Any] = Field(default=(), exclude=True, repr=False)
+    prices: Mapping[str, Any] | None = None
     query: str | Callable[[Any], str] = LAST_HUMAN
     streaming: bool | None = None
     state: Any = Field(default=None, exclude=True, repr=False)
@@ -72,6 +73,7 @@ class ChatPair(BaseChatModel):
         small_timeout: float | None = None,
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
+        prices: Mapping[str, Any] | None = None,
         query: str | Callable[[Any], str] = LAST_HUMAN,
         name: str | None = None,
         **settings: Any,
@@ -88,6 +90,7 @@ class ChatPair(BaseChatModel):
             "small_timeout": small_timeout,
             "ignore_tags": ignore_tags,
             "observers": observers,
+            "prices": prices,
         }
         PairOptions(**options)  # its errors say more than those of the fields
         fields: dict[str, Any] = {
@@ -164,13 +167,15 @@ class ChatPair(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
+        attempts = Attempts()
         result, decision = self._pair.call(
             decided,
             lambda d: _calls.generate(
                 self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)
             ),
+            attempts,
         )
-        return _calls.marked(result, decision)
+        return _calls.marked(result, decision, attempts)
 
     async def _agenerate(
         self,
@@ -180,13 +185,15 @@ class ChatPair(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
+        attempts = Attempts()
         result, decision = await self._pair.acall(
             decided,
             lambda d: _calls.agenerate(
                 self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)
             ),
+            attempts,
         )
-        return _calls.marked(result, decision)
+        return _calls.marked(result, decision, attempts)
 
     def _stream(
         self,
@@ -196,14 +203,17 @@ class ChatPair(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
+        attempts = Attempts()
+        marks = _calls.MarksChunks(attempts)
         chunks = self._pair.stream(
             decided,
             lambda d: _calls.stream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
+            attempts,
         )
         with closing(chunks):
-            for first, decision in chunks:
-                yield _calls.marked_chunk(first, decision)
-                yield from (chunk for chunk, _ in chunks)
+            for chunk, decision in chunks:
+                yield from marks.of(chunk, decision)
+        yield from marks.end()
 
     async def _astream(
         self,
@@ -213,15 +223,19 @@ class ChatPair(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
+        attempts = Attempts()
+        marks = _calls.MarksChunks(attempts)
         chunks = self._pair.astream(
             decided,
             lambda d: _calls.astream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
+            attempts,
         )
         async with closing_stream(chunks):
-            async for first, decision in chunks:
-                yield _calls.marked_chunk(first, decision)
-                async for chunk, _ in chunks:
-                    yield chunk
+            async for chunk, decision in chunks:
+                for one in marks.of(chunk, decision):
+                    yield one
+        for one in marks.end():
+            yield one
 
     def _said(
         self, decision: Decision, stop: list[str] | None, run_manager: Any, kwargs: Mapping[str, Any]

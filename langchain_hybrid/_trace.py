@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForChainRun,
@@ -19,6 +19,11 @@ from langchain_core.runnables.config import patch_config
 
 from hybrid_llm.decision import KEY, Decision
 
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Attempts
+
+ATTEMPTS: Final = "attempts"
+"""Under this key of what is noted stand the calls that were made for an answer."""
 Value = TypeVar("Value")
 Run = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
 
@@ -112,8 +117,62 @@ class ShowsDecision(First):
         ]
 
 
-def with_decision(output: Value, decision: Decision) -> Value:
-    """Return a copy of a chat message (or the first chunk of one) with the decision; any other output as it is."""
-    if not isinstance(output, AIMessage):
-        return output
-    return output.model_copy(update={"response_metadata": {**output.response_metadata, KEY: decision.as_dict()}})
+def with_decision(output: Value, decision: Decision, attempts: Attempts | None = None) -> Value:
+    """Return a copy of a chat message with the decision, and with the calls that were made for it; others as they are.
+
+    Args:
+        output: A chat message, or the first chunk of one; also the raw message beside an object that was parsed.
+        decision: The decision.
+        attempts: The calls; ``None`` for a stream, whose calls are known at its end.
+    """
+    record = decision.as_dict() if attempts is None else {**decision.as_dict(), ATTEMPTS: attempts.as_dicts()}
+    if isinstance(output, Mapping) and isinstance(output.get("raw"), AIMessage):
+        return type(output)({**output, "raw": _noted(output["raw"], record)})  # type: ignore[call-arg]
+    return cast("Value", _noted(output, record)) if isinstance(output, AIMessage) else output
+
+
+class MarksStream(Generic[Value]):
+    """Notes on the first chunk of a stream the decision, and on its last one what was called for it.
+
+    What is no chat message goes through as it is. A chunk that says it is the last is held back until the stream has
+    ended, since only then the calls are known.
+
+    Args:
+        attempts: The calls.
+    """
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+        self.seen: Value | None = None
+        self.held: Value | None = None
+
+    def message(self, chunk: Value) -> Any:
+        """Return the message of a chunk, which here is the chunk."""
+        return chunk
+
+    def with_message(self, chunk: Value, message: Any) -> Value:
+        """Return a copy of a chunk with another message."""
+        return cast("Value", message)
+
+    def of(self, chunk: Value, decision: Decision) -> list[Value]:
+        """Return what to yield for a chunk."""
+        if self.seen is None:
+            chunk = self.with_message(chunk, with_decision(self.message(chunk), decision))
+        self.seen = chunk
+        before, self.held = [] if self.held is None else [self.held], None
+        if getattr(self.message(chunk), "chunk_position", None) == "last":
+            self.held = chunk
+            return before
+        return [*before, chunk]
+
+    def end(self) -> list[Value]:
+        """Return the chunk that was held back, if one was."""
+        if self.held is None:
+            return []
+        last = self.message(self.held)
+        record = {**last.response_metadata.get(KEY, {}), ATTEMPTS: self._attempts.as_dicts()}
+        return [self.with_message(self.held, _noted(last, record))]
+
+
+def _noted(message: AIMessage, record: dict[str, Any]) -> AIMessage:
+    return message.model_copy(update={"response_metadata": {**message.response_metadata, KEY: record}})

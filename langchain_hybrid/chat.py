@@ -60,6 +60,7 @@ class ChatHybrid(ChatPair):
         small_timeout: Seconds that small has until its first token (its whole answer, when it is not streamed).
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each request: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
+        prices: Dollars for a million tokens (read, written) by the name of a model, where they are not known anyway.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
         name: Name of the run in the trace.
         **settings: What every chat model takes: ``cache``, ``rate_limiter``, ``callbacks``, ``tags``, ``metadata``,

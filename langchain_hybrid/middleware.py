@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
@@ -14,6 +14,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from hybrid_llm.decision import KEY, Decision, Reason, Route
+from hybrid_llm.dispatch import Attempts as Calls
 from hybrid_llm.dispatch import PairState, Request
 from hybrid_llm.errors import ConfigError
 from langchain_hybrid._agent import HybridState, as_model, for_arm, read_request
@@ -62,6 +63,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         small_timeout: Seconds that small has for its whole answer; ``None`` waits as long as the model itself does.
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each model call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
+        prices: Dollars for a million tokens (read, written) by the name of a model, where they are not known anyway.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
 
     Raises:
@@ -101,6 +103,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         small_timeout: float | None = None,
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
+        prices: Mapping[str, Any] | None = None,
         query: str | Callable[[Any], str] = LAST_HUMAN,
     ) -> None:
         super().__init__()
@@ -122,6 +125,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
             "small_timeout": small_timeout,
             "ignore_tags": ignore_tags,
             "observers": observers,
+            "prices": prices,
         }
         self._pair = pair_of(self.small, self.large, router, PairState(), options)
         windows = (capabilities_of(arm).context_window for arm in (self.small, self.large))
@@ -154,7 +158,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         """
         held, asked = self._read(request)
         decided = self._pair.decide(asked)
-        attempts = Attempts()
+        attempts, calls = Attempts(), Calls()
 
         def answer(decision: Decision) -> ModelResponse[Any]:
             arm = self._arm(decision)
@@ -162,8 +166,8 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
                 return handler(for_arm(request, arm, decision.route, self._pair))
 
         with attempts.raising():
-            response, came = self._pair.call(decided, answer)
-        return self._answered(response, held, decided.decision, came)
+            response, came = self._pair.call(decided, answer, calls)
+        return self._answered(response, held, decided.decision, came, calls)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
@@ -171,7 +175,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         """Do what :meth:`wrap_model_call` does; the scoring does not block the event loop."""
         held, asked = self._read(request)
         decided = await self._pair.adecide(asked)
-        attempts = Attempts()
+        attempts, calls = Attempts(), Calls()
 
         async def answer(decision: Decision) -> ModelResponse[Any]:
             arm = self._arm(decision)
@@ -179,8 +183,8 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
                 return await handler(for_arm(request, arm, decision.route, self._pair))
 
         with attempts.raising():
-            response, came = await self._pair.acall(decided, answer)
-        return self._answered(response, held, decided.decision, came)
+            response, came = await self._pair.acall(decided, answer, calls)
+        return self._answered(response, held, decided.decision, came, calls)
 
     def _read(self, request: ModelRequest[Any]) -> tuple[Decision | None, Request]:
         """Return the decision of this run that still holds, if any, and the core's request."""
@@ -201,14 +205,19 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         return self.small if decision.route == "small" else self.large
 
     def _answered(
-        self, response: ModelResponse[Any] | AIMessage, held: Decision | None, decision: Decision, came: Decision
+        self,
+        response: ModelResponse[Any] | AIMessage,
+        held: Decision | None,
+        decision: Decision,
+        came: Decision,
+        calls: Calls,
     ) -> ExtendedModelResponse[Any]:
         """Return the response with the decision that came true, and keep for the run what is to hold."""
         large = (each for each in (held, came, decision) if each is not None and each.route == "large")
         kept = (next(large, None) if self.sticky else None) or held or decision
         if isinstance(response, AIMessage):
             response = ModelResponse([response])
-        result = [with_decision(message, came) for message in response.result]
+        result = [with_decision(message, came, calls) for message in response.result]
         return ExtendedModelResponse(replace(response, result=result), Command(update={KEY: kept.as_dict()}))
 
 

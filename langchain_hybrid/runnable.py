@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,15 @@ from langchain_core.utils.pydantic import TypeBaseModel
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import Decided, PairState, Request, split_options
+from hybrid_llm.dispatch import Attempts, Decided, PairState, Request, split_options
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._ends import heard_to_the_end, hides_ends
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import CONFIG_SPECS, read_options
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each
 from langchain_hybrid._settings import settings_for
-from langchain_hybrid._trace import Run, child_config, with_decision
+from langchain_hybrid._trace import MarksStream, Run, child_config, with_decision
+from langchain_hybrid._usage import count_usage, hides_usage
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -65,6 +66,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         small_timeout: Seconds that small has until its first token; ``None`` waits as long as the arm does.
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each request: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
+        prices: Dollars for a million tokens (read, written) by the name of a model, where they are not known anyway.
         state: What copies share; see ``hybrid_llm.dispatch.PairState``.
         name: Name of the run in the trace.
 
@@ -94,12 +96,14 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     small_timeout: float | None = None
     ignore_tags: Sequence[str] = ()
     observers: Sequence[Any] = Field(default=(), exclude=True, repr=False)
+    prices: Mapping[str, Any] | None = None
     # a field, so that what LangChain copies field by field keeps its breakers and its switch
     state: Any = Field(default=None, exclude=True, repr=False)
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     _pair: Pair = PrivateAttr()
     _hiding: frozenset[str] = PrivateAttr(default=frozenset())
+    _chains: frozenset[str] = PrivateAttr(default=frozenset())
 
     def __init__(
         self,
@@ -117,6 +121,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         small_timeout: float | None = None,
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
+        prices: Mapping[str, Any] | None = None,
         state: PairState | None = None,
         name: str | None = None,
     ) -> None:
@@ -131,6 +136,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             "small_timeout": small_timeout,
             "ignore_tags": ignore_tags,
             "observers": observers,
+            "prices": prices,
         }
         arms = {"small": as_arm("small", small), "large": as_arm("large", large)}
         pair = pair_of(arms["small"], arms["large"], router, state or PairState(), options)
@@ -138,6 +144,7 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         super().__init__(**{**arms, **options, **fields})
         self._pair = pair
         self._hiding = frozenset(side for side, arm in arms.items() if hides_ends(arm))
+        self._chains = frozenset(side for side, arm in arms.items() if hides_usage(arm))
 
     @property
     def force(self) -> Route | None:
@@ -180,18 +187,19 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         def answer(
             inputs: Iterator[Input], run_manager: CallbackManagerForChainRun, config: RunnableConfig
         ) -> Iterator[Output]:
-            value = next(inputs)
+            value, attempts = next(inputs), Attempts()
 
             def ask(decision: Decision) -> Iterator[Output]:
                 child = self._child(config, run_manager, decision)
-                with self._heard(child, decision):
+                with self._heard(child, decision, attempts):
                     yield from self._arm(decision).stream(value, child, **self._said(decision, rest))
 
-            chunks = self._pair.stream(self._request(value, config, options), ask)
+            marks = MarksStream[Output](attempts)
+            chunks = self._pair.stream(self._request(value, config, options), ask, attempts)
             with closing(chunks):
-                for first, decision in chunks:
-                    yield with_decision(first, decision)
-                    yield from (chunk for chunk, _ in chunks)
+                for chunk, decision in chunks:
+                    yield from marks.of(chunk, decision)
+            yield from marks.end()
 
         yield from self._transform_stream_with_config(iter([input]), answer, config)
 
@@ -210,22 +218,24 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         async def answer(
             inputs: AsyncIterator[Input], run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
         ) -> AsyncIterator[Output]:
-            value = await anext(inputs)
+            value, attempts = await anext(inputs), Attempts()
 
             async def ask(decision: Decision) -> AsyncIterator[Output]:
                 child = self._child(config, run_manager, decision)
-                with self._heard(child, decision):
+                with self._heard(child, decision, attempts):
                     chunks = self._arm(decision).astream(value, child, **self._said(decision, rest))
                     async with closing_stream(chunks):
                         async for chunk in chunks:
                             yield chunk
 
-            chunks = self._pair.astream(self._request(value, config, options), ask)
+            marks = MarksStream[Output](attempts)
+            chunks = self._pair.astream(self._request(value, config, options), ask, attempts)
             async with closing_stream(chunks):
-                async for first, decision in chunks:
-                    yield with_decision(first, decision)
-                    async for chunk, _ in chunks:
-                        yield chunk
+                async for chunk, decision in chunks:
+                    for one in marks.of(chunk, decision):
+                        yield one
+            for one in marks.end():
+                yield one
 
         chunks = self._atransform_stream_with_config(inputs(), answer, config)
         async with closing_stream(chunks):
@@ -282,12 +292,14 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         read: Callable[[RunnableConfig], Request | Decided],
     ) -> Output:
         def answer(value: Input, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Output:
+            attempts = Attempts()
+
             def ask(decision: Decision) -> Output:
                 child = self._child(config, run_manager, decision)
-                with self._heard(child, decision):
+                with self._heard(child, decision, attempts):
                     return self._arm(decision).invoke(value, child, **self._said(decision, kwargs))
 
-            return with_decision(*self._pair.call(read(config), ask))
+            return with_decision(*self._pair.call(read(config), ask, attempts), attempts)
 
         return self._call_with_config(answer, value, config)
 
@@ -299,16 +311,20 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         read: Callable[[RunnableConfig], Request | Decided],
     ) -> Output:
         async def answer(value: Input, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Output:
+            attempts = Attempts()
+
             async def ask(decision: Decision) -> Output:
                 child = self._child(config, run_manager, decision)
-                with self._heard(child, decision):
+                with self._heard(child, decision, attempts):
                     return await self._arm(decision).ainvoke(value, child, **self._said(decision, kwargs))
 
-            return with_decision(*await self._pair.acall(read(config), ask))
+            return with_decision(*await self._pair.acall(read(config), ask, attempts), attempts)
 
         return await self._acall_with_config(answer, value, config)
 
-    def _heard(self, child: RunnableConfig, decision: Decision) -> AbstractContextManager[None]:
+    def _heard(self, child: RunnableConfig, decision: Decision, attempts: Attempts) -> AbstractContextManager[None]:
+        if decision.route in self._chains:
+            count_usage(child, attempts)
         return heard_to_the_end(child, decision) if decision.route in self._hiding else nullcontext()
 
     def _arm(self, decision: Decision) -> Runnable[Input, Output]:

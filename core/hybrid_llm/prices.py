@@ -18,6 +18,7 @@ class Price:
     Args:
         input: Of what is sent.
         output: Of what is written.
+        cached: Of what is sent and found in the provider's prompt cache; ``None``: as the rest of the input.
 
     Raises:
         ConfigError: One is negative or no number.
@@ -25,20 +26,30 @@ class Price:
 
     input: float
     output: float
+    cached: float | None = None
 
     def __post_init__(self) -> None:
         """Check that these are prices."""
-        if not (0 <= self.input < float("inf") and 0 <= self.output < float("inf")):
+        if not all(0 <= price < float("inf") for price in (self.input, self.output, self.cached or 0)):
             raise ConfigError(f"A price of {self.input}:{self.output} dollars per million tokens makes no sense.")
 
-    def of(self, input_tokens: int, output_tokens: int) -> float:
+    def of(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float:
         """Return what a call costs, in dollars.
+
+        Args:
+            input_tokens: What was sent, the cached tokens among it.
+            output_tokens: What was written.
+            cached_tokens: What of the input was found in the provider's prompt cache.
 
         Example:
             >>> Price(2.5, 10).of(1_000_000, 100_000)
             3.5
+            >>> Price(2.5, 10, cached=1.25).of(1_000_000, 100_000, cached_tokens=800_000)
+            2.5
         """
-        return (self.input * input_tokens + self.output * output_tokens) / 1e6
+        again = min(cached_tokens, input_tokens)
+        cached = self.input if self.cached is None else self.cached
+        return (self.input * (input_tokens - again) + cached * again + self.output * output_tokens) / 1e6
 
 
 FREE = Price(0, 0)
@@ -110,13 +121,11 @@ def _known(model: str, url: str) -> Price:
             f"The price of {model} has to be looked up: pip install 'hybrid-llm[collect]', or --price {model}=IN:OUT."
         ) from error
     some = 1_000  # a million of them at once would be the price of very long prompts
+    usages = (Usage(input_tokens=some), Usage(output_tokens=some), Usage(input_tokens=some, cache_read_tokens=some))
     try:
-        given, written = (
-            calc_price(Usage(input_tokens=read, output_tokens=wrote), model, provider_api_url=url).total_price
-            for read, wrote in ((some, 0), (0, some))
-        )
+        prices = [float(calc_price(usage, model, provider_api_url=url).total_price) * 1e6 / some for usage in usages]
     except LookupError as error:
         raise ConfigError(
             f"No price of {model} is known at {url}: add --price {model}=IN:OUT, dollars per million tokens."
         ) from error
-    return Price(float(given) * 1e6 / some, float(written) * 1e6 / some)
+    return Price(*prices)

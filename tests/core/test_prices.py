@@ -23,7 +23,7 @@ def test_a_local_model_without_a_price_costs_nothing() -> None:
 
 
 def test_a_hosted_model_has_the_listed_price_without_a_network() -> None:
-    assert Prices().of("gpt-4o") == Price(2.5, 10.0)
+    assert Prices().of("gpt-4o") == Price(2.5, 10.0, cached=1.25)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch.answers import Answers, has_text
+    from hybrid_llm.dispatch.attempts import Attempts
     from hybrid_llm.dispatch.breaker import Breaker
     from hybrid_llm.dispatch.failover import Failover
     from hybrid_llm.dispatch.ollama import OllamaServer, window_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     )
     from hybrid_llm.dispatch.outage import is_outage, reason_of
     from hybrid_llm.dispatch.pair import Pair
+    from hybrid_llm.dispatch.rates import url_of
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
@@ -34,6 +36,7 @@ __all__ = [
     "OF_A_CALL",
     "OPTIONS",
     "Answers",
+    "Attempts",
     "Breaker",
     "Capabilities",
     "Decided",
@@ -56,6 +59,7 @@ __all__ = [
     "split_options",
     "tokens_in",
     "translated",
+    "url_of",
     "window_of",
 ]
 
@@ -72,9 +76,11 @@ _HOMES = {
     **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
     **dict.fromkeys(("OllamaServer", "window_of"), "hybrid_llm.dispatch.ollama"),
     **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
+    "Attempts": "hybrid_llm.dispatch.attempts",
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
     "Pair": "hybrid_llm.dispatch.pair",
+    "url_of": "hybrid_llm.dispatch.rates",
     **dict.fromkeys(("is_outage", "reason_of"), "hybrid_llm.dispatch.outage"),
 }
 """By need, since each adapter's import waits for what it takes from here."""

@@ -1,4 +1,4 @@
-"""How a pair reads what its arms answer: whether there is anything to show, and whether it came to its end."""
+"""How a pair reads what its arms answer: what there is to show, how it ended, what it used."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hybrid_llm.errors import CutAnswerError, NoAnswerError
+from hybrid_llm.event import Usage
 
 
 def has_text(value: object) -> bool:
@@ -18,6 +19,14 @@ def _no_word(_: object) -> str | None:
     return None
 
 
+def _nothing_used(_: object, before: Usage | None) -> Usage | None:
+    return before
+
+
+def _text_of(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Reads the answers of a pair's arms, which only an adapter knows the form of.
@@ -26,6 +35,8 @@ class Answers:
         shows: Whether a chunk, or a whole answer, shows the user anything. Chunks before the first that does are held
             back, so that the other arm can still answer.
         ended: In the server's own word, which may be empty, why an answer ended; ``None`` for a chunk before its end.
+        used: Given a chunk, or a whole answer, and what the chunks before it said was used: what is known now.
+        says: The text of a chunk, or of a whole answer, for observers who ask for texts.
 
     Example:
         >>> Answers().shows(""), Answers().shows("4")
@@ -34,6 +45,8 @@ class Answers:
 
     shows: Callable[[Any], bool] = has_text
     ended: Callable[[Any], str | None] = _no_word
+    used: Callable[[Any, Usage | None], Usage | None] = _nothing_used
+    says: Callable[[Any], str] = _text_of
 
     def nothing(self, last: Any) -> NoAnswerError:
         """Return the error for an answer that shows nothing.

@@ -3,35 +3,53 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
-from hybrid_llm.decision import Decision, Route
-from hybrid_llm.event import Attempt
+from hybrid_llm.decision import Decision
+from hybrid_llm.dispatch.answers import Answers
+from hybrid_llm.dispatch.rates import Rates
+from hybrid_llm.dispatch.request import Capabilities
+from hybrid_llm.event import Attempt, Usage
 
 
 class Attempts:
-    """Notes each call of an arm: :meth:`begin` before it, :meth:`end` after it.
+    """Notes each call of an arm: :meth:`begin` before it, :meth:`hear` of what it says, :meth:`end` after it.
 
-    Args:
-        before: Seconds that the request took until now: its decision.
+    An adapter may hand one to a pair's verbs: to read :attr:`made` afterwards, and to :meth:`tell` what was used by a
+    call whose answer does not say it itself.
 
     Attributes:
         decision: That of the last call; ``None`` before the first.
 
     Example:
         >>> attempts = Attempts()
-        >>> attempts.begin(Decision("small"), "qwen3:4b")
+        >>> attempts.begin(Decision("small"), Capabilities(model="qwen3:4b"))
         >>> attempts.end(ConnectionRefusedError())
-        >>> attempts.begin(Decision("large", reason="fallback"), "gpt-4o")
+        >>> attempts.begin(Decision("large", reason="fallback"), Capabilities(model="gpt-4o"))
+        >>> attempts.tell(Usage(input_tokens=12, output_tokens=1))
         >>> attempts.end()
         >>> [(attempt.model, attempt.kept, attempt.error) for attempt in attempts.made]
         [('qwen3:4b', False, 'ConnectionRefusedError'), ('gpt-4o', True, None)]
     """
 
-    def __init__(self, before: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.decision: Decision | None = None
-        self._started = time.perf_counter() - before
+        self._started = time.perf_counter()
+        self._rates = Rates()
+        self._keeps_texts = False
         self._made: list[Attempt] = []
-        self._open: tuple[Route, str, float] | None = None
+        self._open: _Open | None = None
+
+    def start(self, before: float, rates: Rates, *, keeps_texts: bool = False) -> None:
+        """Begin with a request.
+
+        Args:
+            before: Seconds that it took until now: its decision.
+            rates: What the arms cost.
+            keeps_texts: Whether to keep what the arms answer.
+        """
+        self._started = time.perf_counter() - before
+        self._rates, self._keeps_texts = rates, keeps_texts
 
     @property
     def made(self) -> tuple[Attempt, ...]:
@@ -43,15 +61,71 @@ class Attempts:
         """Seconds since the request came."""
         return time.perf_counter() - self._started
 
-    def begin(self, decision: Decision, model: str) -> None:
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Return :attr:`made` as plain JSON values, for the metadata of an answer."""
+        return [attempt.as_dict() for attempt in self._made]
+
+    def begin(self, decision: Decision, arm: Capabilities) -> None:
         """Note that the arm of a decision is called now."""
         self.decision = decision
-        self._open = (decision.route, model, time.perf_counter())
+        self._rates.look_up(arm)
+        self._open = _Open(decision, arm)
 
-    def end(self, error: BaseException | None = None) -> None:
-        """Note how the call that is under way ended."""
+    def hear(self, value: object, answers: Answers) -> None:
+        """Note what a chunk, or a whole answer, says of the call that is under way."""
         if self._open is not None:
-            route, model, since = self._open
-            seconds, name = time.perf_counter() - since, type(error).__name__ if error is not None else None
-            self._made.append(Attempt(route, model, seconds, kept=error is None, error=name))
-            self._open = None
+            self._open.read = answers.used(value, self._open.read)
+            if self._keeps_texts:
+                self._open.texts.append(answers.says(value))
+
+    def tell(self, usage: Usage) -> None:
+        """Note what the call that is under way used, which its answer does not say; several times: the sum counts."""
+        if self._open is not None:
+            self._open.told.append(usage)
+
+    def end(self, error: BaseException | None = None, *, kept: bool = True) -> None:
+        """Note how the call that is under way ended.
+
+        Args:
+            error: What it raised, if anything.
+            kept: Whether its answer is the one that is shown.
+        """
+        if self._open is None:
+            return
+        call, self._open = self._open, None
+        usage, model = call.usage, call.arm.model or call.decision.route
+        said = usage or Usage()
+        self._made.append(
+            Attempt(
+                call.decision.route,
+                model,
+                time.perf_counter() - call.since,
+                kept=kept and error is None,
+                error=type(error).__name__ if error is not None else None,
+                input_tokens=said.input_tokens,
+                output_tokens=said.output_tokens,
+                cached_tokens=said.cached_tokens,
+                cost_usd=None if error is not None and usage is None else self._rates.cost(call.arm, usage),
+                provider=call.arm.provider,
+                response_model=said.model if said.model != model else "",
+                text="".join(call.texts) if self._keeps_texts else None,
+            )
+        )
+
+
+class _Open:
+    """A call that is under way."""
+
+    def __init__(self, decision: Decision, arm: Capabilities) -> None:
+        self.decision, self.arm, self.since = decision, arm, time.perf_counter()
+        self.read: Usage | None = None
+        self.told: list[Usage] = []
+        self.texts: list[str] = []
+
+    @property
+    def usage(self) -> Usage | None:
+        """What it used: what was told of all its models, else what its answer says."""
+        told = Usage()
+        for one in self.told:
+            told = told.plus(one)
+        return told if self.told else self.read

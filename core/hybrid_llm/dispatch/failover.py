@@ -112,6 +112,7 @@ class Failover:
         decision, attempts = self._begun(decision, attempts, admitted)
         try:
             value = self._within(decision, lambda: answer(decision), forget)
+            attempts.hear(value, self._answers)
             self._check_whole(value, decision)
         except BaseException as error:
             second = self._after(decision, error, attempts)
@@ -134,6 +135,7 @@ class Failover:
         try:
             async with awithin(self._timeout[decision.route]):
                 value = await answer(decision)
+            attempts.hear(value, self._answers)
             self._check_whole(value, decision)
         except BaseException as error:
             second = self._after(decision, error, attempts)
@@ -168,7 +170,7 @@ class Failover:
 
         try:
             head, chunks = self._within(decision, first, close)
-            ended = self._check_head(head, decision)
+            ended = self._check_head(head, decision, attempts)
         except BaseException as error:
             second = self._after(decision, error, attempts)
             if second is None:
@@ -179,7 +181,7 @@ class Failover:
             for chunk in head:
                 yield chunk, decision
             for chunk in chunks:
-                ended = self._ended(chunk, decision) or ended
+                ended = self._ended(chunk, decision, attempts) or ended
                 yield chunk, decision
             self._check_end(ended, decision)
         except GeneratorExit:  # the reader has enough
@@ -208,7 +210,7 @@ class Failover:
             async with awithin(self._timeout[decision.route]):
                 chunks = answer(decision)
                 head = await aopened(chunks, self._answers.shows)
-            ended = self._check_head(head, decision)
+            ended = self._check_head(head, decision, attempts)
         except BaseException as error:
             await aclose(chunks)
             second = self._after(decision, error, attempts)
@@ -222,7 +224,7 @@ class Failover:
             for chunk in head:
                 yield chunk, decision
             async for chunk in chunks:
-                ended = self._ended(chunk, decision) or ended
+                ended = self._ended(chunk, decision, attempts) or ended
                 yield chunk, decision
             self._check_end(ended, decision)
         except GeneratorExit:
@@ -242,7 +244,7 @@ class Failover:
     def _begun(self, decision: Decision, attempts: Attempts | None, admitted: bool) -> tuple[Decision, Attempts]:
         """Return the decision to follow, and where the call of its arm has been noted."""
         decision, attempts = decision if admitted else self.admitted(decision), attempts or Attempts()
-        attempts.begin(decision, self._name(decision.route))
+        attempts.begin(decision, self._serves(decision.route))
         return decision, attempts
 
     def _check_whole(self, value: object, decision: Decision) -> None:
@@ -252,10 +254,11 @@ class Failover:
         elif self._answers.ended(value) is None and self._serves(decision.route).closes:
             raise self._answers.cut()
 
-    def _check_head(self, head: list[Any], decision: Decision) -> bool:
+    def _check_head(self, head: list[Any], decision: Decision, attempts: Attempts) -> bool:
         """Refuse a stream that showed nothing; return whether it is known to be at its end."""
+        ended = [self._ended(chunk, decision, attempts) for chunk in head]
         if head and self._answers.shows(head[-1]):
-            return any(self._ended(chunk, decision) for chunk in head)
+            return any(ended)
         self._check_nothing(head[-1] if head else None, decision)
         return True
 
@@ -269,8 +272,9 @@ class Failover:
         if not ended and (decision.route in self._closing or self._serves(decision.route).closes):
             raise self._answers.cut()
 
-    def _ended(self, chunk: object, decision: Decision) -> bool:
+    def _ended(self, chunk: object, decision: Decision, attempts: Attempts) -> bool:
         """Return whether a chunk is at the end of its stream; an arm that says why is one that always does."""
+        attempts.hear(chunk, self._answers)
         why = self._answers.ended(chunk)
         if why:
             self._closing.add(decision.route)

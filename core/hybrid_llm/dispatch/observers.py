@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
+from hybrid_llm.decision import Decision, Route
+from hybrid_llm.dispatch.attempts import Attempts
+from hybrid_llm.dispatch.breaker import Breaker
+from hybrid_llm.dispatch.state import Decided
 from hybrid_llm.errors import HybridLLMWarning
 from hybrid_llm.event import ArmCall, Observes, RequestEvent
+
+T = TypeVar("T")
 
 
 class Observers:
@@ -26,12 +33,66 @@ class Observers:
 
     def __init__(self, observers: Sequence[Observes]) -> None:
         self._before = [method for each in observers if (method := getattr(each, "calling", None))]
-        self._after: list[Any] = [getattr(each, "finished", each) for each in observers]
+        self._after: list[tuple[Any, bool]] = [
+            (getattr(each, "finished", each), bool(getattr(each, "texts", False))) for each in observers
+        ]
         self._warned = False
 
     def __bool__(self) -> bool:
         """Return whether there is anybody to tell."""
         return bool(self._after)
+
+    def hear_texts_of(self, decided: Decided) -> bool:
+        """Return whether one of them asks for texts, and may have those of this request: a private one tells none."""
+        return any(texts for _, texts in self._after) and not getattr(decided.decision, "private", False)
+
+    @contextmanager
+    def telling(
+        self,
+        decided: Decided,
+        attempts: Attempts,
+        ask: Callable[[Decision], T],
+        *,
+        name: Callable[[Route], str],
+        breakers: Mapping[Route, Breaker],
+    ) -> Iterator[Callable[[Decision], T]]:
+        """Tell of a request from beginning to end; give the function that calls an arm and tells of it.
+
+        Args:
+            decided: The request.
+            attempts: Where its calls are noted.
+            ask: Calls the arm of a decision.
+            name: Returns what to call an arm.
+            breakers: Of the arms.
+        """
+        request, error = decided.request, None
+        digest = hashlib.sha256(request.text.encode("utf-8", "replace")).hexdigest()[:16] if request.text else ""
+
+        def told(decision: Decision) -> T:
+            self.calling(ArmCall(decision, name(decision.route), request.method, digest, seconds=attempts.seconds))
+            return ask(decision)
+
+        try:
+            yield told
+        except GeneratorExit:  # the reader of a stream has enough
+            raise
+        except BaseException as raised:
+            error = type(raised).__name__
+            raise
+        finally:
+            self.finished(
+                RequestEvent(
+                    attempts.decision or decided.decision,
+                    attempts.made,
+                    attempts.seconds,
+                    request.method,
+                    digest,
+                    error,
+                    turns=len(request.turns),
+                    resting=tuple(route for route, breaker in breakers.items() if breaker.open),
+                    query=request.text if self.hear_texts_of(decided) else None,
+                )
+            )
 
     def calling(self, call: ArmCall) -> None:
         """Tell of an arm that is called next."""
@@ -40,8 +101,9 @@ class Observers:
 
     def finished(self, event: RequestEvent) -> None:
         """Tell of a request that has come to its end."""
-        for tell in self._after:
-            self._tell(tell, event)
+        bare = event.without_texts() if event.query is not None else event
+        for tell, texts in self._after:
+            self._tell(tell, event if texts else bare)
 
     def _tell(self, tell: Callable[[Any], object], event: ArmCall | RequestEvent) -> None:
         try:

@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from hybrid_llm.dispatch.blocks import checked_tags
 from hybrid_llm.dispatch.policy import Allowed
+from hybrid_llm.dispatch.rates import Rates
 from hybrid_llm.errors import ConfigError, LevelError
 from hybrid_llm.event import Observes
 from hybrid_llm.level import Level
+from hybrid_llm.prices import Price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +35,13 @@ class PairOptions:
         ignore_tags: Names of tags whose blocks are not scored: what an editor appends to the user's words. The arms
             get them all the same.
         observers: Who is told of each request; see :class:`~hybrid_llm.event.Observer`.
+        prices: Dollars for a million tokens (read, written) by the name of a model, or ``Price`` objects; a model on
+            this machine costs nothing otherwise, and hosted ones are known where genai-prices is installed.
 
     Raises:
         LevelError: Two levels, one out of range, or a range that is none.
-        ConfigError: ``small_timeout`` is not positive, ``ignore_tags`` are no names of tags, or an observer is neither
-            an ``Observer`` nor a function.
+        ConfigError: ``small_timeout`` is not positive, ``ignore_tags`` are no names of tags, an observer is neither
+            an ``Observer`` nor a function, or ``prices`` are none.
 
     Example:
         >>> PairOptions(quality=0.95).level
@@ -53,6 +57,7 @@ class PairOptions:
     small_timeout: float | None = None
     ignore_tags: Sequence[str] = ()
     observers: Sequence[Observes] = ()
+    prices: Mapping[str, Price | tuple[float, ...]] | None = None
     level: Level | None = field(init=False)
     range: Allowed | None = field(init=False, repr=False)
 
@@ -64,6 +69,7 @@ class PairOptions:
         object.__setattr__(self, "ignore_tags", checked_tags(self.ignore_tags))
         if self.small_timeout is not None and not self.small_timeout > 0:
             raise ConfigError(f"small_timeout={self.small_timeout} must be a number of seconds > 0, or None.")
+        Rates(self.prices)  # says so if they are none
         for observer in self.observers:
             if not (callable(observer) or callable(getattr(observer, "finished", None))):
                 raise ConfigError(

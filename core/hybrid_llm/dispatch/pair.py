@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,10 +24,10 @@ from hybrid_llm.dispatch.failover import Failover
 from hybrid_llm.dispatch.observers import Observers
 from hybrid_llm.dispatch.options import PairOptions
 from hybrid_llm.dispatch.policy import Policy, Serves
+from hybrid_llm.dispatch.rates import Rates
 from hybrid_llm.dispatch.request import Request
 from hybrid_llm.dispatch.state import Decided, PairState
 from hybrid_llm.errors import LevelError
-from hybrid_llm.event import ArmCall, RequestEvent
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +95,7 @@ class Pair:
             **self.state.breakers,
         )
         self._observers = Observers(self.options.observers)
+        self._rates = Rates(self.options.prices)
 
     @property
     def router(self) -> Router:
@@ -179,26 +179,31 @@ class Pair:
 
     # call
 
-    def call(self, request: Request | Decided, ask: Callable[[Decision], T]) -> tuple[T, Decision]:
+    def call(
+        self, request: Request | Decided, ask: Callable[[Decision], T], attempts: Attempts | None = None
+    ) -> tuple[T, Decision]:
         """Return the answer, and the decision that came true.
 
         Args:
             request: What is asked; one that was decided before is not decided again.
             ask: Calls the arm of the decision it is given; called a second time when the first arm is down.
+            attempts: Where each call of an arm is noted, for a caller who wants to know.
 
         Raises:
             LevelError: As :meth:`check`.
             Exception: What the arm raised, where no other arm may answer.
         """
         decided = request if isinstance(request, Decided) else self.decide(request)
-        attempts = Attempts(decided.seconds)
+        attempts = self._begun(decided, attempts)
         with self._told(decided, attempts, ask) as ask:
             return self._failover.call(decided.decision, ask, attempts, admitted=decided.admitted)
 
-    async def acall(self, request: Request | Decided, ask: Callable[[Decision], Awaitable[T]]) -> tuple[T, Decision]:
+    async def acall(
+        self, request: Request | Decided, ask: Callable[[Decision], Awaitable[T]], attempts: Attempts | None = None
+    ) -> tuple[T, Decision]:
         """Do what :meth:`call` does without blocking the event loop."""
         decided = request if isinstance(request, Decided) else await self.adecide(request)
-        attempts = Attempts(decided.seconds)
+        attempts = self._begun(decided, attempts)
         with self._told(decided, attempts, ask) as ask:
             return await self._failover.acall(decided.decision, ask, attempts, admitted=decided.admitted)
 
@@ -206,6 +211,7 @@ class Pair:
         self,
         request: Request | Decided,
         ask: Callable[[Decision], Iterator[T]],
+        attempts: Attempts | None = None,
     ) -> Generator[tuple[T, Decision], None, None]:
         """Yield each chunk as it comes, with the decision that came true.
 
@@ -213,9 +219,10 @@ class Pair:
             request: As in :meth:`call`.
             ask: Opens the stream of the arm of the decision it is given. Chunks before the first that shows something
                 are held back, so that the other arm can still answer.
+            attempts: As in :meth:`call`.
         """
         decided = request if isinstance(request, Decided) else self.decide(request)
-        attempts = Attempts(decided.seconds)
+        attempts = self._begun(decided, attempts)
         with self._told(decided, attempts, ask) as ask:
             yield from self._failover.stream(decided.decision, ask, attempts, admitted=decided.admitted)
 
@@ -223,10 +230,11 @@ class Pair:
         self,
         request: Request | Decided,
         ask: Callable[[Decision], AsyncIterator[T]],
+        attempts: Attempts | None = None,
     ) -> AsyncGenerator[tuple[T, Decision], None]:
         """Do what :meth:`stream` does without blocking the event loop."""
         decided = request if isinstance(request, Decided) else await self.adecide(request)
-        attempts = Attempts(decided.seconds)
+        attempts = self._begun(decided, attempts)
         with self._told(decided, attempts, ask) as ask:
             chunks = self._failover.astream(decided.decision, ask, attempts, admitted=decided.admitted)
             async with aclosing(chunks):
@@ -336,34 +344,19 @@ class Pair:
     def _name(self, route: Route) -> str:
         return self._policy.capabilities(route).model or route
 
+    def _begun(self, decided: Decided, attempts: Attempts | None) -> Attempts:
+        """Return where the calls of a request are noted."""
+        attempts = attempts or Attempts()
+        attempts.start(decided.seconds, self._rates, keeps_texts=self._observers.hear_texts_of(decided))
+        return attempts
+
     def _told(
         self, decided: Decided, attempts: Attempts, ask: Callable[[Decision], T]
     ) -> AbstractContextManager[Callable[[Decision], T]]:
         """Tell the observers of a request from beginning to end; give the function that calls an arm and tells them."""
-        return self._telling(decided, attempts, ask) if self._observers else nullcontext(ask)
-
-    @contextmanager
-    def _telling(
-        self, decided: Decided, attempts: Attempts, ask: Callable[[Decision], T]
-    ) -> Iterator[Callable[[Decision], T]]:
-        method, text, error = decided.request.method, decided.request.text, None
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else ""
-
-        def told(decision: Decision) -> T:
-            call = ArmCall(decision, self._name(decision.route), method, digest, seconds=attempts.seconds)
-            self._observers.calling(call)
-            return ask(decision)
-
-        try:
-            yield told
-        except GeneratorExit:  # the reader of a stream has enough
-            raise
-        except BaseException as raised:
-            error = type(raised).__name__
-            raise
-        finally:
-            came = attempts.decision or decided.decision
-            self._observers.finished(RequestEvent(came, attempts.made, attempts.seconds, method, digest, error))
+        if not self._observers:
+            return nullcontext(ask)
+        return self._observers.telling(decided, attempts, ask, name=self._name, breakers=self.state.breakers)
 
 
 def _in_place(outcomes: Sequence[Request | Exception], decided: Sequence[Decided]) -> list[Any]:
