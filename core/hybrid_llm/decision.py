@@ -29,6 +29,8 @@ Reason = Literal[
 ]
 
 
+_SHOWN: Final[frozenset[Reason]] = frozenset({"kept", "fallback", "cooldown"})
+"""Reasons of an answer that is shown, whatever a look said of it."""
 KEY: Final = "hybrid"
 """Under this key metadata, states and traces hold a decision, as :meth:`Decision.as_dict` writes it."""
 
@@ -97,7 +99,7 @@ class Decision:
         certified: Whether the threshold comes from a certificate for this pair.
         truncated: Whether the text was longer than the encoder reads, so that only its head and tail were scored.
         familiar: Whether the query resembles what the router was trained on; ``None`` when nobody knows.
-        look: What a second look at small's answer came to; ``None`` when there was none.
+        look: What a second look at small's answer came to, an empty one before it; ``None`` when there is none.
         router_id: The content hash of the router that scored.
 
     Raises:
@@ -156,6 +158,16 @@ class Decision:
             return cls.from_dict(recorded)
         except LevelError:
             return None
+
+    @property
+    def held(self) -> bool:
+        """Whether small's answer is held back until somebody has looked at it.
+
+        Example:
+            >>> Decision("small", look=Look()).held, Decision("small", reason="kept", look=Look(0.9, 0.8)).held
+            (True, False)
+        """
+        return self.route == "small" and self.look is not None and self.reason not in _SHOWN
 
     def override(self, **changes: Any) -> Decision:
         """Return a copy with some fields changed."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hybrid_llm.errors import CutAnswerError, NoAnswerError
+from hybrid_llm.errors import CutAnswerError, LookError, NoAnswerError
 from hybrid_llm.event import Usage
+from hybrid_llm.look import Answer
 
 
 def has_text(value: object) -> bool:
@@ -27,6 +28,23 @@ def _text_of(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _joined(chunks: Sequence[Any]) -> Any:
+    if len(chunks) == 1:
+        return chunks[0]
+    return "".join(chunks) if all(isinstance(chunk, str) for chunk in chunks) else list(chunks)
+
+
+def _read(value: object) -> Answer:
+    if isinstance(value, Answer):
+        return value
+    if isinstance(value, str):
+        return Answer(value)
+    raise LookError(
+        f"Nobody knows how to read an answer of type {type(value).__name__}: pass read=, a function that makes a "
+        "hybrid_llm.Answer of it."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Reads the answers of a pair's arms, which only an adapter knows the form of.
@@ -37,6 +55,8 @@ class Answers:
         ended: In the server's own word, which may be empty, why an answer ended; ``None`` for a chunk before its end.
         used: Given a chunk, or a whole answer, and what the chunks before it said was used: what is known now.
         says: The text of a chunk, or of a whole answer, for observers who ask for texts.
+        joined: Makes one whole answer of the chunks of a stream.
+        read: What a second look sees of a whole answer.
 
     Example:
         >>> Answers().shows(""), Answers().shows("4")
@@ -47,6 +67,8 @@ class Answers:
     ended: Callable[[Any], str | None] = _no_word
     used: Callable[[Any, Usage | None], Usage | None] = _nothing_used
     says: Callable[[Any], str] = _text_of
+    joined: Callable[[Sequence[Any]], Any] = _joined
+    read: Callable[[Any], Answer] = _read
 
     def nothing(self, last: Any) -> NoAnswerError:
         """Return the error for an answer that shows nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from hybrid_llm.decision import Decision
@@ -38,7 +39,7 @@ class Attempts:
         self._rates = Rates()
         self._keeps_texts = False
         self._made: list[Attempt] = []
-        self._open: _Open | None = None
+        self._open: OpenCall | None = None
 
     def start(self, before: float, rates: Rates, *, keeps_texts: bool = False) -> None:
         """Begin with a request.
@@ -69,7 +70,7 @@ class Attempts:
         """Note that the arm of a decision is called now."""
         self.decision = decision
         self._rates.look_up(arm)
-        self._open = _Open(decision, arm)
+        self._open = OpenCall(decision, arm)
 
     def hear(self, value: object, answers: Answers) -> None:
         """Note what a chunk, or a whole answer, says of the call that is under way."""
@@ -90,37 +91,61 @@ class Attempts:
             error: What it raised, if anything.
             kept: Whether its answer is the one that is shown.
         """
-        if self._open is None:
-            return
-        call, self._open = self._open, None
+        if self._open is not None:
+            call, self._open = self._open, None
+            self._made.append(self._attempt(call, error, kept=kept and error is None))
+
+    def show(self, place: int, *, kept: bool) -> None:
+        """Note whether the answer of an earlier call is the one that is shown, which a look decides after its end.
+
+        Args:
+            place: The call's place in :attr:`made`.
+            kept: Whether it is.
+        """
+        self._made[place] = replace(self._made[place], kept=kept)
+
+    def beside(self, decision: Decision, arm: Capabilities) -> OpenCall:
+        """Return a call that is made beside those of the arms, such as a checker's; :meth:`add` it at its end."""
+        self._rates.look_up(arm)
+        return OpenCall(decision, arm)
+
+    def add(self, call: OpenCall, error: BaseException | None = None) -> None:
+        """Note how a call beside those of the arms ended; its answer is never the one that is shown."""
+        self._made.append(self._attempt(call, error, kept=False))
+
+    def _attempt(self, call: OpenCall, error: BaseException | None, *, kept: bool) -> Attempt:
         usage, model = call.usage, call.arm.model or call.decision.route
         said = usage or Usage()
-        self._made.append(
-            Attempt(
-                call.decision.route,
-                model,
-                time.perf_counter() - call.since,
-                kept=kept and error is None,
-                error=type(error).__name__ if error is not None else None,
-                input_tokens=said.input_tokens,
-                output_tokens=said.output_tokens,
-                cached_tokens=said.cached_tokens,
-                cost_usd=None if error is not None and usage is None else self._rates.cost(call.arm, usage),
-                provider=call.arm.provider,
-                response_model=said.model if said.model != model else "",
-                text="".join(call.texts) if self._keeps_texts else None,
-            )
+        return Attempt(
+            call.decision.route,
+            model,
+            call.seconds,
+            kept=kept,
+            error=type(error).__name__ if error is not None else None,
+            input_tokens=said.input_tokens,
+            output_tokens=said.output_tokens,
+            cached_tokens=said.cached_tokens,
+            cost_usd=None if error is not None and usage is None else self._rates.cost(call.arm, usage),
+            provider=call.arm.provider,
+            response_model=said.model if said.model != model else "",
+            text="".join(call.texts) if self._keeps_texts else None,
         )
 
 
-class _Open:
+class OpenCall:
     """A call that is under way."""
 
     def __init__(self, decision: Decision, arm: Capabilities) -> None:
         self.decision, self.arm, self.since = decision, arm, time.perf_counter()
+        self.until: float | None = None
         self.read: Usage | None = None
         self.told: list[Usage] = []
         self.texts: list[str] = []
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that it took, so far where it has not ended."""
+        return (self.until or time.perf_counter()) - self.since
 
     @property
     def usage(self) -> Usage | None:

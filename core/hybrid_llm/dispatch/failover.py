@@ -28,7 +28,10 @@ T = TypeVar("T")
 logger = logging.getLogger("hybrid_llm")
 
 _FINAL: Final[frozenset[Reason]] = frozenset(
-    {"forced", "context", "modality", "tools", "structured_output", "fallback", "cooldown"}
+    {
+        *("forced", "context", "modality", "tools", "structured_output"),
+        *("fallback", "cooldown", "escalated", "rejected"),
+    }
 )
 """Decisions that stay on their arm: the caller's own word, what the other arm cannot serve, and a second try."""
 
@@ -91,7 +94,7 @@ class Failover:
         """
         if not self._may_leave(decision) or self.breakers[decision.route].admit():
             return decision
-        return decision.override(route=_other(decision.route), reason="cooldown")
+        return decision.override(route=_other(decision.route), reason="cooldown", look=None)
 
     def call(
         self,
@@ -292,17 +295,18 @@ class Failover:
         self._note(decision, error, attempts, wake)
         if not is_outage(error) or not self._may_leave(decision):
             return None
-        if self.breakers[decision.route].announce():
-            other = _other(decision.route)
-            message = (
-                f"{decision.route} is down: {reason_of(error, self._name(decision.route))}. {other} answers instead."
-            )
+        self.announce(decision.route, error)
+        return decision.override(route=_other(decision.route), reason="fallback", look=None)
+
+    def announce(self, route: Route, error: BaseException) -> None:
+        """Tell the user that an arm is down and the other one answers, once in each outage."""
+        if self.breakers[route].announce():
+            message = f"{route} is down: {reason_of(error, self._name(route))}. {_other(route)} answers instead."
             logger.warning(message)
             from hybrid_llm.router import warn_user  # with numpy, which importing an adapter need not wait for
 
             with suppress(HybridLLMWarning):  # where warnings are errors, the log has it, and the request goes on
                 warn_user(message)
-        return decision.override(route=_other(decision.route), reason="fallback")
 
     def _note(self, decision: Decision, error: BaseException, attempts: Attempts, wake: Wakes | None = None) -> None:
         attempts.end(error)

@@ -16,7 +16,13 @@ from hybrid_llm.errors import HangingError
 T = TypeVar("T")
 
 
-def within(seconds: float | None, work: Callable[[], T], abandon: Callable[[T], None], left: LeftBehind) -> T:
+def within(
+    seconds: float | None,
+    work: Callable[[], T],
+    abandon: Callable[[T], None],
+    left: LeftBehind,
+    option: str = "small_timeout",
+) -> T:
     """Return what the work returns, no later than this.
 
     Args:
@@ -24,6 +30,7 @@ def within(seconds: float | None, work: Callable[[], T], abandon: Callable[[T], 
         work: What to do.
         abandon: What becomes of a result that comes too late.
         left: The threads of calls that were given up on.
+        option: Whose seconds these are.
 
     Raises:
         TimeoutError: The time is over.
@@ -60,26 +67,26 @@ def within(seconds: float | None, work: Callable[[], T], abandon: Callable[[T], 
         if outcome.cancel():  # also on Ctrl-C
             left.add(thread)
             if isinstance(error, TimeoutError):
-                raise _no_answer(seconds) from None
+                raise _no_answer(seconds, option) from None
         elif isinstance(error, TimeoutError):  # it came in this very moment, or the work itself raised this
             return outcome.result()
         raise
 
 
 @asynccontextmanager
-async def awithin(seconds: float | None) -> AsyncIterator[None]:
+async def awithin(seconds: float | None, option: str = "small_timeout") -> AsyncIterator[None]:
     """Cancel what runs inside past the time, and raise TimeoutError."""
     try:
         async with asyncio.timeout(seconds) as limit:
             yield
     except TimeoutError:
         if limit.expired():
-            raise _no_answer(seconds) from None
+            raise _no_answer(seconds, option) from None
         raise
 
 
-def _no_answer(seconds: float | None) -> TimeoutError:
-    return TimeoutError(f"The small arm gave no answer within small_timeout={seconds} s.")
+def _no_answer(seconds: float | None, option: str) -> TimeoutError:
+    return TimeoutError(f"The small arm gave no answer within {option}={seconds} s.")
 
 
 class OneContext(Iterator[T]):

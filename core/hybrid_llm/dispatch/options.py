@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from hybrid_llm.dispatch.blocks import checked_tags
+from hybrid_llm.dispatch.looking import Check, checked_checks
 from hybrid_llm.dispatch.policy import Allowed
 from hybrid_llm.dispatch.rates import Rates
 from hybrid_llm.errors import ConfigError, LevelError
@@ -35,13 +36,20 @@ class PairOptions:
         ignore_tags: Names of tags whose blocks are not scored: what an editor appends to the user's words. The arms
             get them all the same.
         observers: Who is told of each request; see :class:`~hybrid_llm.event.Observer`.
+        second_look: ``True`` for the look that the router was trained with, ``"logprobs"`` or ``"agreement"`` for one
+            that needs no training: small's answer is held back until it was looked at, and large answers in its place
+            where it is not good enough. Not at ``threshold=`` and ``route=``, which are about the query alone.
+        look_timeout: Seconds that an answer which is held back has as a whole, and the checkers with it; ``None``
+            waits as long as the arm does (as long as ``small_timeout``, where the answer is not streamed).
+        check: A function of the query and of small's answer that returns ``False`` for one that must not be shown:
+            large answers then. Without a second look too, small's answer is held back for it.
         prices: Dollars for a million tokens (read, written) by the name of a model, or ``Price`` objects; a model on
             this machine costs nothing otherwise, and hosted ones are known where genai-prices is installed.
 
     Raises:
         LevelError: Two levels, one out of range, or a range that is none.
-        ConfigError: ``small_timeout`` is not positive, ``ignore_tags`` are no names of tags, an observer is neither
-            an ``Observer`` nor a function, or ``prices`` are none.
+        ConfigError: A timeout is not positive, ``ignore_tags`` are no names of tags, an observer is neither an
+            ``Observer`` nor a function, ``check`` is no plain function, or ``prices`` are none.
 
     Example:
         >>> PairOptions(quality=0.95).level
@@ -58,6 +66,9 @@ class PairOptions:
     ignore_tags: Sequence[str] = ()
     observers: Sequence[Observes] = ()
     prices: Mapping[str, Price | tuple[float, ...]] | None = None
+    second_look: bool | str = False
+    look_timeout: float | None = None
+    check: Check | None = None
     level: Level | None = field(init=False)
     range: Allowed | None = field(init=False, repr=False)
 
@@ -67,8 +78,11 @@ class PairOptions:
         object.__setattr__(self, "level", level)
         object.__setattr__(self, "range", Allowed.of(self.allowed, level))
         object.__setattr__(self, "ignore_tags", checked_tags(self.ignore_tags))
-        if self.small_timeout is not None and not self.small_timeout > 0:
-            raise ConfigError(f"small_timeout={self.small_timeout} must be a number of seconds > 0, or None.")
+        for name in ("small_timeout", "look_timeout"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise ConfigError(f"{name}={seconds} must be a number of seconds > 0, or None.")
+        checked_checks([] if self.check is None else [self.check])
         Rates(self.prices)  # says so if they are none
         for observer in self.observers:
             if not (callable(observer) or callable(getattr(observer, "finished", None))):

@@ -7,11 +7,8 @@ who is told of it is written here and below, once.
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,13 +16,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch.answers import Answers
 from hybrid_llm.dispatch.attempts import Attempts
+from hybrid_llm.dispatch.beside import Reads
 from hybrid_llm.dispatch.blocks import as_scored
-from hybrid_llm.dispatch.failover import Failover
+from hybrid_llm.dispatch.held import Checkers, Held
+from hybrid_llm.dispatch.holding import Holding
+from hybrid_llm.dispatch.looking import Check, Looking, checked_checks, refuse_own_checker
+from hybrid_llm.dispatch.many import aanswer_many, answer_many, in_place
 from hybrid_llm.dispatch.observers import Observers
 from hybrid_llm.dispatch.options import PairOptions
 from hybrid_llm.dispatch.policy import Policy, Serves
 from hybrid_llm.dispatch.rates import Rates
-from hybrid_llm.dispatch.request import Request
+from hybrid_llm.dispatch.request import Capabilities, Request
 from hybrid_llm.dispatch.state import Decided, PairState
 from hybrid_llm.errors import LevelError
 
@@ -49,6 +50,8 @@ class Pair:
         router: A ``hybrid_llm.Router``, the path of a router folder, or an object with ``score(queries)`` and ``id``.
         small: What the small arm can serve, or a function that returns it.
         large: The same of the large arm.
+        checker: What is known of the model that small's answers are compared with.
+        checks: Functions of the query and small's answer, as ``check=`` takes one.
         answers: Reads what the arms answer; by default any text that is not all white space shows something.
         state: That of the pair this one is a copy of.
         **options: See :class:`~hybrid_llm.dispatch.options.PairOptions`.
@@ -57,6 +60,7 @@ class Pair:
         TypeError: ``router`` is nothing that scores, or there is no such option.
         LevelError: Two levels, one out of range, or one that this router has no thresholds for.
         ConfigError: An option is out of its range.
+        LookError: The router has no such second look, or the checker is the small model itself.
 
     Example:
         >>> from hybrid_llm.testing import FixedScorer
@@ -75,6 +79,8 @@ class Pair:
         *,
         small: Serves | None = None,
         large: Serves | None = None,
+        checker: Capabilities | None = None,
+        checks: Sequence[Check] = (),
         answers: Answers | None = None,
         state: PairState | None = None,
         **options: Any,
@@ -83,17 +89,22 @@ class Pair:
 
         self.options = PairOptions(**options)
         self.state = state or PairState()
-        self._policy = Policy(
-            Router.of(router), level=self.options.level, small=small, large=large, allowed=self.options.range
-        )
-        self._failover = Failover(
+        made, level = Router.of(router), self.options.level
+        checks = checked_checks([*checks, *([self.options.check] if self.options.check else [])])
+        form, answers, checker = self.options.second_look, answers or Answers(), checker or Capabilities()
+        looking = Looking(made, None if form is False else made.look(form), checks, self.state, level)
+        self._policy = Policy(made, level=level, small=small, large=large, allowed=self.options.range, looking=looking)
+        refuse_own_checker(self._policy.capabilities("small"), checker, looking.look)
+        self._failover = Holding(
             to_large=self.options.fallback_to_large,
             to_small=self.options.fallback_to_small,
             small_timeout=self.options.small_timeout,
+            look_timeout=self.options.look_timeout,
             serves=self._policy.capabilities,
             answers=answers,
             **self.state.breakers,
         )
+        self._held = Held(looking, self._failover, self._policy, self.state, answers, checker)
         self._observers = Observers(self.options.observers)
         self._rates = Rates(self.options.prices)
 
@@ -168,6 +179,10 @@ class Pair:
             return decided
         return replace(decided, decision=self._failover.admitted(decided.decision), admitted=True)
 
+    def _ready(self, decided: Decided) -> Decided:
+        """Return a request that is to be held with the decision of this moment; any other as it is."""
+        return self.admitted(decided) if decided.decision.held else decided
+
     def _forced(self, requests: Sequence[Request]) -> list[Decision]:
         """Return the decisions that the switch takes; none while it is off."""
         route = self.state.force
@@ -180,7 +195,13 @@ class Pair:
     # call
 
     def call(
-        self, request: Request | Decided, ask: Callable[[Decision], T], attempts: Attempts | None = None
+        self,
+        request: Request | Decided,
+        ask: Callable[[Decision], T],
+        attempts: Attempts | None = None,
+        *,
+        read: Reads | None = None,
+        checker: Checkers = None,
     ) -> tuple[T, Decision]:
         """Return the answer, and the decision that came true.
 
@@ -188,6 +209,10 @@ class Pair:
             request: What is asked; one that was decided before is not decided again.
             ask: Calls the arm of the decision it is given; called a second time when the first arm is down.
             attempts: Where each call of an arm is noted, for a caller who wants to know.
+            read: Makes a ``hybrid_llm.Answer`` of what ``ask`` returns, for a second look and for checks; a text needs
+                none.
+            checker: Asks the model that a second look compares with, as ``ask`` asks an arm; by their names what asks
+                each, where it compares with several.
 
         Raises:
             LevelError: As :meth:`check`.
@@ -196,15 +221,27 @@ class Pair:
         decided = request if isinstance(request, Decided) else self.decide(request)
         attempts = self._begun(decided, attempts)
         with self._told(decided, attempts, ask) as ask:
+            decided = self._ready(decided)
+            if decided.decision.held:
+                return self._held.call(decided, ask, attempts, read, checker)
             return self._failover.call(decided.decision, ask, attempts, admitted=decided.admitted)
 
     async def acall(
-        self, request: Request | Decided, ask: Callable[[Decision], Awaitable[T]], attempts: Attempts | None = None
+        self,
+        request: Request | Decided,
+        ask: Callable[[Decision], Awaitable[T]],
+        attempts: Attempts | None = None,
+        *,
+        read: Reads | None = None,
+        checker: Checkers = None,
     ) -> tuple[T, Decision]:
         """Do what :meth:`call` does without blocking the event loop."""
         decided = request if isinstance(request, Decided) else await self.adecide(request)
         attempts = self._begun(decided, attempts)
         with self._told(decided, attempts, ask) as ask:
+            decided = self._ready(decided)
+            if decided.decision.held:
+                return await self._held.acall(decided, ask, attempts, read, checker)
             return await self._failover.acall(decided.decision, ask, attempts, admitted=decided.admitted)
 
     def stream(
@@ -212,6 +249,9 @@ class Pair:
         request: Request | Decided,
         ask: Callable[[Decision], Iterator[T]],
         attempts: Attempts | None = None,
+        *,
+        read: Reads | None = None,
+        checker: Checkers = None,
     ) -> Generator[tuple[T, Decision], None, None]:
         """Yield each chunk as it comes, with the decision that came true.
 
@@ -220,10 +260,16 @@ class Pair:
             ask: Opens the stream of the arm of the decision it is given. Chunks before the first that shows something
                 are held back, so that the other arm can still answer.
             attempts: As in :meth:`call`.
+            read: As in :meth:`call`; it is given the chunks joined to one answer.
+            checker: As in :meth:`call`; it returns a whole answer.
         """
         decided = request if isinstance(request, Decided) else self.decide(request)
         attempts = self._begun(decided, attempts)
         with self._told(decided, attempts, ask) as ask:
+            decided = self._ready(decided)
+            if decided.decision.held:
+                yield from self._held.stream(decided, ask, attempts, read, checker)
+                return
             yield from self._failover.stream(decided.decision, ask, attempts, admitted=decided.admitted)
 
     async def astream(
@@ -231,12 +277,20 @@ class Pair:
         request: Request | Decided,
         ask: Callable[[Decision], AsyncIterator[T]],
         attempts: Attempts | None = None,
+        *,
+        read: Reads | None = None,
+        checker: Checkers = None,
     ) -> AsyncGenerator[tuple[T, Decision], None]:
         """Do what :meth:`stream` does without blocking the event loop."""
         decided = request if isinstance(request, Decided) else await self.adecide(request)
         attempts = self._begun(decided, attempts)
         with self._told(decided, attempts, ask) as ask:
-            chunks = self._failover.astream(decided.decision, ask, attempts, admitted=decided.admitted)
+            decided = self._ready(decided)
+            chunks = (
+                self._held.astream(decided, ask, attempts, read, checker)
+                if decided.decision.held
+                else self._failover.astream(decided.decision, ask, attempts, admitted=decided.admitted)
+            )
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield chunk
@@ -251,6 +305,8 @@ class Pair:
         call: Callable[[Decided, Asked], Answer] | None = None,
         max_workers: int | None = None,
         return_exceptions: bool = False,
+        read: Reads | None = None,
+        checkers: Sequence[Checkers] | None = None,
     ) -> list[Answer]:
         """Decide n requests in one scoring pass, then answer them side by side; return what each came to, in order.
 
@@ -261,30 +317,23 @@ class Pair:
             max_workers: Requests at a time, at most.
             return_exceptions: Whether an error takes the place of its answer. Else the first one is raised; that of a
                 request that makes no sense before any arm is called.
+            read: As in :meth:`call`.
+            checkers: For each request what :meth:`call` takes as ``checker``.
 
         Raises:
             LevelError: As :meth:`check`.
             Exception: What could not be read, or what an arm raised.
         """
         outcomes = self._checked(requests, return_exceptions)
-        outcomes = _in_place(outcomes, self.decide_many([one for one in outcomes if isinstance(one, Request)]))
-        answer: Callable[[Decided, Any], Any] = call or self.call
+        outcomes = in_place(outcomes, self.decide_many([one for one in outcomes if isinstance(one, Request)]))
 
-        def one(outcome: Decided | Exception, ask: Asked, context: contextvars.Context) -> Any:
-            if isinstance(outcome, Exception):
-                return outcome
-            try:
-                return context.run(answer, outcome, ask)
-            except Exception as error:
-                if return_exceptions:
-                    return error
-                raise
+        def answer(decided: Decided, ask: Any, checker: Checkers) -> Any:
+            if call is not None:
+                return call(decided, ask)
+            return self.call(decided, ask, read=read, checker=checker)
 
-        if not outcomes:
-            return []
-        contexts = [contextvars.copy_context() for _ in outcomes]
-        with ThreadPoolExecutor(max_workers) as pool:
-            return list(pool.map(one, outcomes, asks, contexts))
+        each = list(zip(asks, checkers or [None] * len(asks), strict=True))
+        return answer_many(outcomes, each, answer, max_workers=max_workers, return_exceptions=return_exceptions)
 
     async def abatch(
         self,
@@ -294,22 +343,20 @@ class Pair:
         call: Callable[[Decided, Asked], Awaitable[Answer]] | None = None,
         max_workers: int | None = None,
         return_exceptions: bool = False,
+        read: Reads | None = None,
+        checkers: Sequence[Checkers] | None = None,
     ) -> list[Answer]:
         """Do what :meth:`batch` does without blocking the event loop."""
         outcomes = self._checked(requests, return_exceptions)
-        outcomes = _in_place(outcomes, await self.adecide_many([one for one in outcomes if isinstance(one, Request)]))
-        answer: Callable[[Decided, Any], Awaitable[Any]] = call or self.acall
-        limit = asyncio.Semaphore(max_workers) if max_workers else nullcontext()
+        outcomes = in_place(outcomes, await self.adecide_many([one for one in outcomes if isinstance(one, Request)]))
 
-        async def one(outcome: Decided | Exception, ask: Asked) -> Any:
-            if isinstance(outcome, Exception):
-                return outcome
-            async with limit:
-                return await answer(outcome, ask)
+        async def answer(decided: Decided, ask: Any, checker: Checkers) -> Any:
+            if call is not None:
+                return await call(decided, ask)
+            return await self.acall(decided, ask, read=read, checker=checker)
 
-        answers = (one(outcome, ask) for outcome, ask in zip(outcomes, asks, strict=True))
-        found: list[Any] = await asyncio.gather(*answers, return_exceptions=return_exceptions)
-        return found
+        each = list(zip(asks, checkers or [None] * len(asks), strict=True))
+        return await aanswer_many(outcomes, each, answer, max_workers=max_workers, return_exceptions=return_exceptions)
 
     def _checked(self, requests: Sequence[Request | Exception], return_exceptions: bool) -> list[Any]:
         """Return the requests, and an error in the place of each that makes no sense."""
@@ -331,15 +378,7 @@ class Pair:
 
     def leave_out(self, route: Route, settings: Iterable[str]) -> None:
         """Warn, once for each, of settings of a call that an arm does not know and that its call goes on without."""
-        if new := [name for name in settings if (route, name) not in self.state.left_out]:
-            from hybrid_llm.router import warn_user  # with numpy, which importing an adapter need not wait for
-
-            self.state.left_out.update((route, name) for name in new)
-            names = ", ".join(f"{name}=" for name in new)
-            warn_user(
-                f"{route} ({self._name(route)}) does not know {names}: it is left out of what {route} answers. "
-                "Where it matters, set it on that model itself, in the model's own words."
-            )
+        self.state.leave_out(route, self._name(route), settings)
 
     def _name(self, route: Route) -> str:
         return self._policy.capabilities(route).model or route
@@ -357,9 +396,3 @@ class Pair:
         if not self._observers:
             return nullcontext(ask)
         return self._observers.telling(decided, attempts, ask, name=self._name, breakers=self.state.breakers)
-
-
-def _in_place(outcomes: Sequence[Request | Exception], decided: Sequence[Decided]) -> list[Any]:
-    """Return each request as it was decided, and each error where it stood."""
-    rest = iter(decided)
-    return [one if isinstance(one, Exception) else next(rest) for one in outcomes]

@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from hybrid_llm.decision import Decision, Reason, Route
+from hybrid_llm.dispatch.looking import Looking, refuse_other_kind
 from hybrid_llm.dispatch.request import Capabilities, Request, is_short
 from hybrid_llm.dispatch.window import SURELY_READ
 from hybrid_llm.errors import LevelError, shown
@@ -75,6 +76,7 @@ class Policy:
         small: What the small arm can serve, or a function that returns it, where that becomes known later.
         large: The same of the large arm.
         allowed: The range that requests may choose from; ``None`` leaves them free.
+        looking: Decides in the router's place where answers are looked at.
 
     Raises:
         LevelError: A level that this router has no thresholds for.
@@ -95,8 +97,10 @@ class Policy:
         small: Serves | None = None,
         large: Serves | None = None,
         allowed: Allowed | None = None,
+        looking: Looking | None = None,
     ) -> None:
         self.router = router
+        self._looking = looking or Looking(router)
         self.level = level
         self._serves: dict[Route, Serves] = {"small": small or Capabilities(), "large": large or Capabilities()}
         self.allowed = allowed
@@ -121,6 +125,8 @@ class Policy:
             Decision(request.route, reason="forced")
             self._check_allowed(ALWAYS_SMALL if request.route == "small" else ALWAYS_LARGE, f"route={request.route!r}")
         if request.level is not None:
+            if self.allowed is not None and self._looking.look is not None:
+                refuse_other_kind(request.level, self.allowed.low)
             self._check_allowed(self._threshold(request.level), str(request.level))
 
     def decide(self, request: Request) -> Decision:
@@ -135,8 +141,8 @@ class Policy:
         """
         early = [self._without_score(request) for request in requests]
         rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
-        scored = self.router.decide_each(*self._to_score(rest)) if rest else []
-        return _merged(early, rest, scored)
+        scored = self._looking.decide_each(*self._to_score(rest)) if rest else []
+        return list(map(self._looking.marked, _merged(early, rest, scored)))
 
     async def adecide(self, request: Request) -> Decision:
         """Do what :meth:`decide` does without blocking the event loop."""
@@ -147,8 +153,8 @@ class Policy:
         await self._learn(requests)
         early = [self._without_score(request) for request in requests]
         rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
-        scored = await self.router.adecide_each(*self._to_score(rest)) if rest else []
-        return _merged(early, rest, scored)
+        scored = await self._looking.adecide_each(*self._to_score(rest)) if rest else []
+        return list(map(self._looking.marked, _merged(early, rest, scored)))
 
     async def _learn(self, requests: Sequence[Request]) -> None:
         """Ask the servers, in a thread, what the gates have to know of their models."""
@@ -192,6 +198,7 @@ class Policy:
             return None
         if request.level not in (None, previous.level):
             return None  # the caller asks for something else now
+        previous = self._looking.followed(previous, same_turn=request.same_turn)
         if request.same_turn:
             # a later step did not fall back itself: it follows the one that did
             return previous.override(reason="follow_up") if previous.reason in _BROKEN else previous
@@ -201,8 +208,7 @@ class Policy:
         return previous.override(reason="follow_up") if follows else None
 
     def _threshold(self, level: Level) -> float:
-        option: dict[str, Any] = level.as_dict()
-        return self.router.threshold_for(**option)
+        return self._looking.threshold_for(level)
 
     def _check_allowed(self, threshold: float, asked: str) -> None:
         if self._range is not None and not self._range[0] <= threshold <= self._range[1]:

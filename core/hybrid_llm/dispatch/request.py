@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hybrid_llm.decision import Decision, Reason, Route
 from hybrid_llm.dispatch.window import Window
 from hybrid_llm.level import Level
+
+if TYPE_CHECKING:
+    from hybrid_llm.look import Wanted
 
 FOLLOW_UP_WORDS: Final = 6
 """A text of fewer words than this after an answer is a follow-up."""
@@ -43,6 +46,7 @@ class Request:
             whatever requests may choose.
         without_text: Where the request goes when it has no text to score: the framework's own errands.
         method: What the caller's program called, for observers: ``"invoke"``, ``"chat"``.
+        wanted: What an answer has to be, for an answer that is held back; the pair's own checks come to it.
 
     Example:
         >>> Request("yes, do it", turns=("Book the flight to Lima.",)).is_follow_up
@@ -63,6 +67,7 @@ class Request:
     trusted: bool = False
     without_text: Route = "large"
     method: str = ""
+    wanted: Wanted | None = None
 
     @property
     def is_follow_up(self) -> bool:
@@ -83,6 +88,7 @@ class Capabilities:
         tools: The kinds of tools that it calls; ``None`` is any.
         forced_tool: Whether it can be made to call a tool.
         structured: Whether it can be made to follow a schema.
+        no_logprobs: Why its answers come without log-probabilities, and what to do; empty when nothing is known.
         speaks: Whether an answer of it with nothing to show is a failure: that of a chat model is.
         closes: Whether its answers are known to end with a word on why, so that one without was cut off. Of an arm
             that has given one in a stream it is known from then on.
@@ -93,6 +99,7 @@ class Capabilities:
     model: str = field(default="", kw_only=True)
     provider: str = field(default="", kw_only=True)
     url: str = field(default="", kw_only=True)
+    no_logprobs: str = field(default="", kw_only=True)
     speaks: bool = field(default=False, kw_only=True)
     closes: bool = field(default=False, kw_only=True)
     wake: Wakes | None = field(default=None, kw_only=True)

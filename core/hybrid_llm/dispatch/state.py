@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch.breaker import Breaker
 from hybrid_llm.dispatch.request import Request
+from hybrid_llm.errors import HybridLLMWarning
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +37,36 @@ class PairState:
         breakers: One for each arm.
         force: Where everything goes, while it is set.
         left_out: Arms and the settings of theirs that were left out of a call, of which the caller was told.
+        checkers: Breaker of the models that answers are compared with.
+        told: What the caller was warned of.
     """
 
     breakers: dict[Route, Breaker] = field(default_factory=lambda: {"small": Breaker(), "large": Breaker()})
     force: Route | None = None
     left_out: set[tuple[Route, str]] = field(default_factory=set)
+    checkers: Breaker = field(default_factory=Breaker)
+    told: set[str] = field(default_factory=set)
+
+    def leave_out(self, route: Route, model: str, settings: Iterable[str]) -> None:
+        """Warn, once for each, of settings of a call that an arm does not know and that its call goes on without."""
+        if new := [name for name in settings if (route, name) not in self.left_out]:
+            from hybrid_llm.router import warn_user  # with numpy, which importing an adapter need not wait for
+
+            self.left_out.update((route, name) for name in new)
+            names = ", ".join(f"{name}=" for name in new)
+            warn_user(
+                f"{route} ({model}) does not know {names}: it is left out of what {route} answers. "
+                "Where it matters, set it on that model itself, in the model's own words."
+            )
+
+    def warn_once(self, topic: str, message: str) -> None:
+        """Warn the user, the first time for this topic; where warnings are errors, the request goes on."""
+        if topic not in self.told:
+            from hybrid_llm.router import warn_user  # with numpy, which importing an adapter need not wait for
+
+            self.told.add(topic)
+            with suppress(HybridLLMWarning):
+                warn_user(message)
 
     def __deepcopy__(self, memo: object) -> PairState:
         """Return the state itself: copies of a pair talk to the same servers."""

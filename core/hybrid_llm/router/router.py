@@ -282,7 +282,7 @@ class Router(Decider):
         return watched
 
     def override(self, **changes: Any) -> Router:
-        """Return a router with the same scores and another ``calibration``, ``certificate``, ``record`` or ``looks``."""
+        """Return a router with the same scores and another ``calibration``, ``certificate``, ``record``, ``looks``."""
         return self.made_of(replace(self.parts, path=None, seal="", **changes))
 
     def _warn_if_seen(self, pair: PairTable) -> None:

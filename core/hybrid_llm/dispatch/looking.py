@@ -1,0 +1,291 @@
+"""The second look as a pair serves it: which answers of small are held back, and what becomes of them.
+
+A level of a look is a gate on the query and a threshold on the answer. :class:`Looking` stands in the router's place:
+it compares the score with the gate, marks the decisions whose answer is to be held back (``Decision.held``), and later
+turns an answer into the decision that comes true. It calls nobody; that is done in ``held.py``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from hybrid_llm.decision import Decision, Look, Reason
+from hybrid_llm.dispatch.request import Capabilities, Request
+from hybrid_llm.dispatch.state import PairState
+from hybrid_llm.errors import ConfigError, LevelError, LookError, shown
+from hybrid_llm.level import DEFAULT_LEVEL, Level
+from hybrid_llm.look import Answer, Wanted, rejected
+
+if TYPE_CHECKING:
+    from hybrid_llm.look import LookPlan, SecondLook
+    from hybrid_llm.router import Router
+
+Check = Callable[[str, str], object]
+"""A rule of the caller's own: of the query and small's answer; ``False`` for an answer that must not be shown."""
+_LOOKED_AT: Final[frozenset[Reason]] = frozenset({"score", "follow_up"})
+"""Reasons for small after which large could answer just as well."""
+_SAMPLES: Final = "@T"
+"""In the name of a checker: the small model itself, at another temperature."""
+
+
+class Looking:
+    """Decides in a router's place, and looks at answers.
+
+    Args:
+        router: Scores.
+        look: The second look; ``None`` for checks alone, or for nothing of both.
+        checks: Rules of the caller's own.
+        state: Where the warnings that were given are noted.
+        level: The pair's level: one that the look does not have says so here.
+
+    Raises:
+        LevelError: The look has no such level.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        look: SecondLook | None = None,
+        checks: Sequence[Check] = (),
+        state: PairState | None = None,
+        level: Level | None = None,
+    ) -> None:
+        self.router = router
+        self.look = look
+        self._checks = checks
+        self._state = state or PairState()
+        self._plan: Callable[[Level], LookPlan] | None = lru_cache(256)(look.plan) if look is not None else None
+        if look is not None:
+            self.threshold_for(level)
+
+    # before small is asked
+
+    def plan(self, level: Level | None) -> LookPlan | None:
+        """Return what a level comes to with the look; ``None`` where the query alone decides.
+
+        Raises:
+            LevelError: The look has no such level.
+        """
+        level = level or DEFAULT_LEVEL
+        if self._plan is None or level.kind == "threshold":
+            return None
+        plan = self._plan(level)
+        if level.kind == "quality" and not plan.certified:
+            self._state.warn_once(
+                "look measured",
+                f"What the second look keeps at {level} was measured, not certified, for this pair; hybrid-llm certify "
+                "gives a promise with a proof.",
+            )
+        return plan
+
+    def threshold_for(self, level: Level | None) -> float:
+        """Return a number that falls as a level lets small answer more; that of the query where it alone decides.
+
+        Raises:
+            LevelError: There is no such level here.
+        """
+        plan = self.plan(level)
+        if plan is not None:
+            return 2.0 * (1.0 - plan.cost_advantage)
+        option: dict[str, Any] = level.as_dict() if level else {}
+        return self.router.threshold_for(**option)
+
+    def decide_each(self, queries: Sequence[str], levels: Sequence[Level | None]) -> list[Decision]:
+        """Decide n queries, each at its level, as :meth:`hybrid_llm.Router.decide_each` does."""
+        plans = [self.plan(level) for level in levels]
+        decisions = self.router.decide_each(queries, self._gates(levels, plans))
+        return list(map(self._gated, decisions, levels, plans))
+
+    async def adecide_each(self, queries: Sequence[str], levels: Sequence[Level | None]) -> list[Decision]:
+        """Do what :meth:`decide_each` does without blocking the event loop."""
+        plans = [self.plan(level) for level in levels]
+        decisions = await self.router.adecide_each(queries, self._gates(levels, plans))
+        return list(map(self._gated, decisions, levels, plans))
+
+    def _gates(self, levels: Sequence[Level | None], plans: Sequence[LookPlan | None]) -> Sequence[Level | None]:
+        if self.look is None:
+            return levels
+        return [
+            level if plan is None else Level("threshold", plan.gate) for level, plan in zip(levels, plans, strict=True)
+        ]
+
+    def _gated(self, decision: Decision, level: Level | None, plan: LookPlan | None) -> Decision:
+        """Return what the gate makes of a decision that was taken with it as the threshold."""
+        if plan is None or self.look is None:
+            return decision
+        skips = decision.familiar is False and self.look.form == "trained" and bool(plan.cuts)
+        return decision.override(
+            route="small" if skips and decision.reason == "score" else decision.route,
+            level=level or DEFAULT_LEVEL,
+            threshold=plan.gate,
+            certified=plan.certified and decision.familiar is not False,
+        )
+
+    def followed(self, previous: Decision, *, same_turn: bool) -> Decision:
+        """Return what was decided before the look, of a decision that a later request keeps.
+
+        Args:
+            previous: That of an earlier answer.
+            same_turn: Whether the request is a later step of its tool loop: once large answered there, it goes on.
+        """
+        if previous.look is None:
+            return previous
+        stays = same_turn and previous.route == "large"
+        if stays or (self.look is None and not self._checks):
+            return previous.override(reason="follow_up", look=None)
+        return previous.override(route="small", reason="follow_up", look=None)
+
+    def marked(self, decision: Decision) -> Decision:
+        """Return a decision, with an empty look where the answer is to be held back."""
+        looks = self.look is not None and decision.level is not None and decision.level.kind != "threshold"
+        if decision.route == "small" and decision.reason in _LOOKED_AT and (looks or self._checks):
+            return decision.override(look=Look())
+        return decision
+
+    # when small has answered
+
+    def cannot_be_used(self, request: Request, answer: Answer) -> Look | None:
+        """Return a look at an answer that a check rejects, or that a check of the caller's fails at."""
+        wanted = request.wanted or Wanted()
+        try:
+            why = rejected(request.text, answer, replace(wanted, check=self._check(wanted.check)))
+        except _CheckFailedError:
+            return Look()
+        return Look(rejected=why) if why else None
+
+    def needs_checkers(self, decision: Decision, answer: Answer | None = None) -> bool:
+        """Return whether an answer is compared with what checkers say; without one whether it may be."""
+        compares = self.look is not None and bool(self.look.checkers) and self.plan(decision.level) is not None
+        return compares and (answer is None or not answer.tool_calls)
+
+    def judged(
+        self,
+        request: Request,
+        decision: Decision,
+        answer: Answer,
+        checkers: Mapping[str, Answer | None],
+        small: Capabilities,
+    ) -> Decision:
+        """Return the decision that comes true for an answer that passed the checks.
+
+        Args:
+            request: What was asked.
+            decision: The one that had it held back.
+            answer: What small gave.
+            checkers: By name what the checkers gave; ``None`` of one that gave nothing.
+            small: What is known of small.
+        """
+        plan = self.plan(decision.level) if decision.level is not None else None
+        if self.look is None or plan is None or answer.tool_calls:  # a call of a tool: the checks alone decide
+            return decision.override(reason="kept", look=Look(), certified=False)
+        p = None if decision.familiar is False else decision.score
+        there = {name: theirs for name, theirs in checkers.items() if theirs is not None}
+        look = self.look.judge(plan, answer, checker=there, p=p)
+        self._tell_missing(answer, there, small)
+        certified = self._certified(request, decision, plan) and self.look.sees_all(look)
+        if look.kept:
+            return decision.override(reason="kept", look=look, certified=certified)
+        return decision.override(route="large", reason="escalated", look=look, certified=certified)
+
+    def refused(self, request: Request, decision: Decision, look: Look) -> Decision:
+        """Return the decision that comes true for an answer that :meth:`cannot_be_used`."""
+        plan = self.plan(decision.level) if decision.level is not None else None
+        reason: Reason = "rejected" if look.rejected else "escalated"
+        certified = plan is not None and self._certified(request, decision, plan)
+        return decision.override(route="large", reason=reason, look=look, certified=certified)
+
+    def _certified(self, request: Request, decision: Decision, plan: LookPlan) -> bool:
+        return plan.certified and decision.familiar is not False and not (request.tools or request.same_turn)
+
+    def _check(self, own: Check | None) -> Check | None:
+        """Return all checks of the caller's as one."""
+        checks = [*self._checks, *([own] if own else [])]
+        if not checks:
+            return None
+
+        def passes(query: str, text: str) -> bool:
+            for check in checks:
+                try:
+                    said = check(query, text)
+                except Exception as error:
+                    self._state.warn_once(
+                        "check failed",
+                        f"A check of small's answers failed ({type(error).__name__}); such answers are not shown, and "
+                        "large answers.",
+                    )
+                    raise _CheckFailedError from error
+                if type(said).__name__ in ("bool", "bool_") and not said:  # numpy's too
+                    return False
+            return True
+
+        return passes
+
+    def _tell_missing(self, answer: Answer, checkers: Mapping[str, Answer], small: Capabilities) -> None:
+        assert self.look is not None
+        name = small.model or "small"
+        if self.look.reads_logprobs and answer.logprobs is None:
+            remedy = small.no_logprobs or (
+                "Ollama gives them from 0.12.11 on, llama-server and vLLM by their OpenAI API; or train the look with "
+                "a checker."
+            )
+            self._state.warn_once(
+                "no logprobs",
+                f"The second look cannot see the log-probabilities of {name}: it goes on with what is left, and asks "
+                f"large where nothing was measured without them. {remedy}",
+            )
+        missing = [each for each in self.look.checkers if each not in checkers]
+        if missing:
+            self._state.warn_once(
+                "no checker",
+                f"The second look compares with {', '.join(missing)}, which gave no answer: it goes on with what is "
+                "left, and asks large where nothing was measured without it. Start it, and pass it as checker=.",
+            )
+
+
+class _CheckFailedError(Exception):
+    """A check of the caller's raised something."""
+
+
+def checked_checks(checks: Sequence[object]) -> tuple[Check, ...]:
+    """Return checks of the caller's own.
+
+    Raises:
+        ConfigError: One is no plain function.
+    """
+    for check in checks:
+        if not callable(check):
+            raise ConfigError(
+                f"check={shown(check)} must be a function of the query and small's answer: "
+                "check=lambda query, answer: len(answer) < 500."
+            )
+        if inspect.iscoroutinefunction(check) or inspect.iscoroutinefunction(getattr(check, "__call__", None)):  # noqa: B004
+            raise ConfigError("check= takes a plain function: what a coroutine function returns is never False.")
+    return tuple(checks)  # type: ignore[arg-type]
+
+
+def refuse_own_checker(small: Capabilities, checker: Capabilities, look: SecondLook | None) -> None:
+    """Refuse a checker that is the small model itself, which would always agree.
+
+    Raises:
+        LookError: It is.
+    """
+    as_samples = look is not None and any(_SAMPLES in name for name in look.checkers)
+    if checker.model and checker.model == small.model and not as_samples:
+        raise LookError(
+            f"The checker {checker.model!r} is the small model itself, which agrees with itself; pass another local "
+            "model as checker=."
+        )
+
+
+def refuse_other_kind(level: Level, allowed: Level) -> None:
+    """Refuse a level of another kind than the range that requests may choose from, where a look gives both a meaning.
+
+    Raises:
+        LevelError: It is of another kind.
+    """
+    if level.kind != allowed.kind:
+        raise LevelError(f"{level} is not for requests to choose here; with a second look, ask for {allowed.kind}=.")
