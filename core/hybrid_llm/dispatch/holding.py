@@ -92,13 +92,21 @@ class Holding(Failover):
             return opened(ask(decision) if seconds is None else OneContext(ask(decision)), self._answers.shows)
 
         head, chunks = within(seconds, first, close, left, option)
+
+        def rest() -> list[Any]:
+            try:
+                return list(chunks)
+            finally:  # here: where it is given up on, another thread goes on with it
+                close((head, chunks))
+
         try:
             ended = self._check_head(head, decision, attempts)
-            rest = within(_after(start, self.look_timeout), lambda: list(chunks), forget, left, "look_timeout")
-        finally:
+        except BaseException:
             close((head, chunks))
-        self._check_rest(rest, ended, decision, attempts)
-        return [*head, *rest]
+            raise
+        more = within(_after(start, self.look_timeout), rest, forget, left, "look_timeout")
+        self._check_rest(more, ended, decision, attempts)
+        return [*head, *more]
 
     async def _astreamed(
         self, decision: Decision, ask: Callable[[Decision], AsyncIterator[Any]], attempts: Attempts

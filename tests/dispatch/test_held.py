@@ -1,0 +1,237 @@
+"""Answers that are held back: every scenario that the adapters share, in every way to ask."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+
+from hybrid_llm import Decision, Pair
+from hybrid_llm.decision import Look
+from hybrid_llm.dispatch import Attempts, Request
+from hybrid_llm.errors import ConfigError, HybridLLMWarning, LevelError, LookError
+from hybrid_llm.event import RequestEvent
+from hybrid_llm.testing import FixedScorer
+from tests.dispatch.held import LARGE, SMALL, Played, Way, every_call, every_way, pair_for, read, request_for
+from tests.looks import LEVEL, LOOK_SCENARIOS, ODD, UNSURE, LookScenario, Said, router_with, trained, untrained
+from tests.scenarios import EASY, FAILURES
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:(small|large) is down:hybrid_llm.errors.HybridLLMWarning"),
+    pytest.mark.filterwarnings("ignore:A query is unlike:hybrid_llm.errors.HybridLLMWarning"),
+]
+UNSURELY = Said(sure=UNSURE)
+ESCALATES = LookScenario("", UNSURELY)
+
+
+async def answered(scenario: LookScenario, way: Way, **options: Any) -> tuple[Any, Decision, Played]:
+    played = Played(scenario)
+    value, decision = await way(pair_for(scenario, **options), request_for(scenario), played)
+    return value, decision, played
+
+
+# --- the table that the adapters share -----------------------------------------------------------------------------
+
+
+@every_way
+@pytest.mark.parametrize("timeout", [None, 5], ids=["patient", "with a timeout"])
+@pytest.mark.parametrize("scenario", LOOK_SCENARIOS, ids=lambda scenario: scenario.name)
+async def test_every_scenario_ends_as_the_table_says(scenario: LookScenario, timeout: float | None, way: Way) -> None:
+    played = Played(scenario)
+    pair = pair_for(scenario, look_timeout=timeout)
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        if scenario.raises is not None:
+            with pytest.raises(type(FAILURES[scenario.raises])) as caught:
+                await way(pair, request_for(scenario), played)
+            assert caught.value is FAILURES[scenario.raises]
+            return
+        value, decision = await way(pair, request_for(scenario), played)
+    assert (decision.route, decision.reason) == (scenario.route, scenario.reason)
+    assert value == (scenario.small if scenario.route == "small" else "from large")
+    assert played.asked == list(scenario.asked)
+    assert (decision.look.rejected if decision.look else None) == scenario.rejected
+    assert not decision.held
+    ours = [str(each.message) for each in given if "is down" not in str(each.message) and "unlike" not in str(each)]
+    assert len(ours) == (scenario.warns is not None)
+    assert scenario.warns is None or scenario.warns in ours[0]
+
+
+@every_call
+@pytest.mark.parametrize("scenario", LOOK_SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.filterwarnings("ignore::hybrid_llm.errors.HybridLLMWarning")
+async def test_every_call_that_was_made_is_told(scenario: LookScenario, way: Way) -> None:
+    seen: list[RequestEvent] = []
+    attempts, played = Attempts(), Played(scenario)
+    pair = pair_for(scenario, observers=[seen.append])
+    try:
+        _, decision = await way(pair, request_for(scenario), played, attempts)
+    except Exception:  # noqa: BLE001 - whichever error the scenario raises
+        assert len(seen[0].attempts) == len(played.asked) + played.compared
+        assert not any(attempt.kept for attempt in seen[0].attempts)
+        return
+    assert seen[0].decision == decision
+    assert seen[0].attempts == attempts.made
+    arms = [attempt for attempt in attempts.made if attempt.model != "checker"]
+    assert [attempt.route for attempt in arms] == list(scenario.asked)
+    assert [attempt.route for attempt in attempts.made if attempt.kept] == [scenario.route]
+    assert len(attempts.made) - len(arms) == played.compared
+
+
+# --- what is said of it --------------------------------------------------------------------------------------------
+
+
+@every_way
+async def test_the_decision_says_what_was_seen(way: Way) -> None:
+    _, decision, _ = await answered(LookScenario(""), way)
+    assert decision.look is not None
+    assert decision.look.kept
+    assert decision.look.score == pytest.approx(0.9, abs=1e-6)
+    assert decision.threshold == 0.0  # the gate
+    assert "mean_logprob" in dict(decision.look.signals)
+    assert decision.level is not None
+    assert decision.level.as_dict() == LEVEL
+    assert Decision.from_dict(decision.as_dict()) == decision
+
+
+@every_way
+async def test_a_query_below_the_gate_is_not_looked_at(way: Way) -> None:
+    scenario = next(one for one in LOOK_SCENARIOS if one.name == "below the gate")
+    _, decision, _ = await answered(scenario, way)
+    assert (decision.look, decision.threshold) == (None, 0.4)
+
+
+@every_way
+async def test_an_answer_that_is_rejected_waits_for_no_checker(way: Way) -> None:
+    scenario = LookScenario("", Said(finish="length"), look=lambda: trained(checker=True), form=True, checker="18")
+    _, decision, _ = await answered(scenario, way)
+    assert decision.reason == "rejected"
+
+
+def test_the_decision_before_the_call_says_that_its_answer_will_be_held() -> None:
+    pair = pair_for(LookScenario(""))
+    decided = pair.admitted(pair.decide(Request(EASY)))
+    assert decided.decision.held
+    assert decided.decision.look == Look()
+    assert Decision.from_dict(decided.decision.as_dict()).held
+
+
+@every_way
+async def test_where_small_rests_its_answer_is_not_waited_for(way: Way) -> None:
+    pair = pair_for(LookScenario("", small_fails="refused"))
+    reasons = []
+    for _ in range(4):
+        played = Played(LookScenario("", small_fails="refused"))
+        reasons.append((await way(pair, Request(EASY), played))[1])
+    assert [decision.reason for decision in reasons] == ["fallback"] * 3 + ["cooldown"]
+    assert played.asked == ["large"]
+    assert all(decision.look is None for decision in reasons)
+
+
+# --- conversations -------------------------------------------------------------------------------------------------
+
+
+@every_way
+@pytest.mark.parametrize("before", [UNSURELY, Said()], ids=["large answered", "small answered"])
+async def test_a_follow_up_keeps_the_route_of_the_gate_and_is_looked_at_anew(before: Said, way: Way) -> None:
+    _, previous, _ = await answered(LookScenario("", before), way)
+    for said, route, reason in ((Said(), "small", "kept"), (UNSURELY, "large", "escalated")):
+        scenario = LookScenario("", said)
+        played = Played(scenario)
+        request = Request("and then?", turns=[EASY], previous=previous)
+        _, decision = await way(pair_for(scenario), request, played)
+        assert (decision.route, decision.reason) == (route, reason)
+        assert played.asked[0] == "small"
+
+
+@every_way
+async def test_once_large_has_answered_in_a_tool_loop_the_rest_of_it_stays_there(way: Way) -> None:
+    _, previous, _ = await answered(ESCALATES, way)
+    played = Played(LookScenario(""))
+    request = Request(EASY, previous=previous, same_turn=True)
+    _, decision = await way(pair_for(LookScenario("")), request, played)
+    assert (decision.route, decision.reason, decision.look) == ("large", "follow_up", None)
+    assert played.asked == ["large"]
+    again = Request(EASY, previous=decision, same_turn=True)
+    assert (await way(pair_for(LookScenario("")), again, Played(LookScenario(""))))[1].route == "large"
+
+
+@every_way
+async def test_a_later_step_of_a_tool_loop_is_looked_at_anew(way: Way) -> None:
+    _, previous, _ = await answered(LookScenario("", Said("", calls=(("look_up", {"city": "Lima"}),)), tools=True), way)
+    assert previous.reason == "kept"
+    played = Played(ESCALATES)
+    _, decision = await way(pair_for(ESCALATES), Request(EASY, previous=previous, same_turn=True), played)
+    assert (decision.reason, played.asked) == ("escalated", ["small", "large"])
+
+
+@every_way
+@pytest.mark.filterwarnings("ignore:What the second look")
+async def test_only_what_was_proved_is_certified(way: Way) -> None:
+    for scenario in (
+        LookScenario("", look=trained, form=True),
+        LookScenario("", text=ODD, look=trained, form=True),
+        LookScenario("", Said("", calls=(("look_up", {"city": "Lima"}),)), tools=True),
+    ):
+        assert not (await answered(scenario, way))[1].certified
+
+
+# --- levels --------------------------------------------------------------------------------------------------------
+
+
+def test_a_level_that_was_measured_and_not_proved_is_warned_of_once() -> None:
+    with pytest.warns(HybridLLMWarning, match="measured, not certified") as given:
+        pair = pair_for(LookScenario("", look=trained, form=True), quality=0.99, cost_advantage=None)
+    assert len(given) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pair.call(Request(EASY), Played(LookScenario("")).ask, read=read)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"second_look": True, **LEVEL}, LookError, "hybrid-llm train TABLE --second-look"),
+        ({"second_look": "agreement", **LEVEL}, LevelError, "hybrid-llm calibrate --unlabelled"),
+        ({"second_look": "vibes", **LEVEL}, LookError, "vibes"),
+        ({"second_look": "logprobs", "quality": 0.9}, LevelError, "cost_advantage="),
+        ({"second_look": "logprobs"}, LevelError, "cost_advantage="),
+        ({"look_timeout": 0, "threshold": 0.5}, ConfigError, "look_timeout=0"),
+        ({"check": "short", "threshold": 0.5}, ConfigError, "check='short'"),
+        ({"checks": ["short"], "threshold": 0.5}, ConfigError, "function of the query"),
+    ],
+)
+def test_a_look_that_makes_no_sense_is_an_error_at_once(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        Pair(router_with(untrained()), small=SMALL, large=LARGE, **options)
+
+
+def test_a_check_that_is_a_coroutine_function_is_refused() -> None:
+    async def check(query: str, text: str) -> bool:
+        return False
+
+    with pytest.raises(ConfigError, match="plain function"):
+        Pair(FixedScorer(0.9), threshold=0.5, check=check)
+
+
+def test_a_checker_that_is_small_itself_is_refused() -> None:
+    with pytest.raises(LookError, match="is the small model itself"):
+        Pair(router_with(trained(checker=True)), small=SMALL, checker=SMALL, second_look=True, **LEVEL)
+
+
+def test_a_range_is_of_levels_of_one_kind() -> None:
+    pair = pair_for(LookScenario(""), allowed=(0.3, 0.6))
+    for level in ({"threshold": 0.5}, {"route": "small"}):
+        with pytest.raises(LevelError, match="not for requests"):
+            pair.check(request_for(LookScenario("", of_call=tuple(level.items()))))
+    pair.check(request_for(LookScenario("", of_call=(("cost_advantage", 0.4),))))
+    with pytest.raises(LevelError, match="not for requests"):
+        pair.check(request_for(LookScenario("", of_call=(("cost_advantage", 0.9),))))
+
+
+def test_an_answer_that_nobody_can_read_says_how_to() -> None:
+    with pytest.raises(LookError, match="pass read="):
+        pair_for(LookScenario("")).call(Request(EASY), lambda _: 7)
