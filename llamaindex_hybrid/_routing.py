@@ -156,6 +156,7 @@ class _MarksStream:
         self._attempts = attempts
         self._record: dict[str, Any] | None = None
         self._held: list[Any] = []
+        self._last: Any = None
         self._ends = False
 
     def of(self, chunk: Any, came: Decision) -> list[Any]:
@@ -165,10 +166,16 @@ class _MarksStream:
         before, self._held = self._held, [chunk]
         if not self._ends:
             before, self._held = [*before, chunk], []
-        return [_marked(one, self._record) for one in before]
+        marked = [_marked(one, self._record) for one in before]
+        self._last = marked[-1] if marked else self._last
+        return marked
 
     def end(self) -> list[Any]:
         """Return the chunk that was held back, if one was."""
+        if not self._held and isinstance(self._last, _NOTED):
+            message = getattr(self._last, "message", self._last)
+            for notes in (self._last.additional_kwargs, message.additional_kwargs):
+                notes[KEY].update(_record({}, self._attempts))
         return [_marked(one, _record(self._record or {}, self._attempts)) for one in self._held]
 
 
