@@ -193,7 +193,7 @@ class Policy:
             return None
         level = request.level or self.level
         says = level.sends_all_to if level else None
-        return began.override(reason="follow_up") if says in (None, began.route) else None
+        return began.override(reason="follow_up", shadow=None) if says in (None, began.route) else None
 
     def _ruled(self, text: str) -> Decision | None:
         route = route_by(self._rules, text)
@@ -226,11 +226,11 @@ class Policy:
             return None  # the caller asks for something else now
         if request.same_turn:
             # a later step did not fall back itself: it follows the one that did
-            return previous.override(reason="follow_up") if previous.reason in _BROKEN else previous
+            return previous.override(reason="follow_up", shadow=None) if previous.reason in _ENDED else previous
         level = request.level or self.level
         says = level.sends_all_to if level else None
         follows = request.is_follow_up and says in (None, previous.route)
-        return previous.override(reason="follow_up") if follows else None
+        return previous.override(reason="follow_up", shadow=None) if follows else None
 
     def _threshold(self, level: Level) -> float:
         option: dict[str, Any] = level.as_dict()
@@ -241,7 +241,8 @@ class Policy:
             raise LevelError(f"{asked} is not for requests to choose here; they may ask for {self.allowed}.")
 
 
-_BROKEN: Final[frozenset[Reason]] = frozenset({"fallback", "cooldown"})
+_ENDED: Final[frozenset[Reason]] = frozenset({"fallback", "cooldown", "shadow"})
+"""What holds for one call alone; a later step of its turn keeps the arm."""
 
 
 def _scored_text(request: Request) -> str:
