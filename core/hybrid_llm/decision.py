@@ -13,6 +13,8 @@ Route = Literal["small", "large"]
 Reason = Literal[
     "score",
     "forced",
+    "private",
+    "rule",
     "follow_up",
     "no_text",
     "context",
@@ -23,6 +25,7 @@ Reason = Literal[
     "unfamiliar",
     "fallback",
     "cooldown",
+    "shadow",
 ]
 
 
@@ -44,6 +47,8 @@ class Decision:
         certified: Whether the threshold comes from a certificate for this pair.
         truncated: Whether the text was longer than the encoder reads, so that only its head and tail were scored.
         familiar: Whether the query resembles what the router was trained on; ``None`` when nobody knows.
+        private: Whether the request must not leave the machine: nobody else than small may answer it, nor what follows.
+        shadow: What would have been decided, where ``shadow=True`` let large answer all the same; it has none itself.
         router_id: The content hash of the router that scored.
 
     Raises:
@@ -58,6 +63,8 @@ class Decision:
     certified: bool = False
     truncated: bool = False
     familiar: bool | None = field(default=None, kw_only=True)
+    private: bool = field(default=False, kw_only=True)
+    shadow: Decision | None = field(default=None, kw_only=True)
     router_id: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -77,9 +84,10 @@ class Decision:
             LevelError: It is something else.
         """
         try:
-            level = data["level"]
+            level, shadow = data["level"], data.get("shadow")
             known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
-            return cls(**{**known, "level": Level.of(**level) if level else None})
+            read = {"level": Level.of(**level) if level else None, "shadow": cls.from_dict(shadow) if shadow else None}
+            return cls(**{**known, **read})
         except (TypeError, KeyError) as error:
             raise LevelError(f"This is no decision as Decision.as_dict() writes it: {error}.") from error
 
@@ -116,5 +124,7 @@ class Decision:
             "certified": self.certified,
             "truncated": self.truncated,
             "familiar": self.familiar,
+            "private": self.private,
+            "shadow": self.shadow.as_dict() if self.shadow else None,
             "router_id": self.router_id,
         }
