@@ -17,6 +17,7 @@ The tree::
     │   └── NewerFormatError      written by a later version of the library
     ├── PairFolderError       a pair folder that cannot be used
     ├── PrivateError          a private request that nobody here may answer (also ValueError)
+    ├── JournalError          a journal that cannot be kept or read
     ├── LookError             an answer that cannot be looked at            (also ValueError)
     ├── NoAnswerError         a model answered, with nothing to show
     ├── CutAnswerError        a model's answer broke off without its end
@@ -114,6 +115,10 @@ class NewerFormatError(RouterFolderError):
 
 class PairFolderError(HybridLLMError):
     """A pair folder that cannot be read or written, or that belongs to another pair."""
+
+
+class JournalError(HybridLLMError):
+    """A journal that cannot be kept or read, or that is of another version."""
 
 
 class DamagedEncoderError(DamagedFolderError, EncoderError):
