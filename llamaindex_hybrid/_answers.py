@@ -1,4 +1,4 @@
-"""What an arm's answer holds: whether it shows anything, and the server's word on why it ended."""
+"""What an arm's answer holds: whether it shows anything, why it ended, what it used."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from llama_index.core.bridge.pydantic import BaseModel
 from llama_index.core.llms import LLM
 
 from hybrid_llm.dispatch import Answers, has_text
+from hybrid_llm.event import Usage
 
 _CLOSES: Final = frozenset({("ollama", "Ollama"), ("openai", "OpenAI")})
 """(integration, class) of models whose answers all say why they end; by name, to import none of them."""
@@ -65,7 +66,44 @@ def ended(value: Any) -> str | None:
     return str(why) if why else None
 
 
-ANSWERS: Final = Answers(shows, ended)
+def used(value: Any, before: Usage | None = None) -> Usage | None:
+    """Return what the server's own answer, beside LlamaIndex's, says was used; the newest word of a stream counts."""
+    raw = getattr(value, "raw", None)
+    if raw is None:
+        return before
+    told = _field(raw, "usage") or _field(_field(raw, "message"), "usage")  # Anthropic's first chunk has it deeper
+    usage = Usage(
+        _count(told, "prompt_tokens", "input_tokens") or _count(raw, "prompt_eval_count"),
+        _count(told, "completion_tokens", "output_tokens") or _count(raw, "eval_count"),
+        _cached(told),
+        model=str(_field(raw, "model") or ""),
+    )
+    return usage if before is None else before.newer(usage)
+
+
+def says(value: Any) -> str:
+    """Return the text of an answer, or of a chunk of one."""
+    if isinstance(value, (ChatResponse, CompletionResponse)) and value.delta is not None:
+        return value.delta
+    if isinstance(value, ChatResponse):
+        return value.message.content or ""
+    return value.text if isinstance(value, CompletionResponse) else value if isinstance(value, str) else ""
+
+
+ANSWERS: Final = Answers(shows, ended, used, says)
+
+
+def _count(holder: Any, *names: str) -> int | None:
+    return next((n for name in names if type(n := _field(holder, name)) is int), None)
+
+
+def _cached(usage: Any) -> int | None:
+    """Return the tokens from the provider's prompt cache, in the words of OpenAI, its Responses API or Anthropic."""
+    for details in ("prompt_tokens_details", "input_tokens_details"):
+        found = _count(_field(usage, details), "cached_tokens")
+        if found is not None:
+            return found
+    return _count(usage, "cache_read_input_tokens")
 
 
 def _field(holder: Any, name: str) -> Any:

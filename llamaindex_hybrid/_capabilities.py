@@ -10,7 +10,7 @@ from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, OllamaServer, Window, is_outage
+from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, OllamaServer, Window, is_outage, url_of
 from llamaindex_hybrid._answers import closes
 from llamaindex_hybrid._settings import dialect_of_llm
 
@@ -67,6 +67,8 @@ class Arm:
         calls_functions = self.calls_functions
         return Capabilities(
             model=self.name,
+            provider=self._provider,
+            url=url_of(self.llm),
             context_window=self._window(known),
             modalities=frozenset() if self.side == "small" else None,
             tools=kinds if calls_functions else frozenset(),
@@ -76,6 +78,12 @@ class Arm:
             closes=closes(self.llm),
             wake=self._server.wake if self._server else None,
         )
+
+    @property
+    def _provider(self) -> str:
+        """The name of the integration that its class, or the nearest one below, is from."""
+        modules = (base.__module__ for base in type(self.llm).__mro__)
+        return next((module.split(".")[2] for module in modules if module.startswith("llama_index.llms.")), "")
 
     @property
     def _completes_only(self) -> bool:

@@ -16,7 +16,9 @@ from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.llm import LLMChatStartEvent, LLMCompletionStartEvent
 from llama_index.core.llms.callbacks import dispatcher
 
-from llamaindex_hybrid._answers import ANSWERS, closes
+from hybrid_llm.dispatch import Attempts
+from hybrid_llm.event import Usage
+from llamaindex_hybrid._answers import ANSWERS, closes, used
 from llamaindex_hybrid._capabilities import Arm
 
 T = TypeVar("T")
@@ -27,9 +29,12 @@ class Heard:
 
     Args:
         arm: The arm.
+        attempts: Where it is noted what its models used.
     """
 
-    def __init__(self, arm: Arm) -> None:
+    def __init__(self, arm: Arm, attempts: Attempts) -> None:
+        self._attempts = attempts
+        self._used: list[Usage | None] = []  # by each call of a model
         self._closes = closes(arm.llm)
         self._is_small = arm.side == "small"
         self._last: Any = None
@@ -39,9 +44,12 @@ class Heard:
         """Note the beginning of a call, a chunk, or an answer."""
         if isinstance(event, (LLMChatStartEvent, LLMCompletionStartEvent)):
             self._asked, self._shown, self._ended = True, False, False
+            self._used.append(None)
             return
         response = getattr(event, "response", None)
         if response is not None:
+            if self._used:
+                self._used[-1] = used(response, self._used[-1])
             self._last = response
             self._shown = self._shown or ANSWERS.shows(response)
             self._ended = self._ended or ANSWERS.ended(response) is not None
@@ -59,6 +67,15 @@ class Heard:
             raise ANSWERS.nothing(self._last) from failed
 
     @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Note in the end, whatever it is, what was used by all models that were heard."""
+        try:
+            yield
+        finally:
+            for usage in filter(None, self._used):
+                self._attempts.tell(usage)
+
+    @contextmanager
     def here(self) -> Iterator[None]:
         """Hear what is called within, in this thread or task."""
         before = _HEARD.set(self)
@@ -71,7 +88,7 @@ class Heard:
     def to_the_end(self) -> Iterator[None]:
         """Do what :meth:`here` does, and check the answer."""
         try:
-            with self.here():
+            with self.telling(), self.here():
                 yield
         except Exception as error:
             self.check(error)
@@ -88,12 +105,14 @@ def listen() -> None:
         dispatcher.add_event_handler(_Notes())
 
 
-def stream_to_the_end(arm: Arm, put: Callable[[], Generator[T, None, None]]) -> Generator[T, None, None]:
+def stream_to_the_end(
+    arm: Arm, attempts: Attempts, put: Callable[[], Generator[T, None, None]]
+) -> Generator[T, None, None]:
     """Yield what an arm yields, and check its answer at the end."""
-    heard = Heard(arm)
+    heard = Heard(arm, attempts)
     with heard.here():
         chunks = put()
-    with closing(chunks):
+    with heard.telling(), closing(chunks):
         while True:
             with heard.here():  # not over a yield, where the reader's own context is back
                 try:
@@ -105,20 +124,21 @@ def stream_to_the_end(arm: Arm, put: Callable[[], Generator[T, None, None]]) -> 
 
 
 async def astream_to_the_end(
-    arm: Arm, put: Callable[[], Awaitable[AsyncGenerator[T, None]]]
+    arm: Arm, attempts: Attempts, put: Callable[[], Awaitable[AsyncGenerator[T, None]]]
 ) -> AsyncGenerator[T, None]:
     """Do what :func:`stream_to_the_end` does."""
-    heard = Heard(arm)
+    heard = Heard(arm, attempts)
     with heard.here():
         chunks = await put()
-    async with aclosing(chunks):
-        while True:
-            with heard.here():
-                try:
-                    chunk = await anext(chunks)
-                except StopAsyncIteration:
-                    break
-            yield chunk
+    with heard.telling():
+        async with aclosing(chunks):
+            while True:
+                with heard.here():
+                    try:
+                        chunk = await anext(chunks)
+                    except StopAsyncIteration:
+                        break
+                yield chunk
     heard.check()
 
 

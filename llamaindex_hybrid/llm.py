@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
@@ -78,6 +78,7 @@ class HybridLLM(RoutedLLM):
         small_timeout: Seconds that small has until its first token; ``None`` waits as long as the model does.
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
+        prices: Dollars for a million tokens (read, written) by the name of a model, where they are not known anyway.
         context_policy: ``"min"`` promises the smaller context window, so that both models can read every prompt;
             ``"large"`` promises the large model's, and sends it the prompts that small cannot read.
         background: Where calls without a question of the user's go: ``"large"``, ``"small"``, or ``"route"``, which
@@ -119,6 +120,7 @@ class HybridLLM(RoutedLLM):
         small_timeout: float | None = None,
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Observes] = (),
+        prices: Mapping[str, Any] | None = None,
         context_policy: ContextPolicy = "min",
         background: Background = "large",
         query_vars: Sequence[str] = ("query_str", "question", "query"),
@@ -137,6 +139,7 @@ class HybridLLM(RoutedLLM):
             "fallback_to_small": fallback_to_small,
             "small_timeout": small_timeout,
             "ignore_tags": ignore_tags,
+            "prices": prices,
         }
         pair = Pair(
             router,

@@ -12,8 +12,9 @@ _EXTRAS = {
     "langchain": "agents",
     "langgraph": "agents",
     "llama_index": "llamaindex",
+    "opentelemetry": "observe",
 }
-"""Which extra brings a framework that is missing."""
+"""Which extra brings a library that is missing."""
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:

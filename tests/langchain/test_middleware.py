@@ -30,7 +30,7 @@ async def test_each_query_goes_to_the_arm_that_the_score_says(
     state = await way(agent_of(*fakes(), scorer), text)
     assert routes(state) == [route]
     decision = answers(state)[0].response_metadata["hybrid"]
-    assert state["hybrid"] == decision
+    assert state["hybrid"].items() <= decision.items()
     assert Decision.from_dict(decision).threshold == 0.5
 
 

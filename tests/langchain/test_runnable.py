@@ -38,7 +38,7 @@ class TestRouting:
     @every_way
     async def test_the_decision_is_on_the_message(self, way: Way, router: Router) -> None:
         (message,) = await way(hybrid_of(router, threshold=0.6), ["easy"])
-        assert message.response_metadata["hybrid"] == router.decide("easy", threshold=0.6).as_dict()
+        assert router.decide("easy", threshold=0.6).as_dict().items() <= message.response_metadata["hybrid"].items()
 
     @every_way
     async def test_a_forced_route_is_not_scored(self, way: Way, router: Router, scorer: FixedScorer) -> None:

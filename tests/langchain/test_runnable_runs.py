@@ -148,11 +148,16 @@ class TestStreams:
         async for text in chain.astream("easy"):
             assert made[-1] == int(text)
 
-    async def test_only_the_first_chunk_has_the_decision(self, router: Router) -> None:
+    async def test_the_first_chunk_has_the_decision_and_the_last_one_the_calls(self, router: Router) -> None:
         hybrid = hybrid_of(router, threshold=0.5)
         for chunks in (list(hybrid.stream("easy")), [chunk async for chunk in hybrid.astream("easy")]):
             assert len(chunks) == len("from small")
-            assert ["hybrid" in chunk.response_metadata for chunk in chunks] == [True] + [False] * (len(chunks) - 1)
+            noted = [sorted(chunk.response_metadata.get("hybrid", ())) for chunk in chunks]
+            assert noted == [
+                sorted(router.decide("easy", threshold=0.5).as_dict()),
+                *[[]] * (len(chunks) - 2),
+                ["attempts"],
+            ]
 
     async def test_leaving_a_stream_early_closes_that_of_the_arm(self, router: Router) -> None:
         closed: list[str] = []

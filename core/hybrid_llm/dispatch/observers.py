@@ -44,7 +44,7 @@ class Observers:
 
     def hear_texts_of(self, decided: Decided) -> bool:
         """Return whether one of them asks for texts, and may have those of this request: a private one tells none."""
-        return any(texts for _, texts in self._after) and not getattr(decided.decision, "private", False)
+        return any(texts for _, texts in self._after) and not _is_private(decided)
 
     @contextmanager
     def telling(
@@ -66,7 +66,9 @@ class Observers:
             breakers: Of the arms.
         """
         request, error = decided.request, None
-        digest = hashlib.sha256(request.text.encode("utf-8", "replace")).hexdigest()[:16] if request.text else ""
+        # of a private text not even the hash is told: that of a short one can be guessed
+        text = "" if _is_private(decided) else request.text
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else ""
 
         def told(decision: Decision) -> T:
             self.calling(ArmCall(decision, name(decision.route), request.method, digest, seconds=attempts.seconds))
@@ -115,3 +117,7 @@ class Observers:
                 self._warned = True
                 with suppress(HybridLLMWarning):  # where warnings are errors, the request goes on all the same
                     warn_user(f"An observer failed ({type(error).__name__}: {error}); requests go on, it misses some.")
+
+
+def _is_private(decided: Decided) -> bool:
+    return decided.decision.private or decided.request.private

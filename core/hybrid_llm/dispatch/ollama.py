@@ -65,6 +65,14 @@ class OllamaServer:
         """
         return _length(self._shown())
 
+    def shown(self) -> dict[str, Any]:
+        """Ask what ``/api/show`` says of the model.
+
+        Raises:
+            Exception: As :meth:`window`.
+        """
+        return self._shown()
+
     def wake(self, failed: Callable[[], object]) -> None:
         """Have the model loaded in the background, after a call that gave up on it.
 
@@ -137,6 +145,17 @@ def window_of(shown: Mapping[str, Any], num_ctx: int | None = None) -> int:
     """Return how many tokens a model reads, by what ``/api/show`` says of it; see :meth:`OllamaServer.window`."""
     told = num_ctx or _parameter(shown.get("parameters") or "", "num_ctx") or ASSUMED
     return min(told, _length(shown) or told)
+
+
+def remote_host_of(shown: Mapping[str, Any]) -> str | None:
+    """Return whom a server hands the calls of a model on to, by what it says of the model; ``None`` for one it runs.
+
+    Example:
+        >>> remote_host_of({"remote_model": "gpt-oss:120b", "remote_host": "https://ollama.com:443"})
+        'https://ollama.com:443'
+    """
+    host = shown.get("remote_host") or (shown.get("remote_model") and "another server")
+    return str(host) if host else None
 
 
 def _read(response: Any) -> dict[str, Any]:

@@ -7,17 +7,18 @@ who is told of it is written here and below, once.
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch.answers import Answers
 from hybrid_llm.dispatch.attempts import Attempts
 from hybrid_llm.dispatch.beside import Reads
-from hybrid_llm.dispatch.blocks import as_scored
+from hybrid_llm.dispatch.deciding import Deciding
 from hybrid_llm.dispatch.held import Checkers, Held
 from hybrid_llm.dispatch.holding import Holding
 from hybrid_llm.dispatch.looking import Check, Looking, checked_checks, refuse_own_checker
@@ -25,10 +26,10 @@ from hybrid_llm.dispatch.many import aanswer_many, answer_many, in_place
 from hybrid_llm.dispatch.observers import Observers
 from hybrid_llm.dispatch.options import PairOptions
 from hybrid_llm.dispatch.policy import Policy, Serves
+from hybrid_llm.dispatch.privacy import alone
 from hybrid_llm.dispatch.rates import Rates
 from hybrid_llm.dispatch.request import Capabilities, Request
 from hybrid_llm.dispatch.state import Decided, PairState
-from hybrid_llm.errors import LevelError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,8 +94,18 @@ class Pair:
         checks = checked_checks([*checks, *([self.options.check] if self.options.check else [])])
         form, answers, checker = self.options.second_look, answers or Answers(), checker or Capabilities()
         looking = Looking(made, None if form is False else made.look(form), checks, self.state, level)
-        self._policy = Policy(made, level=level, small=small, large=large, allowed=self.options.range, looking=looking)
+        self._policy = Policy(
+            made,
+            level=level,
+            small=small,
+            large=large,
+            allowed=self.options.range,
+            looking=looking,
+            rules=self.options.rules,  # type: ignore[arg-type]  # checked, and read
+            stays=self.options.stay is not None,
+        )
         refuse_own_checker(self._policy.capabilities("small"), checker, looking.look)
+        self._deciding = Deciding(self._policy, self.options, self.state)
         self._failover = Holding(
             to_large=self.options.fallback_to_large,
             to_small=self.options.fallback_to_small,
@@ -156,19 +167,11 @@ class Pair:
         Raises:
             LevelError: As :meth:`check`.
         """
-        start = time.perf_counter()
-        scored = as_scored(requests, self.options.ignore_tags)
-        decisions = self._forced(requests) or self._policy.decide_many(scored)
-        seconds = time.perf_counter() - start
-        return [Decided(request, decision, seconds) for request, decision in zip(requests, decisions, strict=True)]
+        return self._deciding.decide_many(requests)
 
     async def adecide_many(self, requests: Sequence[Request]) -> list[Decided]:
         """Do what :meth:`decide_many` does without blocking the event loop."""
-        start = time.perf_counter()
-        scored = as_scored(requests, self.options.ignore_tags)
-        decisions = self._forced(requests) or await self._policy.adecide_many(scored)
-        seconds = time.perf_counter() - start
-        return [Decided(request, decision, seconds) for request, decision in zip(requests, decisions, strict=True)]
+        return await self._deciding.adecide_many(requests)
 
     def admitted(self, decided: Decided) -> Decided:
         """Return a request with the decision that holds at this moment: an arm in its cooldown is not called.
@@ -182,15 +185,6 @@ class Pair:
     def _ready(self, decided: Decided) -> Decided:
         """Return a request that is to be held with the decision of this moment; any other as it is."""
         return self.admitted(decided) if decided.decision.held else decided
-
-    def _forced(self, requests: Sequence[Request]) -> list[Decision]:
-        """Return the decisions that the switch takes; none while it is off."""
-        route = self.state.force
-        if route is None:
-            return []
-        for request in requests:
-            self.check(request)
-        return [Decision(route, reason="forced", router_id=self.router.id)] * len(requests)
 
     # call
 
@@ -216,6 +210,7 @@ class Pair:
 
         Raises:
             LevelError: As :meth:`check`.
+            PrivateError: The request is private, and nobody here may answer it, or small is down.
             Exception: What the arm raised, where no other arm may answer.
         """
         decided = request if isinstance(request, Decided) else self.decide(request)
@@ -324,7 +319,7 @@ class Pair:
             LevelError: As :meth:`check`.
             Exception: What could not be read, or what an arm raised.
         """
-        outcomes = self._checked(requests, return_exceptions)
+        outcomes: list[Any] = self._deciding.checked(requests, return_exceptions=return_exceptions)
         outcomes = in_place(outcomes, self.decide_many([one for one in outcomes if isinstance(one, Request)]))
 
         def answer(decided: Decided, ask: Any, checker: Checkers) -> Any:
@@ -347,7 +342,8 @@ class Pair:
         checkers: Sequence[Checkers] | None = None,
     ) -> list[Answer]:
         """Do what :meth:`batch` does without blocking the event loop."""
-        outcomes = self._checked(requests, return_exceptions)
+        checked = partial(self._deciding.checked, return_exceptions=return_exceptions)
+        outcomes: list[Any] = await asyncio.to_thread(checked, requests)
         outcomes = in_place(outcomes, await self.adecide_many([one for one in outcomes if isinstance(one, Request)]))
 
         async def answer(decided: Decided, ask: Any, checker: Checkers) -> Any:
@@ -357,22 +353,6 @@ class Pair:
 
         each = list(zip(asks, checkers or [None] * len(asks), strict=True))
         return await aanswer_many(outcomes, each, answer, max_workers=max_workers, return_exceptions=return_exceptions)
-
-    def _checked(self, requests: Sequence[Request | Exception], return_exceptions: bool) -> list[Any]:
-        """Return the requests, and an error in the place of each that makes no sense."""
-        outcomes = [one if isinstance(one, Exception) else self._error_of(one) or one for one in requests]
-        if not return_exceptions:
-            for outcome in outcomes:
-                if isinstance(outcome, Exception):
-                    raise outcome
-        return outcomes
-
-    def _error_of(self, request: Request) -> LevelError | None:
-        try:
-            self.check(request)
-        except LevelError as error:
-            return error
-        return None
 
     # tell
 
@@ -394,5 +374,8 @@ class Pair:
     ) -> AbstractContextManager[Callable[[Decision], T]]:
         """Tell the observers of a request from beginning to end; give the function that calls an arm and tells them."""
         if not self._observers:
-            return nullcontext(ask)
-        return self._observers.telling(decided, attempts, ask, name=self._name, breakers=self.state.breakers)
+            telling: AbstractContextManager[Callable[[Decision], T]] = nullcontext(ask)
+        else:
+            breakers = self.state.breakers
+            telling = self._observers.telling(decided, attempts, ask, name=self._name, breakers=breakers)
+        return alone(telling, self._name("small")) if decided.decision.private else telling

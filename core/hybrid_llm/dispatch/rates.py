@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import lru_cache
 from typing import Final
-from urllib.parse import urlsplit
 
+from hybrid_llm.dispatch.place import host_of, is_loopback
 from hybrid_llm.dispatch.request import Capabilities
 from hybrid_llm.errors import ConfigError, MissingExtraError
 from hybrid_llm.event import Usage
@@ -16,8 +16,6 @@ from hybrid_llm.prices import FREE, Price, Prices
 
 _PATIENCE: Final = 2.0
 """Seconds that a list of prices has to be read, the first time; it is begun while the arm answers."""
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - compared, not bound
-
 _ADDRESSES: Final = (
     "root_client.base_url",
     "_client._client.base_url",
@@ -61,8 +59,9 @@ class Rates:
 
     def look_up(self, arm: Capabilities) -> None:
         """Begin to look up a price that is not at hand, in the background: the list takes a moment to read."""
-        if arm.model not in self._declared and arm.url and not is_loopback(arm.url):
-            _listed(arm.model, arm.url)
+        url = _address(arm)
+        if arm.model not in self._declared and url and not is_loopback(host_of(url)):
+            _listed(arm.model, url)
 
     def cost(self, arm: Capabilities, usage: Usage | None) -> float | None:
         """Return what a call of an arm cost, in dollars; ``None`` where its price or its tokens are unknown."""
@@ -78,24 +77,19 @@ class Rates:
     def _price(self, arm: Capabilities) -> Price | None:
         if arm.model in self._declared:
             return self._declared[arm.model]
-        if not arm.url:
+        url = _address(arm)
+        if not url:
             return None
-        if is_loopback(arm.url):
+        if is_loopback(host_of(url)):
             return FREE
         try:
-            return _listed(arm.model, arm.url).result(_PATIENCE)
+            return _listed(arm.model, url).result(_PATIENCE)
         except TimeoutError:
             return None
 
 
-def is_loopback(url: str) -> bool:
-    """Return whether an address is this machine's own.
-
-    Example:
-        >>> is_loopback("http://localhost:11434/v1"), is_loopback("https://api.openai.com/v1")
-        (True, False)
-    """
-    return urlsplit(url if "//" in url else f"//{url}").hostname in _LOOPBACK
+def _address(arm: Capabilities) -> str:
+    return arm.url or (arm.place and arm.place.url) or ""
 
 
 def url_of(model: object) -> str:
