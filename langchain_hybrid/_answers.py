@@ -12,6 +12,7 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 
 from hybrid_llm.dispatch import Answers, has_text
 from hybrid_llm.event import Usage
+from langchain_hybrid._seen import as_answer, joined
 
 _WHY: Final = ("done_reason", "finish_reason", "stop_reason", "status")
 """Keys of an answer's metadata that say why it ended."""
@@ -112,7 +113,7 @@ def says(value: Any) -> str:
     return str(message.text) if isinstance(message, BaseMessage) else message if isinstance(message, str) else ""
 
 
-ANSWERS: Final = Answers(shows, ended, used, says)
+ANSWERS: Final = Answers(shows, ended, used, says, joined, as_answer)
 
 
 def _message_in(value: Any) -> Any:

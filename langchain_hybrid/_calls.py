@@ -108,7 +108,7 @@ def stream(
     """Yield the chunks of an arm; one chunk when it does not stream, or was told not to."""
     model, options = prepared(arm, kwargs)
     if not model._should_stream(async_api=False, **{**options, "stream": True}):
-        yield _one_chunk(generate(arm, messages, stop, run_manager, kwargs))
+        yield one_chunk(generate(arm, messages, stop, run_manager, kwargs))
         return
     if model.rate_limiter:
         model.rate_limiter.acquire(blocking=True)
@@ -127,7 +127,7 @@ async def astream(
     """Do what :func:`stream` does."""
     model, options = prepared(arm, kwargs)
     if not model._should_stream(async_api=True, **{**options, "stream": True}):
-        yield _one_chunk(await agenerate(arm, messages, stop, run_manager, kwargs))
+        yield one_chunk(await agenerate(arm, messages, stop, run_manager, kwargs))
         return
     if model.rate_limiter:
         await model.rate_limiter.aacquire(blocking=True)
@@ -174,7 +174,7 @@ def _takes_run(method: Callable[..., Any]) -> bool:
     return "run_manager" in inspect.signature(method).parameters
 
 
-def _one_chunk(result: ChatResult) -> ChatGenerationChunk:
+def one_chunk(result: ChatResult) -> ChatGenerationChunk:
     """Return a whole answer as the only chunk of a stream."""
     generation = result.generations[0]
     message = cast("AIMessage", generation.message)

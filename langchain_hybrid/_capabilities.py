@@ -22,13 +22,24 @@ _MODALITIES: Final = {"image": "image_inputs", "file": "pdf_inputs", "audio": "a
 
 
 def pair_of(
-    small: Runnable[Any, Any], large: Runnable[Any, Any], router: Any, state: PairState, options: Mapping[str, Any]
+    small: Runnable[Any, Any],
+    large: Runnable[Any, Any],
+    router: Any,
+    state: PairState,
+    options: Mapping[str, Any],
+    checker: BaseChatModel | None = None,
 ) -> Pair:
     """Return the core's pair of two arms, see :class:`hybrid_llm.Pair`."""
     from hybrid_llm.dispatch import Pair  # what calls is loaded when there is something to call
 
     return Pair(
-        router, small=capabilities_of(small), large=capabilities_of(large), answers=ANSWERS, state=state, **options
+        router,
+        small=capabilities_of(small),
+        large=capabilities_of(large),
+        checker=None if checker is None else capabilities_of(checker),
+        answers=ANSWERS,
+        state=state,
+        **options,
     )
 
 

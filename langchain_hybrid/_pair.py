@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langchain_core.runnables.utils import ConfigurableFieldSpec
@@ -17,16 +18,28 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import OPTIONS, Attempts, Decided, PairOptions, PairState, Request, split_options, tokens_in
+from hybrid_llm.dispatch import (
+    OPTIONS,
+    Attempts,
+    Decided,
+    PairOptions,
+    PairState,
+    Request,
+    split_options,
+    tokens_in,
+    wanted_of,
+)
 from hybrid_llm.errors import ConfigError
 from langchain_hybrid import _calls
 from langchain_hybrid._capabilities import pair_of
+from langchain_hybrid._held import HeldCall
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import LAST_HUMAN, request_of, tokens_of, tokens_of_tools
 from langchain_hybrid._options import CONFIG_SPECS, read_options
-from langchain_hybrid._parts import as_chat_arm, checked_query, merged_profiles, own_settings
+from langchain_hybrid._parts import as_chat_arm, checked_query, looked_at_by, merged_profiles, own_settings
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._settings import settings_for
+from langchain_hybrid._trace import without_attempts
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -51,6 +64,10 @@ class ChatPair(BaseChatModel):
     ignore_tags: Sequence[str] = ()
     observers: Sequence[Any] = Field(default=(), exclude=True, repr=False)
     prices: Mapping[str, Any] | None = None
+    second_look: bool | str = False
+    checker: BaseChatModel | None = None
+    check: Any = Field(default=None, exclude=True, repr=False)
+    look_timeout: float | None = None
     query: str | Callable[[Any], str] = LAST_HUMAN
     streaming: bool | None = None
     state: Any = Field(default=None, exclude=True, repr=False)
@@ -74,6 +91,10 @@ class ChatPair(BaseChatModel):
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
         prices: Mapping[str, Any] | None = None,
+        second_look: bool | str = False,
+        checker: BaseChatModel | None = None,
+        check: Callable[[str, str], object] | None = None,
+        look_timeout: float | None = None,
         query: str | Callable[[Any], str] = LAST_HUMAN,
         name: str | None = None,
         **settings: Any,
@@ -91,11 +112,15 @@ class ChatPair(BaseChatModel):
             "ignore_tags": ignore_tags,
             "observers": observers,
             "prices": prices,
+            "second_look": second_look,
+            "check": check,
+            "look_timeout": look_timeout,
         }
         PairOptions(**options)  # its errors say more than those of the fields
         fields: dict[str, Any] = {
             "small": as_chat_arm("small", small),
             "large": as_chat_arm("large", large),
+            "checker": None if checker is None else as_chat_arm("checker", checker),
             "router": Router.of(router),
             "query": checked_query(query),
             "name": name,
@@ -110,8 +135,8 @@ class ChatPair(BaseChatModel):
     def _pair(self) -> Pair:
         """What decides and calls; made once, and again when a field has changed."""
         if self._made is None:
-            options = {name: getattr(self, name) for name in OPTIONS}
-            self._made = pair_of(self.small, self.large, self.router, self.state, options)
+            options = {name: getattr(self, name) for name in OPTIONS if hasattr(self, name)}
+            self._made = pair_of(self.small, self.large, self.router, self.state, options, self.checker)
         return self._made
 
     @property
@@ -139,7 +164,7 @@ class ChatPair(BaseChatModel):
     def _request(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
         """Make the core's request of an input, its config and its keyword arguments."""
         options, rest = split_options(kwargs)
-        return request_of(
+        request = request_of(
             self._convert_input(value).to_messages(),
             read_options(options, config),
             query=self.query,
@@ -147,6 +172,7 @@ class ChatPair(BaseChatModel):
             tool_choice=rest.get("tool_choice"),
             structured=bool(rest.get("response_format") or rest.get("format")),
         )
+        return replace(request, wanted=wanted_of(rest, rest.get("tools") or ())) if self._pair.holds else request
 
     def _arm(self, decision: Decision) -> BaseChatModel:
         return self.small if decision.route == "small" else self.large
@@ -167,15 +193,17 @@ class ChatPair(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts = Attempts()
-        result, decision = self._pair.call(
-            decided,
-            lambda d: _calls.generate(
-                self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)
-            ),
-            attempts,
-        )
-        return _calls.marked(result, decision, attempts)
+        attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
+
+        def ask(d: Decision) -> ChatResult:
+            call = held.generate if d.held else _calls.generate
+            return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
+
+        try:
+            result, decision = self._pair.call(decided, ask, attempts, checker=held.check)
+        finally:
+            held.tell(decision, run_manager)
+        return _calls.marked(held.shown(result, decision), decision, attempts)
 
     async def _agenerate(
         self,
@@ -185,15 +213,17 @@ class ChatPair(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts = Attempts()
-        result, decision = await self._pair.acall(
-            decided,
-            lambda d: _calls.agenerate(
-                self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)
-            ),
-            attempts,
-        )
-        return _calls.marked(result, decision, attempts)
+        attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
+
+        async def ask(d: Decision) -> ChatResult:
+            call = held.agenerate if d.held else _calls.agenerate
+            return await call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
+
+        try:
+            result, decision = await self._pair.acall(decided, ask, attempts, checker=held.acheck)
+        finally:
+            await held.atell(decision, run_manager)
+        return _calls.marked(held.shown(result, decision), decision, attempts)
 
     def _stream(
         self,
@@ -203,16 +233,19 @@ class ChatPair(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts = Attempts()
+        attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
         marks = _calls.MarksChunks(attempts)
-        chunks = self._pair.stream(
-            decided,
-            lambda d: _calls.stream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
-            attempts,
-        )
-        with closing(chunks):
-            for chunk, decision in chunks:
-                yield from marks.of(chunk, decision)
+
+        def ask(d: Decision) -> Iterator[ChatGenerationChunk]:
+            call = held.stream if d.held else _calls.stream
+            return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
+
+        try:
+            with closing(self._pair.stream(decided, ask, attempts, checker=held.check)) as chunks:
+                for chunk, decision in chunks:
+                    yield from marks.of(held.shown(chunk, decision), decision)
+        finally:
+            held.tell(decision)
         yield from marks.end()
 
     async def _astream(
@@ -223,17 +256,21 @@ class ChatPair(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts = Attempts()
+        attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
         marks = _calls.MarksChunks(attempts)
-        chunks = self._pair.astream(
-            decided,
-            lambda d: _calls.astream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
-            attempts,
-        )
-        async with closing_stream(chunks):
-            async for chunk, decision in chunks:
-                for one in marks.of(chunk, decision):
-                    yield one
+
+        def ask(d: Decision) -> AsyncIterator[ChatGenerationChunk]:
+            call = held.astream if d.held else _calls.astream
+            return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
+
+        chunks = self._pair.astream(decided, ask, attempts, checker=held.acheck)
+        try:
+            async with closing_stream(chunks):
+                async for chunk, decision in chunks:
+                    for one in marks.of(held.shown(chunk, decision), decision):
+                        yield one
+        finally:
+            await held.atell(decision)
         for one in marks.end():
             yield one
 
@@ -279,7 +316,7 @@ class ChatPair(BaseChatModel):
         """Return whom the trace names: the arm, once one is decided."""
         rest = split_options(kwargs)[1]
         decided: Decided | None = rest.pop(DECIDED, None)
-        if decided is not None:
+        if decided is not None and not decided.decision.held:
             params = self._arm(decided.decision)._get_ls_params(stop=stop, **rest)
         else:
             names = [arm._get_ls_params().get("ls_model_name", arm._llm_type) for arm in (self.small, self.large)]
@@ -297,11 +334,20 @@ class ChatPair(BaseChatModel):
         if decided is None:
             chosen = read_options(options, ensure_config())
             level = chosen.level or self._pair.options.level
-            asked = (chosen.route, level and self.router.threshold_for(**level.as_dict()))
+            asked: tuple[Any, ...] = (chosen.route, level and self._pair.threshold_for(level))
         else:
+            level = decided.decision.level
             asked = (decided.decision.route, decided.decision.threshold)
         arms = [arm._get_llm_string(stop=stop, **rest) for arm in (self.small, self.large)]
-        return str((self._llm_type, self.router.id, asked, *arms))
+        held = looked_at_by(self._pair.look, self.checker, self.check, level) if self._pair.holds else ()
+        return str((self._llm_type, self.router.id, asked, *arms, *held))
+
+    def _convert_cached_generations(self, cache_val: list[Any]) -> list[ChatGeneration]:
+        """Return an answer from the cache: nobody was called for it."""
+        return [
+            one.model_copy(update={"message": without_attempts(one.message)})
+            for one in super()._convert_cached_generations(cache_val)
+        ]
 
     def get_token_ids(self, text: str) -> list[int]:
         """Return the tokens of a text, as ``custom_get_token_ids`` of this model or of the large arm finds them.

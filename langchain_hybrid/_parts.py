@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
 
 from hybrid_llm.errors import ConfigError, HybridLLMWarning
 from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
+
+if TYPE_CHECKING:
+    from hybrid_llm.level import Level
+    from hybrid_llm.look import SecondLook
 
 _OF_THE_ARMS: Final = frozenset(
     {"model", "temperature", "max_tokens", "timeout", "stop", "max_retries", "api_key", "base_url", "top_p", "seed"}
@@ -83,3 +88,14 @@ def own_settings(pair: type[BaseChatModel], settings: Mapping[str, Any]) -> dict
             stacklevel=3,
         )
     return {name: value for name, value in settings.items() if name not in unknown}
+
+
+def looked_at_by(
+    look: SecondLook | None, checker: BaseChatModel | None, check: Any, level: Level | None
+) -> tuple[Any, ...]:
+    """Return what a held answer's place in a cache depends on besides both arms: look, level, checker and check."""
+    code = getattr(check, "__code__", None)
+    named = None if check is None else getattr(check, "__qualname__", repr(check))
+    by = None if code is None else hashlib.sha256(code.co_code + repr(code.co_consts).encode()).hexdigest()[:16]
+    model = None if checker is None else checker._get_llm_string()
+    return (look and look.id, level and level.as_dict(), model, named, by)

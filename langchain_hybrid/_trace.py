@@ -29,8 +29,11 @@ Run = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
 
 
 def tags_and_metadata(decision: Decision) -> tuple[list[str], dict[str, Any]]:
-    """Return what the run of an arm is marked with: ``route:small`` or ``route:large``, and the whole decision."""
-    return [f"route:{decision.route}"], {KEY: decision.as_dict()}
+    """Return what the run of an arm is marked with: ``route:small`` or ``route:large``, and the whole decision.
+
+    Where small's answer is held back nobody knows yet who will answer, and the mark is ``route:look``.
+    """
+    return [f"route:{'look' if decision.held else decision.route}"], {KEY: decision.as_dict()}
 
 
 def traced(config: RunnableConfig, decision: Decision, callbacks: Callbacks = None) -> RunnableConfig:
@@ -129,6 +132,15 @@ def with_decision(output: Value, decision: Decision, attempts: Attempts | None =
     if isinstance(output, Mapping) and isinstance(output.get("raw"), AIMessage):
         return type(output)({**output, "raw": _noted(output["raw"], record)})  # type: ignore[call-arg]
     return cast("Value", _noted(output, record)) if isinstance(output, AIMessage) else output
+
+
+def without_attempts(message: Value) -> Value:
+    """Return a copy of a chat message without the calls that were made for it; any other as it is."""
+    record = message.response_metadata.get(KEY) if isinstance(message, AIMessage) else None
+    if not isinstance(record, Mapping) or ATTEMPTS not in record:
+        return message
+    kept = {key: said for key, said in record.items() if key != ATTEMPTS}
+    return cast("Value", _noted(cast("AIMessage", message), kept))
 
 
 class MarksStream(Generic[Value]):

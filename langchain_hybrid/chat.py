@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from langchain_core.callbacks import AsyncCallbackManager, CallbackManager
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -14,6 +15,7 @@ from pydantic import BaseModel
 
 from hybrid_llm.dispatch import Decided, Request, split_options
 from langchain_hybrid import _calls
+from langchain_hybrid._held import begun
 from langchain_hybrid._pair import DECIDED, ChatPair
 from langchain_hybrid._runs import closing_stream, configs_of, read_each
 from langchain_hybrid._structured import StructuredHybrid
@@ -61,6 +63,12 @@ class ChatHybrid(ChatPair):
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each request: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         prices: Dollars for a million tokens (read, written) by the name of a model, where they are not known anyway.
+        second_look: ``True`` for the look that the router was trained with, ``"logprobs"`` or ``"agreement"`` for one
+            that needs no training: small's answer is held back until it was looked at, and where it is not good enough
+            large answers. Nothing is shown before small's whole answer is there, so it is off by default.
+        checker: A third chat model, as cheap as small, whose final answer is compared with small's.
+        check: A function of the query and small's answer; ``False`` has large answer instead, with a look or alone.
+        look_timeout: Seconds that an answer which is held back has as a whole.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
         name: Name of the run in the trace.
         **settings: What every chat model takes: ``cache``, ``rate_limiter``, ``callbacks``, ``tags``, ``metadata``,
@@ -71,7 +79,9 @@ class ChatHybrid(ChatPair):
         TypeError: An arm is no chat model, or has something bound to it; ``router`` is nothing that scores; a setting
             that there is not.
         LevelError: Two levels, one out of range, or one that this router has no thresholds for.
-        ConfigError: ``small_timeout`` is not positive, or ``query`` is neither of these words nor a function.
+        LookError: The router has no such second look, or ``checker`` is the small model itself.
+        ConfigError: A timeout is not positive, ``query`` is neither of these words nor a function, or ``check`` is no
+            plain function.
 
     Example:
         >>> from langchain_core.language_models import FakeListChatModel
@@ -95,7 +105,8 @@ class ChatHybrid(ChatPair):
         """Decide, and return what the chosen model answers."""
         config = ensure_config(config)
         decided = self._decide(input, config, kwargs)
-        return super().invoke(input, self._traced(config, decided), stop=stop, **_settled(kwargs, decided))
+        config, decided = begun(self._traced(config, decided), decided, CallbackManager)
+        return super().invoke(input, config, stop=stop, **_settled(kwargs, decided))
 
     async def ainvoke(
         self,
@@ -108,7 +119,8 @@ class ChatHybrid(ChatPair):
         """Do what :meth:`invoke` does; the scoring does not block the event loop."""
         config = ensure_config(config)
         decided = await self._adecide(input, config, kwargs)
-        return await super().ainvoke(input, self._traced(config, decided), stop=stop, **_settled(kwargs, decided))
+        config, decided = begun(self._traced(config, decided), decided, AsyncCallbackManager)
+        return await super().ainvoke(input, config, stop=stop, **_settled(kwargs, decided))
 
     def stream(
         self,
@@ -121,7 +133,8 @@ class ChatHybrid(ChatPair):
         """Decide, then yield the chunks of the chosen model as they come."""
         config = ensure_config(config)
         decided = self._decide(input, config, kwargs)
-        yield from super().stream(input, self._traced(config, decided), stop=stop, **_settled(kwargs, decided))
+        config, decided = begun(self._traced(config, decided), decided, CallbackManager)
+        yield from super().stream(input, config, stop=stop, **_settled(kwargs, decided))
 
     async def astream(
         self,
@@ -134,7 +147,8 @@ class ChatHybrid(ChatPair):
         """Do what :meth:`stream` does; the scoring does not block the event loop."""
         config = ensure_config(config)
         decided = await self._adecide(input, config, kwargs)
-        chunks = super().astream(input, self._traced(config, decided), stop=stop, **_settled(kwargs, decided))
+        config, decided = begun(self._traced(config, decided), decided, AsyncCallbackManager)
+        chunks = super().astream(input, config, stop=stop, **_settled(kwargs, decided))
         async with closing_stream(chunks):
             async for chunk in chunks:
                 yield chunk
@@ -232,12 +246,14 @@ class ChatHybrid(ChatPair):
         """Decide before the run begins (``stream_events`` of version 3)."""
         config = ensure_config(config)
         decided = self._decide(input, config, kwargs)
-        return super()._chat_model_stream_v3(input, self._traced(config, decided), **_settled(kwargs, decided))
+        config, decided = begun(self._traced(config, decided), decided, CallbackManager)
+        return super()._chat_model_stream_v3(input, config, **_settled(kwargs, decided))
 
     async def _achat_model_stream_v3(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         config = ensure_config(config)
         decided = await self._adecide(input, config, kwargs)
-        return await super()._achat_model_stream_v3(input, self._traced(config, decided), **_settled(kwargs, decided))
+        config, decided = begun(self._traced(config, decided), decided, AsyncCallbackManager)
+        return await super()._achat_model_stream_v3(input, config, **_settled(kwargs, decided))
 
 
 def _settled(kwargs: Mapping[str, Any], decided: Decided) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         refuse_near_miss,
         split_options,
     )
-    from hybrid_llm.dispatch.outage import is_outage, reason_of
+    from hybrid_llm.dispatch.outage import is_outage, reason_of, status_of
     from hybrid_llm.dispatch.pair import Pair
     from hybrid_llm.dispatch.place import Place, is_loopback
     from hybrid_llm.dispatch.privacy import is_marked, private
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
+    from hybrid_llm.dispatch.wanted import content_logprobs, follows, wanted_of
     from hybrid_llm.dispatch.window import ASSUMED, MEDIA_TOKENS, MESSAGE_TOKENS, Window, tokens_in
 
 __all__ = [
@@ -52,7 +53,9 @@ __all__ = [
     "Place",
     "Request",
     "Window",
+    "content_logprobs",
     "dialect_of",
+    "follows",
     "has_text",
     "is_loopback",
     "is_marked",
@@ -66,9 +69,11 @@ __all__ = [
     "refuse_near_miss",
     "remote_host_of",
     "split_options",
+    "status_of",
     "tokens_in",
     "translated",
     "url_of",
+    "wanted_of",
     "window_of",
 ]
 
@@ -101,7 +106,8 @@ _HOMES = {
     "url_of": "hybrid_llm.dispatch.rates",
     **dict.fromkeys(("Place", "is_loopback"), "hybrid_llm.dispatch.place"),
     **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
-    **dict.fromkeys(("is_outage", "reason_of"), "hybrid_llm.dispatch.outage"),
+    **dict.fromkeys(("is_outage", "reason_of", "status_of"), "hybrid_llm.dispatch.outage"),
+    **dict.fromkeys(("content_logprobs", "follows", "wanted_of"), "hybrid_llm.dispatch.wanted"),
 }
 """By need, since each adapter's import waits for what it takes from here."""
 

@@ -62,6 +62,11 @@ class Looking:
         if look is not None:
             self.threshold_for(level)
 
+    @property
+    def holds(self) -> bool:
+        """Whether it may hold answers back."""
+        return self.look is not None or bool(self._checks)
+
     # before small is asked
 
     def plan(self, level: Level | None) -> LookPlan | None:
@@ -135,7 +140,7 @@ class Looking:
         if previous.look is None:
             return previous
         stays = same_turn and previous.route == "large"
-        if stays or (self.look is None and not self._checks):
+        if stays or not self.holds:
             return previous.override(reason="follow_up", look=None)
         return previous.override(route="small", reason="follow_up", look=None)
 
@@ -267,14 +272,26 @@ def checked_checks(checks: Sequence[object]) -> tuple[Check, ...]:
     return tuple(checks)  # type: ignore[arg-type]
 
 
-def refuse_own_checker(small: Capabilities, checker: Capabilities, look: SecondLook | None) -> None:
-    """Refuse a checker that is the small model itself, which would always agree.
+def check_checker(small: Capabilities, checker: Capabilities, look: SecondLook | None, state: PairState) -> None:
+    """Refuse a checker that is the small model itself, which would always agree; warn of one that nobody will ask.
 
     Raises:
-        LookError: It is.
+        LookError: It is the small model.
     """
-    as_samples = look is not None and any(_SAMPLES in name for name in look.checkers)
-    if checker.model and checker.model == small.model and not as_samples:
+    if not checker.model:
+        return
+    if look is None or not look.checkers:
+        state.warn_once(
+            "idle checker",
+            "checker= is not asked: "
+            + (
+                "it is for a second look, so pass second_look= too."
+                if look is None
+                else "this second look compares with nobody; train one that does: hybrid-llm train TABLE "
+                "--second-look --checker MODEL"
+            ),
+        )
+    elif checker.model == small.model and not any(_SAMPLES in name for name in look.checkers):
         raise LookError(
             f"The checker {checker.model!r} is the small model itself, which agrees with itself; pass another local "
             "model as checker=."

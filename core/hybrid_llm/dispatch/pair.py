@@ -21,7 +21,7 @@ from hybrid_llm.dispatch.beside import Reads
 from hybrid_llm.dispatch.deciding import Deciding
 from hybrid_llm.dispatch.held import Checkers, Held
 from hybrid_llm.dispatch.holding import Holding
-from hybrid_llm.dispatch.looking import Check, Looking, checked_checks, refuse_own_checker
+from hybrid_llm.dispatch.looking import Check, Looking, check_checker, checked_checks
 from hybrid_llm.dispatch.many import aanswer_many, answer_many, in_place
 from hybrid_llm.dispatch.observers import Observers
 from hybrid_llm.dispatch.options import PairOptions
@@ -34,6 +34,8 @@ from hybrid_llm.dispatch.state import Decided, PairState
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hybrid_llm.level import Level
+    from hybrid_llm.look import SecondLook
     from hybrid_llm.router import Router, Scorer
 
 T = TypeVar("T")
@@ -104,7 +106,7 @@ class Pair:
             rules=self.options.rules,  # type: ignore[arg-type]  # checked, and read
             stays=self.options.stay is not None,
         )
-        refuse_own_checker(self._policy.capabilities("small"), checker, looking.look)
+        check_checker(self._policy.capabilities("small"), checker, looking.look, self.state)
         self._deciding = Deciding(self._policy, self.options, self.state)
         self._failover = Holding(
             to_large=self.options.fallback_to_large,
@@ -139,7 +141,25 @@ class Pair:
             Decision(route)  # checks the word
         self.state.force = route
 
+    @property
+    def holds(self) -> bool:
+        """Whether answers of small may be held back, so that requests have to say what is wanted of one."""
+        return self._held.looking.holds
+
+    @property
+    def look(self) -> SecondLook | None:
+        """The second look that is taken, if any."""
+        return self._held.looking.look
+
     # decide
+
+    def threshold_for(self, level: Level | None) -> float:
+        """Return a number that falls as a level lets small answer more, with a second look or without.
+
+        Raises:
+            LevelError: There is no such level here.
+        """
+        return self._held.looking.threshold_for(level)
 
     def check(self, request: Request) -> None:
         """Refuse a request whose level or route cannot be followed.

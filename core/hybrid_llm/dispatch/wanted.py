@@ -1,0 +1,120 @@
+"""What an answer has to be, and what is seen of its tokens, read from the words that both families of clients share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from hybrid_llm.dispatch.settings import json_schema_of
+from hybrid_llm.look import Validates, Wanted
+
+_LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
+"""Settings of a call that say how long an answer may be."""
+_FORMATS: Final = ("response_format", "format")
+_JSON: Final = ("json", "json_object")
+
+
+def wanted_of(settings: Mapping[str, Any], tools: Sequence[Any] = ()) -> Wanted:
+    """Return what an answer has to be.
+
+    Args:
+        settings: The keyword arguments of the call, in whatever dialect.
+        tools: Descriptions of the tools that it may call, in OpenAI's form.
+
+    Example:
+        >>> wanted_of({"max_tokens": 5}).length_is_meant, wanted_of({"format": "json"}).json
+        (True, True)
+    """
+    options = settings.get("options")
+    given = {**(options if isinstance(options, Mapping) else {}), **settings}
+    schema = next((_schema(given[name]) for name in _FORMATS if given.get(name)), None)
+    is_json = any(_is_json(given.get(name)) for name in _FORMATS)
+    offered = tools if settings.get("tool_choice") != "none" else ()
+    return Wanted(
+        length_is_meant=any(given.get(name) is not None for name in _LIMITS),
+        json=is_json or schema is not None,
+        schema=None if schema is None else follows(schema),
+        tools=dict(map(_tool, offered)) or None,
+    )
+
+
+def follows(schema: Mapping[str, Any]) -> Validates | None:
+    """Return what says whether a value follows a JSON schema; ``None`` where the library for that is not installed.
+
+    Example:
+        >>> follows({"type": "object", "required": ["city"]})({"town": "Lima"})
+        False
+    """
+    try:
+        return _validator(json.dumps(schema, sort_keys=True))
+    except (TypeError, ValueError):  # something else than JSON in it
+        return None
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Validates | None:
+    try:
+        from jsonschema import Draft202012Validator  # loaded when an answer is checked
+    except ImportError:
+        return None
+    validator = Draft202012Validator(json.loads(schema))
+
+    def valid(value: Any) -> bool:
+        return bool(validator.is_valid(value))
+
+    return valid
+
+
+def content_logprobs(text: str, tokens: Iterable[tuple[str, Sequence[int] | None, float]]) -> list[float] | None:
+    """Return the log-probabilities of the tokens that make up a text; ``None`` where they cannot be told apart.
+
+    Servers put the tokens of what a model thinks, and marks that nobody reads, into the same list.
+
+    Args:
+        text: What is shown.
+        tokens: In their order each one's text, its bytes where the server tells them, and its log-probability.
+
+    Example:
+        >>> content_logprobs("Lima.", [("<think>", None, -9.0), ("Lima", None, -0.1), (".", None, -0.2)])
+        [-0.1, -0.2]
+    """
+    wanted = text.strip().encode("utf-8", "replace")
+    pieces = [
+        (bytes(raw) if raw else token.encode("utf-8", "replace"), float(logprob)) for token, raw, logprob in tokens
+    ]
+    whole = b"".join(piece for piece, _ in pieces)
+    begin = whole.rfind(wanted) if wanted else -1
+    if begin < 0:
+        return None
+    found, at = [], 0
+    for piece, logprob in pieces:
+        if piece and at < begin + len(wanted) and at + len(piece) > begin:
+            found.append(min(logprob, 0.0))
+        at += len(piece)
+    return found if all(number > float("-inf") for number in found) else None
+
+
+def _tool(tool: Any) -> tuple[str, Validates | None]:
+    """Return a tool's name, and what says whether arguments follow its schema."""
+    function = tool.get("function", tool) if isinstance(tool, Mapping) else {}
+    schema = function.get("parameters")
+    name = str(function.get("name") or function.get("type") or "")
+    return name, follows(schema) if isinstance(schema, Mapping) else None
+
+
+def _is_json(value: Any) -> bool:
+    kind = value.get("type") if isinstance(value, Mapping) else value
+    return isinstance(kind, str) and kind in _JSON
+
+
+def _schema(value: Any) -> Mapping[str, Any] | None:
+    """Return the JSON schema in what says how an answer is to be formed; ``None`` where there is none."""
+    value = json_schema_of(value)
+    if not isinstance(value, Mapping) or _is_json(value) or value.get("type") == "text":
+        return None
+    if value.get("type") == "json_schema":
+        inner = value.get("json_schema") or {}
+        value = value.get("schema") or (inner.get("schema") if isinstance(inner, Mapping) else None)
+    return value if isinstance(value, Mapping) else None
