@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Reads = Callable[[Any], str | Answer]
 """What ``read=`` takes: makes a text, or an answer, of what an arm returns."""
+Chunks = AsyncGenerator[Any, None]
 
 
 class HeldChain:
@@ -96,16 +97,14 @@ class HeldChain:
     async def astream(self, decision: Decision) -> AsyncIterator[Any]:
         """Do what :meth:`stream` does."""
 
-        async def chunks(
-            arm: Runnable[Any, Any], child: RunnableConfig, said: dict[str, Any]
-        ) -> AsyncGenerator[Any, None]:
+        async def chunks(arm: Runnable[Any, Any], child: RunnableConfig, said: dict[str, Any]) -> Chunks:
             with self._listen(child, decision):
                 stream = arm.astream(self._value, child, **said)
                 async with closing_stream(stream):
                     async for chunk in stream:
                         yield chunk
 
-        async def begin(*asked: Any) -> tuple[list[Any], AsyncGenerator[Any, None]]:
+        async def begin(*asked: Any) -> tuple[list[Any], Chunks]:
             rest = chunks(*asked)
             return [chunk for chunk in [await anext(rest, None)] if chunk is not None], rest
 
@@ -119,7 +118,7 @@ class HeldChain:
     def _tried(self, decision: Decision, ask: Callable[..., Any]) -> Any:
         """Ask with what a look wants to know, and once without it where the server refuses that."""
         arm, said = self._arm(decision), self._said(decision)
-        asking = self._asking(arm)
+        asking = self._asking(decision, arm)
         if asking is None:
             return ask(arm, self._heard(decision), said)
         try:
@@ -135,7 +134,7 @@ class HeldChain:
 
     async def _atried(self, decision: Decision, ask: Callable[..., Awaitable[Any]]) -> Any:
         arm, said = self._arm(decision), self._said(decision)
-        asking = self._asking(arm)
+        asking = self._asking(decision, arm)
         if asking is None:
             return await ask(arm, self._heard(decision), said)
         try:
@@ -149,11 +148,14 @@ class HeldChain:
             self._added = True
         return result
 
-    def _asking(self, arm: Runnable[Any, Any]) -> Runnable[Any, Any] | None:
+    def _asking(self, decision: Decision, arm: Runnable[Any, Any]) -> Runnable[Any, Any] | None:
+        """Return the arm with log-probabilities; ``None`` where it gives them anyway, or cannot be asked."""
         look = self._pair.look
-        if look is None or not look.reads_logprobs or REFUSED in self._pair.state.left_out:
-            return None
-        return with_logprobs(arm)
+        return None if look is None or not look.reads_logprobs or self._is_refused else with_logprobs(arm)
+
+    @property
+    def _is_refused(self) -> bool:
+        return REFUSED in self._pair.state.left_out
 
     def _heard(self, decision: Decision) -> RunnableConfig:
         child = muted(self._child(decision))

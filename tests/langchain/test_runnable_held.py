@@ -69,8 +69,7 @@ async def test_a_reader_of_tokens_hears_nothing_of_a_held_answer(way: Way) -> No
         assert "".join(tokens.tokens) == heard
 
 
-@every_call
-async def test_the_events_of_a_stream_hold_one_answer(way: Way) -> None:
+async def test_the_events_of_a_stream_hold_one_answer() -> None:
     hybrid = hybrid_of(ESCALATED, StrOutputParser())
     events = [event async for event in hybrid.astream_events(EASY, version="v2")]
     streamed = [event["data"]["chunk"] for event in events if event["event"] == "on_chat_model_stream"]
