@@ -21,7 +21,7 @@ _BROKEN: Final = {"hybrid_llm": "does not parse"}
 """Stands for JSON that is none of the schema: only the model's own parser knows."""
 
 
-class _AnyTool(dict[str, Any]):
+class AnyTool(dict[str, Any]):
     """The tools of a schema that some models follow by calling it: their parser has checked the call."""
 
     def __contains__(self, name: object) -> bool:
@@ -31,7 +31,7 @@ class _AnyTool(dict[str, Any]):
         return None
 
 
-PARSED: Final = Wanted(json=True, schema=lambda value: value != _BROKEN, tools=_AnyTool())
+PARSED: Final = Wanted(json=True, schema=lambda value: value != _BROKEN, tools=AnyTool())
 """What an object has to be: one that :class:`HeldStructured` could read."""
 
 
