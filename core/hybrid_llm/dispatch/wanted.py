@@ -14,6 +14,43 @@ _LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n
 """Settings of a call that say how long an answer may be."""
 _FORMATS: Final = ("response_format", "format")
 _JSON: Final = ("json", "json_object")
+_BROKEN: Final = {"hybrid_llm": "does not parse"}
+UNPARSED: Final = json.dumps(_BROKEN)
+"""Stands for JSON that is none of a schema, where only the model's own parser knows."""
+
+
+class AnyTool(dict[str, Any]):
+    """Tools of which any may be called: those of a schema that some models follow by calling it."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+PARSED: Final = Wanted(json=True, schema=lambda value: value != _BROKEN, tools=AnyTool())
+"""What an object has to be whose parser has checked it: anything but :data:`UNPARSED`."""
+
+
+def as_json(value: Any) -> str:
+    """Return an object as JSON; whatever it holds that is no JSON as text."""
+    dump = getattr(value, "model_dump_json", None)
+    return str(dump()) if callable(dump) else json.dumps(value, default=str)
+
+
+def is_no_json(text: str) -> bool:
+    """Return whether a text that says something is no JSON.
+
+    Example:
+        >>> is_no_json("Lima"), is_no_json("{}"), is_no_json("")
+        (True, False, False)
+    """
+    try:
+        json.loads(text)
+    except ValueError:
+        return bool(text.strip())
+    return False
 
 
 def wanted_of(settings: Mapping[str, Any], tools: Sequence[Any] = ()) -> Wanted:
