@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import PARSED, UNPARSED, Attempts, Pair, Request, as_json, is_no_json, status_of, wanted_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llamaindex_hybrid._capabilities import Arm
     from llamaindex_hybrid._routing import Ask
 
+T = TypeVar("T")
 REFUSED: Final = ("small", "logprobs")
 """Noted in a pair's state once small has refused to be asked for log-probabilities."""
 _BAD_REQUEST: Final = 400
@@ -196,9 +197,9 @@ class HeldAsk:
             return whole
         return as_answer(value)
 
-    def shown(self, value: Any, decision: Decision) -> Any:
+    def shown(self, value: T, decision: Decision) -> T:
         """Return an answer, or a chunk, as the caller asked for it."""
-        return without_logprobs(value) if self._added and decision.route == "small" else value
+        return cast("T", without_logprobs(value)) if self._added and decision.route == "small" else value
 
 
 def _is_structured(ask: Ask[Any]) -> bool:
