@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
@@ -37,7 +37,7 @@ def as_answer(value: Any) -> Answer:
     why = next((said for chunk in reversed(chunks) if (said := _why(chunk))), "")
     return Answer(
         text,
-        content_logprobs(text, tokens) if tokens else None,
+        content_logprobs(tokens, text),
         why,
         [ToolCall(call.tool_name, _arguments(call.tool_kwargs)) for call in calls],
     )
@@ -73,15 +73,11 @@ def _bare(raw: Any) -> Any:
     return raw.model_copy(update={"choices": [choice.model_copy(update={LOGPROBS: None}) for choice in choices]})
 
 
-def _tokens(chunk: Any) -> Iterable[tuple[str, Sequence[int] | None, float]]:
+def _tokens(chunk: Any) -> list[Any]:
     raw = getattr(chunk, "raw", None)
     choices = _field(raw, "choices")
     told = _field(choices[0], LOGPROBS) if isinstance(choices, list) and choices else _field(raw, LOGPROBS)
-    entries = told if isinstance(told, list) else _field(told, "content")
-    for entry in entries or ():
-        logprob = _field(entry, "logprob")
-        if isinstance(logprob, (int, float)) and logprob == logprob:  # NaN is none
-            yield str(_field(entry, "token") or ""), _field(entry, "bytes"), float(logprob)
+    return list((told if isinstance(told, list) else _field(told, "content")) or ())
 
 
 def _why(chunk: Any) -> str:

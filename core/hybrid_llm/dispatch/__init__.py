@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
+    from hybrid_llm.dispatch.tokens import content_logprobs
     from hybrid_llm.dispatch.wanted import (
         PARSED,
         UNPARSED,
         AnyTool,
         as_json,
-        content_logprobs,
         follows,
         is_no_json,
         wanted_of,
@@ -114,6 +114,7 @@ _HOMES = {
     **dict.fromkeys(("OllamaServer", "remote_host_of", "window_of"), "hybrid_llm.dispatch.ollama"),
     **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
     "Attempts": "hybrid_llm.dispatch.attempts",
+    "content_logprobs": "hybrid_llm.dispatch.tokens",
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
     "Pair": "hybrid_llm.dispatch.pair",
@@ -122,7 +123,7 @@ _HOMES = {
     **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
     **dict.fromkeys(("is_outage", "reason_of", "status_of"), "hybrid_llm.dispatch.outage"),
     **dict.fromkeys(
-        ("PARSED", "UNPARSED", "AnyTool", "as_json", "content_logprobs", "follows", "is_no_json", "wanted_of"),
+        ("PARSED", "UNPARSED", "AnyTool", "as_json", "follows", "is_no_json", "wanted_of"),
         "hybrid_llm.dispatch.wanted",
     ),
 }

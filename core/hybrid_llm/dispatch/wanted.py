@@ -1,9 +1,9 @@
-"""What an answer has to be, and what is seen of its tokens, read from the words that both families of clients share."""
+"""What an answer has to be, read from the words that both families of clients share."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -102,35 +102,6 @@ def _validator(schema: str) -> Validates | None:
         return bool(validator.is_valid(value))
 
     return valid
-
-
-def content_logprobs(text: str, tokens: Iterable[tuple[str, Sequence[int] | None, float]]) -> list[float] | None:
-    """Return the log-probabilities of the tokens that make up a text; ``None`` where they cannot be told apart.
-
-    Servers put the tokens of what a model thinks, and marks that nobody reads, into the same list.
-
-    Args:
-        text: What is shown.
-        tokens: In their order each one's text, its bytes where the server tells them, and its log-probability.
-
-    Example:
-        >>> content_logprobs("Lima.", [("<think>", None, -9.0), ("Lima", None, -0.1), (".", None, -0.2)])
-        [-0.1, -0.2]
-    """
-    wanted = text.strip().encode("utf-8", "replace")
-    pieces = [
-        (bytes(raw) if raw else token.encode("utf-8", "replace"), float(logprob)) for token, raw, logprob in tokens
-    ]
-    whole = b"".join(piece for piece, _ in pieces)
-    begin = whole.rfind(wanted) if wanted else -1
-    if begin < 0:
-        return None
-    found, at = [], 0
-    for piece, logprob in pieces:
-        if piece and at < begin + len(wanted) and at + len(piece) > begin:
-            found.append(min(logprob, 0.0))
-        at += len(piece)
-    return found if all(number > float("-inf") for number in found) else None
 
 
 def _tool(tool: Any) -> tuple[str, Validates | None]:
