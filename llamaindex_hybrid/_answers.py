@@ -11,7 +11,6 @@ from llama_index.core.llms import LLM
 
 from hybrid_llm.dispatch import Answers, has_text
 from hybrid_llm.event import Usage
-from llamaindex_hybrid._seen import as_answer
 
 _CLOSES: Final = frozenset({("ollama", "Ollama"), ("openai", "OpenAI")})
 """(integration, class) of models whose answers all say why they end; by name, to import none of them."""
@@ -91,7 +90,7 @@ def says(value: Any) -> str:
     return value.text if isinstance(value, CompletionResponse) else value if isinstance(value, str) else ""
 
 
-ANSWERS: Final = Answers(shows, ended, used, says, read=as_answer)
+ANSWERS: Final = Answers(shows, ended, used, says)
 
 
 def _count(holder: Any, *names: str) -> int | None:

@@ -32,14 +32,12 @@ class Asks:
         background: Where a call without such a question goes; ``"route"`` scores it by its prompt.
         level: The level of :meth:`HybridLLM.with_quality`, if any.
         usual: That of the constructor, if any.
-        describes: Whether to describe tools, for answers that are held back and checked.
     """
 
     query_vars: tuple[str, ...]
     background: Background
     level: Level | None = None
     usual: Level | None = None
-    describes: bool = False
 
     def chat(self, method: str, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Ask[ChatResponse]:
         """Ask for the answer in a conversation."""
@@ -111,7 +109,6 @@ class Asks:
             ),
             rest,
             tools=True,
-            offered=[tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools] if self.describes else (),
         )
 
     def _completed(

@@ -15,10 +15,6 @@ from llamaindex_hybrid._answers import closes
 from llamaindex_hybrid._settings import dialect_of_llm
 
 ContextPolicy = Literal["min", "large"]
-_NO_LOGPROBS: Final = (
-    "LlamaIndex's Ollama class drops them: take OpenAILike on the /v1 of the same server (Ollama from 0.12.11 on), or "
-    "train the look with a checker."
-)
 _PATIENCE: Final = 2.0
 """Seconds that a server has to say how long a context its model reads."""
 
@@ -29,18 +25,16 @@ class Arm:
     Args:
         side: Which one.
         llm: The model.
-        name: What the user calls the argument; by default the side.
 
     Raises:
         TypeError: It is no LlamaIndex LLM.
     """
 
-    def __init__(self, side: Route, llm: LLM, name: str = "") -> None:
-        name = name or side
+    def __init__(self, side: Route, llm: LLM) -> None:
         if isinstance(llm, str):
-            raise TypeError(f"{name}={llm!r} is a name; pass the LLM itself, such as Ollama(model={llm!r}).")
+            raise TypeError(f"{side}={llm!r} is a name; pass the LLM itself, such as Ollama(model={llm!r}).")
         if not isinstance(llm, LLM):
-            raise TypeError(f"{name}= takes a LlamaIndex LLM, such as Ollama or OpenAILike; got {type(llm).__name__}.")
+            raise TypeError(f"{side}= takes a LlamaIndex LLM, such as Ollama or OpenAILike; got {type(llm).__name__}.")
         self.side: Route = side
         self.llm = llm
         self._server = ollama_of(llm)
@@ -80,7 +74,6 @@ class Arm:
             tools=kinds if calls_functions else frozenset(),
             forced_tool=self.side == "large" and calls_functions,
             structured=(calls_functions or _has_its_own(self.llm, "structured_predict")) and not self._completes_only,
-            no_logprobs=_NO_LOGPROBS if self._server else "",
             speaks=True,
             closes=closes(self.llm),
             wake=self._server.wake if self._server else None,

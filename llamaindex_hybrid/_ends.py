@@ -30,9 +30,6 @@ class Heard:
     Args:
         arm: The arm.
         attempts: Where it is noted what its models used.
-
-    Attributes:
-        last: The last answer, or chunk of one.
     """
 
     def __init__(self, arm: Arm, attempts: Attempts) -> None:
@@ -40,7 +37,7 @@ class Heard:
         self._used: list[Usage | None] = []  # by each call of a model
         self._closes = closes(arm.llm)
         self._is_small = arm.side == "small"
-        self.last: Any = None
+        self._last: Any = None
         self._asked = self._shown = self._ended = False
 
     def note(self, event: BaseEvent) -> None:
@@ -53,7 +50,7 @@ class Heard:
         if response is not None:
             if self._used:
                 self._used[-1] = used(response, self._used[-1])
-            self.last = response
+            self._last = response
             self._shown = self._shown or ANSWERS.shows(response)
             self._ended = self._ended or ANSWERS.ended(response) is not None
 
@@ -67,7 +64,7 @@ class Heard:
         if self._asked and self._shown and not self._ended and self._closes:
             raise ANSWERS.cut() from failed
         if self._asked and self._ended and not self._shown and failed is not None and self._is_small:
-            raise ANSWERS.nothing(self.last) from failed
+            raise ANSWERS.nothing(self._last) from failed
 
     @contextmanager
     def telling(self) -> Iterator[None]:

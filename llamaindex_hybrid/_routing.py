@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, cast
@@ -14,7 +14,6 @@ from hybrid_llm.dispatch import Attempts, Pair, Request
 from llamaindex_hybrid._answers import ANSWERS
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._ends import Heard, astream_to_the_end, listen, stream_to_the_end
-from llamaindex_hybrid._held import HeldAsk, wanting
 from llamaindex_hybrid._settings import settings_for
 
 T = TypeVar("T")
@@ -34,7 +33,6 @@ class Ask(Generic[T]):
         settings: The settings of the call, in the user's words.
         tools: Whether the method is one that only function-calling models have.
         hides_end: Whether it returns a text or an object, which does not say how the answer ended.
-        offered: Descriptions of the functions that come with the call beside its settings, in OpenAI's form.
     """
 
     method: str
@@ -43,7 +41,6 @@ class Ask(Generic[T]):
     settings: Mapping[str, Any] = field(default_factory=dict)
     tools: bool = False
     hides_end: bool = False
-    offered: Sequence[Any] = ()
 
     def put(self, arm: Arm, pair: Pair) -> Any:
         """Call the arm.
@@ -67,56 +64,43 @@ class Routing:
     Args:
         arms: Both arms, by side.
         pair: Decides, calls, and goes to the other arm when one breaks.
-        checker: What small's answers are compared with, if there is something.
     """
 
-    def __init__(self, arms: dict[Route, Arm], pair: Pair, checker: Arm | None = None) -> None:
+    def __init__(self, arms: dict[Route, Arm], pair: Pair) -> None:
         listen()
         self.arms = arms
         self.pair = pair
-        self.checker = checker
 
     def call(self, ask: Ask[T]) -> T:
         """Return the answer."""
         attempts = Attempts()
-        held = HeldAsk(ask, self.pair, attempts, self.checker)
 
         def answer(decision: Decision) -> T:
             arm = self.arms[decision.route]
-            if decision.held:
-                return cast("T", held.call(arm))
             with Heard(arm, attempts).to_the_end() if ask.hides_end else nullcontext():
                 return cast("T", ask.put(arm, self.pair))
 
-        check = held.check if self.checker else None
-        value, came = self.pair.call(wanting(ask, self.pair), answer, attempts, read=held.read, checker=check)
-        return _marked(held.shown(value, came), _record(came.as_dict(), attempts))
+        value, came = self.pair.call(ask.request, answer, attempts)
+        return _marked(value, _record(came.as_dict(), attempts))
 
     async def acall(self, ask: Ask[T]) -> T:
         """Do what :meth:`call` does, with a method that is a coroutine."""
         attempts = Attempts()
-        held = HeldAsk(ask, self.pair, attempts, self.checker)
 
         async def answer(decision: Decision) -> T:
             arm = self.arms[decision.route]
-            if decision.held:
-                return cast("T", await held.acall(arm))
             with Heard(arm, attempts).to_the_end() if ask.hides_end else nullcontext():
                 return cast("T", await ask.put(arm, self.pair))
 
-        check = held.acheck if self.checker else None
-        value, came = await self.pair.acall(wanting(ask, self.pair), answer, attempts, read=held.read, checker=check)
-        return _marked(held.shown(value, came), _record(came.as_dict(), attempts))
+        value, came = await self.pair.acall(ask.request, answer, attempts)
+        return _marked(value, _record(came.as_dict(), attempts))
 
     def stream(self, ask: Ask[T]) -> Generator[T, None, None]:
         """Decide now, and yield the chunks as they are read."""
-        decided, attempts = self.pair.decide(wanting(ask, self.pair)), Attempts()
-        held = HeldAsk(ask, self.pair, attempts, self.checker)
+        decided, attempts = self.pair.decide(ask.request), Attempts()
 
         def answer(decision: Decision) -> Iterator[T]:
             arm = self.arms[decision.route]
-            if decision.held:
-                return held.stream(arm)
 
             def put() -> Generator[T, None, None]:
                 return cast("Generator[T, None, None]", ask.put(arm, self.pair))
@@ -125,25 +109,19 @@ class Routing:
 
         def chunks() -> Generator[T, None, None]:
             marks = _MarksStream(attempts)
-            check = held.check if self.checker else None
-            with closing(self.pair.stream(decided, answer, attempts, read=held.read, checker=check)) as items:
+            with closing(self.pair.stream(decided, answer, attempts)) as items:
                 for chunk, came in items:
-                    yield from marks.of(held.shown(chunk, came), came)
+                    yield from marks.of(chunk, came)
             yield from marks.end()
 
         return chunks()
 
     async def astream(self, ask: Ask[T]) -> AsyncGenerator[T, None]:
         """Decide now, and return what yields the chunks as they are read."""
-        decided, attempts = await self.pair.adecide(wanting(ask, self.pair)), Attempts()
-        held = HeldAsk(ask, self.pair, attempts, self.checker)
+        decided, attempts = await self.pair.adecide(ask.request), Attempts()
 
         async def answer(decision: Decision) -> AsyncIterator[T]:
             arm = self.arms[decision.route]
-            if decision.held:
-                async for chunk in held.astream(arm):
-                    yield chunk
-                return
 
             async def put() -> AsyncGenerator[T, None]:
                 return cast("AsyncGenerator[T, None]", await ask.put(arm, self.pair))
@@ -154,11 +132,9 @@ class Routing:
 
         async def chunks() -> AsyncGenerator[T, None]:
             marks = _MarksStream(attempts)
-            check = held.acheck if self.checker else None
-            chunks = self.pair.astream(decided, answer, attempts, read=held.read, checker=check)
-            async with aclosing(chunks) as items:
+            async with aclosing(self.pair.astream(decided, answer, attempts)) as items:
                 async for chunk, came in items:
-                    for one in marks.of(held.shown(chunk, came), came):
+                    for one in marks.of(chunk, came):
                         yield one
             for one in marks.end():
                 yield one

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
@@ -79,12 +79,6 @@ class HybridLLM(RoutedLLM):
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         prices: Dollars for a million tokens (read, written) by the name of a model, where they are not known anyway.
-        second_look: ``True`` for the look that the router was trained with, ``"logprobs"`` or ``"agreement"`` for one
-            that needs no training: small's answer is held back until it was looked at, and where it is not good enough
-            large answers. The class for Ollama gives no log-probabilities; ``OpenAILike`` on its ``/v1`` does.
-        checker: A third LLM, as cheap as small, whose final answer is compared with small's.
-        check: A function of the query and small's answer; ``False`` has large answer instead, with a look or alone.
-        look_timeout: Seconds that an answer which is held back has as a whole.
         context_policy: ``"min"`` promises the smaller context window, so that both models can read every prompt;
             ``"large"`` promises the large model's, and sends it the prompts that small cannot read.
         background: Where calls without a question of the user's go: ``"large"``, ``"small"``, or ``"route"``, which
@@ -96,8 +90,7 @@ class HybridLLM(RoutedLLM):
     Raises:
         TypeError: An arm is no LLM, or ``router`` is nothing that scores.
         LevelError: Two levels, one out of range, or one that this router has no thresholds for.
-        LookError: The router has no such second look, or ``checker`` is the small model itself.
-        ConfigError: A timeout is not positive, or ``check`` is no plain function.
+        ConfigError: ``small_timeout`` is not positive.
         ValueError: ``context_policy`` or ``background`` is another word.
 
     Example:
@@ -110,7 +103,7 @@ class HybridLLM(RoutedLLM):
     """
 
     _options: dict[str, Any] = PrivateAttr()
-    _kept: dict[str, Any] = PrivateAttr()
+    _observers: tuple[Observes, ...] = PrivateAttr()
 
     def __init__(
         self,
@@ -128,10 +121,6 @@ class HybridLLM(RoutedLLM):
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Observes] = (),
         prices: Mapping[str, Any] | None = None,
-        second_look: bool | str = False,
-        checker: LLM | None = None,
-        check: Callable[[str, str], object] | None = None,
-        look_timeout: float | None = None,
         context_policy: ContextPolicy = "min",
         background: Background = "large",
         query_vars: Sequence[str] = ("query_str", "question", "query"),
@@ -151,31 +140,26 @@ class HybridLLM(RoutedLLM):
             "small_timeout": small_timeout,
             "ignore_tags": ignore_tags,
             "prices": prices,
-            "second_look": second_look,
-            "look_timeout": look_timeout,
         }
-        other = Arm("small", checker, name="checker") if checker is not None else None
         pair = Pair(
             router,
             small=lambda: arms["small"].capabilities,
             large=lambda: arms["large"].capabilities,
-            checker=other.capabilities if other is not None else None,
-            check=check,
             answers=ANSWERS,
             observers=(DISPATCHES, *observers),
             state=state,
             **options,
         )
         super().__init__(small=small, large=large)
-        self._routing = Routing(arms, pair, other)
-        self._asks = Asks(tuple(query_vars), background, usual=pair.options.level, describes=pair.holds)
+        self._routing = Routing(arms, pair)
+        self._asks = Asks(tuple(query_vars), background, usual=pair.options.level)
         self._options = {
             **options,
             "context_policy": context_policy,
             "background": background,
             "query_vars": tuple(query_vars),
         }
-        self._kept = {"observers": tuple(observers), "check": check, "checker": checker}
+        self._observers = tuple(observers)
         if callback_manager is not None:
             self.callback_manager = callback_manager
 
@@ -269,7 +253,7 @@ class HybridLLM(RoutedLLM):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the models, the settings, and the router by the path of its folder."""
-        options = {**self._options, **self._kept}
+        options = {**self._options, "observers": self._observers}
         return _rebuilt, (type(self), self.small, self.large, self.router, options, self._asks.level)
 
     def __repr_args__(self) -> Any:
