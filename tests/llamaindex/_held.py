@@ -80,8 +80,13 @@ def held_llm(scenario: LookScenario, *, small: Any = None, large: Any = None, **
         small or small_of(scenario),
         large or FakeLLM(model="large", calls_tools=False, error=large_error),
         scenario.router(),
-        **{"second_look": scenario.form, "checker": checker_of(scenario)},
-        **{**scenario.level(), **dict(scenario.options), **options},
+        **{
+            "second_look": scenario.form,
+            "checker": checker_of(scenario),
+            **scenario.level(),
+            **dict(scenario.options),
+            **options,
+        },
     )
 
 
