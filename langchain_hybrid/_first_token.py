@@ -149,7 +149,7 @@ def _marked(
     handlers = callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks or []
     ours: list[BaseCallbackHandler] = [alone] if alone is not None else []
     if handlers:
-        ours += [ShowsDecision(decision), *([watch] if any(map(_reads_tokens, handlers)) else [])]
+        ours += [ShowsDecision(decision), *([watch] if any(map(reads_tokens, handlers)) else [])]
     if not ours:
         return traced(config, decision)
     if not isinstance(callbacks, BaseCallbackManager):
@@ -159,6 +159,6 @@ def _marked(
     return traced(config, decision, callbacks)
 
 
-def _reads_tokens(handler: BaseCallbackHandler) -> bool:
+def reads_tokens(handler: BaseCallbackHandler) -> bool:
     """Return whether a handler shows tokens to somebody, as a stream does; a tracer only keeps them."""
     return not isinstance(handler, BaseTracer) and type(handler).on_llm_new_token not in _UNREAD

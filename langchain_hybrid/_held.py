@@ -39,7 +39,7 @@ NOT_STREAMED: Final = "nostream"
 """The tag by which LangGraph leaves a run out of what it streams."""
 REFUSED: Final = ("small", "logprobs")
 """Noted in a pair's state once small has refused to be asked for log-probabilities."""
-_BAD_REQUEST: Final = 400
+BAD_REQUEST: Final = 400
 _OLLAMA: Final = ("langchain_ollama", "ChatOllama")
 Settings = Mapping[str, Any]
 
@@ -184,7 +184,7 @@ class HeldCall:
         try:
             result = ask(more)
         except Exception as error:
-            if status_of(error) != _BAD_REQUEST:
+            if status_of(error) != BAD_REQUEST:
                 raise
             result = ask(settings)
             self._pair.state.left_out.add(REFUSED)
@@ -199,7 +199,7 @@ class HeldCall:
         try:
             result = await ask(more)
         except Exception as error:
-            if status_of(error) != _BAD_REQUEST:
+            if status_of(error) != BAD_REQUEST:
                 raise
             result = await ask(settings)
             self._pair.state.left_out.add(REFUSED)

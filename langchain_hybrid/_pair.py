@@ -36,7 +36,7 @@ from langchain_hybrid._held import HeldCall
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import LAST_HUMAN, request_of, tokens_of, tokens_of_tools
 from langchain_hybrid._options import CONFIG_SPECS, read_options
-from langchain_hybrid._parts import as_chat_arm, checked_query, looked_at_by, merged_profiles, own_settings
+from langchain_hybrid._parts import as_chat_arm, checked_query, looked_at_by, merged_profiles, own_settings, refuse_pair
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import without_attempts
@@ -117,6 +117,8 @@ class ChatPair(BaseChatModel):
             "look_timeout": look_timeout,
         }
         PairOptions(**options)  # its errors say more than those of the fields
+        if second_look is not False or check is not None:
+            refuse_pair(small)
         fields: dict[str, Any] = {
             "small": as_chat_arm("small", small),
             "large": as_chat_arm("large", large),

@@ -99,3 +99,16 @@ def looked_at_by(
     by = None if code is None else hashlib.sha256(code.co_code + repr(code.co_consts).encode()).hexdigest()[:16]
     model = None if checker is None else checker._get_llm_string()
     return (look and look.id, level and level.as_dict(), model, named, by)
+
+
+def refuse_pair(small: Any) -> None:
+    """Refuse a small arm whose answers cannot be held back: a pair may have shown the large one's of its own.
+
+    Raises:
+        ConfigError: It is a pair.
+    """
+    if getattr(small, "_llm_type", None) == "hybrid-chat":
+        raise ConfigError(
+            "small= is a pair itself, whose answers this one cannot hold back: give second_look= and check= to the "
+            "inner pair, or pass its small model here."
+        )

@@ -12,10 +12,13 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from pydantic import PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import Request
+from hybrid_llm.dispatch import Attempts, Request
 from langchain_hybrid._answers import ANSWERS, closes, model_in
+from langchain_hybrid._held_chain import HeldChain
+from langchain_hybrid._held_object import PARSED, HeldStructured
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._runs import closing_stream
+from langchain_hybrid._seen import asking_for_logprobs
 from langchain_hybrid._settings import settings_for, with_settings
 from langchain_hybrid._trace import Run, child_config, with_decision
 from langchain_hybrid.runnable import RunnableHybrid
@@ -33,6 +36,7 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
 
     _chat: ChatPair | None = PrivateAttr(default=None)
     _models: dict[Route, BaseChatModel] = PrivateAttr(default_factory=dict)
+    _asking: Runnable[Any, Any] | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, pair: ChatPair, schema: Any, **options: Any) -> Runnable[Any, Any]:
@@ -64,6 +68,8 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         fields: dict[str, Any] = {**chains, "router": pair.router, "query": pair.query, "name": pair.name}
         structured = cls(**fields)
         structured._chat, structured._pair, structured._models = pair, pair._pair, models
+        if pair._pair.holds:
+            structured._asking, structured.checker = _for_a_look(pair, models["small"], schema, options)
         metadata = {key: value for key, value in (pair.metadata or {}).items() if key != "lc_versions"}
         own = {"callbacks": pair.callbacks, "tags": pair.tags, "metadata": metadata}
         own = {key: value for key, value in own.items() if value}
@@ -72,7 +78,8 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
     def _request(self, value: Any, config: RunnableConfig, options: dict[str, Any]) -> Request:
         if self._chat is None:  # a copy that configurable_fields() made
             return super()._request(value, config, options)
-        return replace(self._chat._request(value, config, options), structured=True)
+        request = self._chat._request(value, config, options)
+        return replace(request, structured=True, wanted=PARSED if self._pair.holds else None)
 
     def _arm(self, decision: Decision) -> Runnable[Any, Any]:
         chain = super()._arm(decision)
@@ -82,6 +89,14 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         if self._chat is None or not kwargs:
             return kwargs
         return settings_for(self._pair, decision.route, self._models[decision.route], kwargs)
+
+    def _held(
+        self, value: Any, config: RunnableConfig, run: Run, kwargs: dict[str, Any], attempts: Attempts
+    ) -> HeldChain:
+        held = super()._held(value, config, run, kwargs, attempts)
+        chat, chain = self._chat, self._asking
+        asking = None if chat is None or chain is None else lambda decision: _Answering(chain, chat, decision)
+        return HeldStructured(held, asking)
 
     def _child(self, config: RunnableConfig, run: Run, decision: Decision) -> RunnableConfig:
         return child_config(config, run, decision, inherit=True)  # the model's run is below the chain's
@@ -133,6 +148,24 @@ class _Answering(Runnable[Any, Any]):
         if isinstance(output, Mapping) and isinstance(output.get("raw"), BaseMessage):
             return type(output)({**output, "raw": with_decision(output["raw"], self._decision)})  # type: ignore[call-arg]
         return output
+
+
+def _for_a_look(
+    pair: ChatPair, small: BaseChatModel, schema: Any, options: Mapping[str, Any]
+) -> tuple[Runnable[Any, Any] | None, Runnable[Any, Any] | None]:
+    """Return small's chain with log-probabilities, where it can be asked for them, and the checker's chain."""
+    look, asking, checker = pair._pair.look, None, None
+    rest = {name: value for name, value in options.items() if name in ("include_raw", "method", "strict")}
+    if look is not None and look.reads_logprobs and asking_for_logprobs(small, {}):
+        asking = _checked(
+            small.model_copy(update={"logprobs": True}).with_structured_output(schema, **rest), shows_nothing=False
+        )
+    if pair.checker is not None:
+        try:
+            checker = pair.checker.with_structured_output(schema, **rest)
+        except NotImplementedError:
+            checker = pair.checker
+    return asking, checker
 
 
 class _Check(Runnable[Any, Any]):

@@ -20,7 +20,9 @@ from hybrid_llm.errors import ConfigError
 from langchain_hybrid._agent import HybridState, as_model, for_arm, read_request
 from langchain_hybrid._capabilities import capabilities_of, pair_of
 from langchain_hybrid._first_token import Attempts
+from langchain_hybrid._held_step import HeldStep, muted_here, wanted_of_step
 from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
+from langchain_hybrid._parts import refuse_pair
 from langchain_hybrid._trace import with_decision
 
 _OF_ONE_CALL: Final[frozenset[Reason]] = frozenset({"forced", "context", "modality", "tools", "structured_output"})
@@ -64,6 +66,12 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each model call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         prices: Dollars for a million tokens (read, written) by the name of a model, where they are not known anyway.
+        second_look: ``True`` for the look that the router was trained with, ``"logprobs"`` or ``"agreement"`` for one
+            that needs no training: at each model call small's answer is held back until it was looked at, and where it
+            is not good enough large answers. Of calls of tools only whether they can be made is looked at.
+        checker: A third chat model, as cheap as small, whose final answer is compared with small's.
+        check: A function of the query and small's answer; ``False`` has large answer instead, with a look or alone.
+        look_timeout: Seconds that an answer which is held back has as a whole.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
 
     Raises:
@@ -104,6 +112,10 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
         prices: Mapping[str, Any] | None = None,
+        second_look: bool | str = False,
+        checker: BaseChatModel | None = None,
+        check: Callable[[str, str], object] | None = None,
+        look_timeout: float | None = None,
         query: str | Callable[[Any], str] = LAST_HUMAN,
     ) -> None:
         super().__init__()
@@ -126,8 +138,14 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
             "ignore_tags": ignore_tags,
             "observers": observers,
             "prices": prices,
+            "second_look": second_look,
+            "check": check,
+            "look_timeout": look_timeout,
         }
-        self._pair = pair_of(self.small, self.large, router, PairState(), options)
+        self.checker = None if checker is None else as_model("checker", checker)
+        if second_look is not False or check is not None:
+            refuse_pair(self.small)
+        self._pair = pair_of(self.small, self.large, router, PairState(), options, self.checker)
         windows = (capabilities_of(arm).context_window for arm in (self.small, self.large))
         self._weighs_tools = any(window is not None for window in windows)
 
@@ -158,15 +176,23 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         """
         held, asked = self._read(request)
         decided = self._pair.decide(asked)
-        attempts, calls = Attempts(), Calls()
+        attempts, calls, step = Attempts(), Calls(), HeldStep(self._pair)
 
         def answer(decision: Decision) -> ModelResponse[Any]:
             arm = self._arm(decision)
             with attempts.of(decision, arm):
+                if decision.held:
+                    return step.answer(for_arm(request, arm, decision.route, self._pair), handler)
                 return handler(for_arm(request, arm, decision.route, self._pair))
 
+        def check(decision: Decision) -> ModelResponse[Any]:
+            assert self.checker is not None
+            with muted_here():
+                return handler(for_arm(request, self.checker, decision.route, self._pair))
+
         with attempts.raising():
-            response, came = self._pair.call(decided, answer, calls)
+            response, came = self._pair.call(decided, answer, calls, checker=check if self.checker else None)
+        response = step.shown(response, came)
         return self._answered(response, held, decided.decision, came, calls)
 
     async def awrap_model_call(
@@ -175,20 +201,30 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         """Do what :meth:`wrap_model_call` does; the scoring does not block the event loop."""
         held, asked = self._read(request)
         decided = await self._pair.adecide(asked)
-        attempts, calls = Attempts(), Calls()
+        attempts, calls, step = Attempts(), Calls(), HeldStep(self._pair)
 
         async def answer(decision: Decision) -> ModelResponse[Any]:
             arm = self._arm(decision)
             with attempts.of(decision, arm):
+                if decision.held:
+                    return await step.aanswer(for_arm(request, arm, decision.route, self._pair), handler)
                 return await handler(for_arm(request, arm, decision.route, self._pair))
 
+        async def check(decision: Decision) -> ModelResponse[Any]:
+            assert self.checker is not None
+            with muted_here():
+                return await handler(for_arm(request, self.checker, decision.route, self._pair))
+
         with attempts.raising():
-            response, came = await self._pair.acall(decided, answer, calls)
+            response, came = await self._pair.acall(decided, answer, calls, checker=check if self.checker else None)
+        response = step.shown(response, came)
         return self._answered(response, held, decided.decision, came, calls)
 
     def _read(self, request: ModelRequest[Any]) -> tuple[Decision | None, Request]:
         """Return the decision of this run that still holds, if any, and the core's request."""
         asked = read_request(request, self.query, self.small, weigh_tools=self._weighs_tools)
+        if self._pair.holds:
+            asked = replace(asked, wanted=wanted_of_step(request))
         held = Decision.found_in(request.state)
         if held is not None and self._holds(held):
             return held, replace(asked, previous=held, same_turn=True, trusted=True)

@@ -7,29 +7,29 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import RunnableLike
-from langchain_core.runnables.graph import Graph
-from langchain_core.runnables.utils import ConfigurableFieldSpec, Input, Output, get_unique_config_specs
-from langchain_core.utils.pydantic import TypeBaseModel
-from pydantic import ConfigDict, Field, PrivateAttr
+from langchain_core.runnables.utils import Input, Output
+from pydantic import Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import Attempts, Decided, PairState, Request, split_options
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._ends import heard_to_the_end, hides_ends
+from langchain_hybrid._held_chain import HeldChain, Reads
 from langchain_hybrid._messages import LAST_HUMAN, request_of
-from langchain_hybrid._options import CONFIG_SPECS, read_options
+from langchain_hybrid._options import read_options
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each
 from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import MarksStream, Run, child_config, with_decision
+from langchain_hybrid._two_arms import TwoArms
 from langchain_hybrid._usage import count_usage, hides_usage
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
 
 
-class RunnableHybrid(RunnableSerializable[Input, Output]):
+class RunnableHybrid(TwoArms[Input, Output]):
     """Sends each input to the small arm or to the large one, before either is called.
 
     The router scores the query, the level says from which score on small answers, and the chosen arm gets the
@@ -67,6 +67,14 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each request: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         prices: Dollars for a million tokens (read, written) by the name of a model, where they are not known anyway.
+        second_look: ``True`` for the look that the router was trained with, ``"logprobs"`` or ``"agreement"`` for one
+            that needs no training: small's answer is held back until it was looked at, and where it is not good enough
+            large answers.
+        checker: A third arm, as cheap as small, whose final answer is compared with small's.
+        check: A function of the query and small's answer; ``False`` has large answer instead, with a look or alone.
+        look_timeout: Seconds that an answer which is held back has as a whole.
+        read: Makes a text, or a ``hybrid_llm.Answer``, of what an arm returns; needed where that is neither a message
+            nor a text.
         state: What copies share; see ``hybrid_llm.dispatch.PairState``.
         name: Name of the run in the trace.
 
@@ -83,8 +91,6 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         ['small: 4', 'large: so ...']
     """
 
-    small: Runnable[Input, Output]
-    large: Runnable[Input, Output]
     router: Any = Field(exclude=True, repr=False)
     quality: float | None = None
     cost_advantage: float | None = None
@@ -97,10 +103,14 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     ignore_tags: Sequence[str] = ()
     observers: Sequence[Any] = Field(default=(), exclude=True, repr=False)
     prices: Mapping[str, Any] | None = None
+    second_look: bool | str = False
+    checker: Runnable[Input, Any] | None = None
+    check: Any = Field(default=None, exclude=True, repr=False)
+    look_timeout: float | None = None
+    read: Any = Field(default=None, exclude=True, repr=False)
     # a field, so that what LangChain copies field by field keeps its breakers and its switch
     state: Any = Field(default=None, exclude=True, repr=False)
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
     _pair: Pair = PrivateAttr()
     _hiding: frozenset[str] = PrivateAttr(default=frozenset())
     _chains: frozenset[str] = PrivateAttr(default=frozenset())
@@ -122,6 +132,11 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
         prices: Mapping[str, Any] | None = None,
+        second_look: bool | str = False,
+        checker: RunnableLike[Input, Any] | None = None,
+        check: Callable[[str, str], object] | None = None,
+        look_timeout: float | None = None,
+        read: Reads | None = None,
         state: PairState | None = None,
         name: str | None = None,
     ) -> None:
@@ -137,10 +152,15 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             "ignore_tags": ignore_tags,
             "observers": observers,
             "prices": prices,
+            "second_look": second_look,
+            "check": check,
+            "look_timeout": look_timeout,
         }
         arms = {"small": as_arm("small", small), "large": as_arm("large", large)}
-        pair = pair_of(arms["small"], arms["large"], router, state or PairState(), options)
+        other = None if checker is None else as_arm("checker", checker)
+        pair = pair_of(arms["small"], arms["large"], router, state or PairState(), options, other)
         fields: dict[str, Any] = {"router": pair.router, "state": pair.state, "query": query, "name": name}
+        fields |= {"checker": other, "read": read}
         super().__init__(**{**arms, **options, **fields})
         self._pair = pair
         self._hiding = frozenset(side for side, arm in arms.items() if hides_ends(arm))
@@ -188,17 +208,22 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             inputs: Iterator[Input], run_manager: CallbackManagerForChainRun, config: RunnableConfig
         ) -> Iterator[Output]:
             value, attempts = next(inputs), Attempts()
+            held = self._held(value, config, run_manager, rest, attempts)
 
             def ask(decision: Decision) -> Iterator[Output]:
+                if decision.held:
+                    yield from held.stream(decision)
+                    return
                 child = self._child(config, run_manager, decision)
                 with self._heard(child, decision, attempts):
                     yield from self._arm(decision).stream(value, child, **self._said(decision, rest))
 
             marks = MarksStream[Output](attempts)
-            chunks = self._pair.stream(self._request(value, config, options), ask, attempts)
+            request = self._request(value, config, options)
+            chunks = self._pair.stream(request, ask, attempts, read=held.read, checker=held.check)
             with closing(chunks):
                 for chunk, decision in chunks:
-                    yield from marks.of(chunk, decision)
+                    yield from marks.of(held.shown(chunk, decision), decision)
             yield from marks.end()
 
         yield from self._transform_stream_with_config(iter([input]), answer, config)
@@ -219,8 +244,13 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             inputs: AsyncIterator[Input], run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
         ) -> AsyncIterator[Output]:
             value, attempts = await anext(inputs), Attempts()
+            held = self._held(value, config, run_manager, rest, attempts)
 
             async def ask(decision: Decision) -> AsyncIterator[Output]:
+                if decision.held:
+                    async for chunk in held.astream(decision):
+                        yield chunk
+                    return
                 child = self._child(config, run_manager, decision)
                 with self._heard(child, decision, attempts):
                     chunks = self._arm(decision).astream(value, child, **self._said(decision, rest))
@@ -229,10 +259,11 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
                             yield chunk
 
             marks = MarksStream[Output](attempts)
-            chunks = self._pair.astream(self._request(value, config, options), ask, attempts)
+            request = self._request(value, config, options)
+            chunks = self._pair.astream(request, ask, attempts, read=held.read, checker=held.acheck)
             async with closing_stream(chunks):
                 async for chunk, decision in chunks:
-                    for one in marks.of(chunk, decision):
+                    for one in marks.of(held.shown(chunk, decision), decision):
                         yield one
             for one in marks.end():
                 yield one
@@ -293,13 +324,17 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     ) -> Output:
         def answer(value: Input, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Output:
             attempts = Attempts()
+            held = self._held(value, config, run_manager, kwargs, attempts)
 
             def ask(decision: Decision) -> Output:
+                if decision.held:
+                    return held.invoke(decision)
                 child = self._child(config, run_manager, decision)
                 with self._heard(child, decision, attempts):
                     return self._arm(decision).invoke(value, child, **self._said(decision, kwargs))
 
-            return with_decision(*self._pair.call(read(config), ask, attempts), attempts)
+            found, came = self._pair.call(read(config), ask, attempts, read=held.read, checker=held.check)
+            return with_decision(held.shown(found, came), came, attempts)
 
         return self._call_with_config(answer, value, config)
 
@@ -312,15 +347,34 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     ) -> Output:
         async def answer(value: Input, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Output:
             attempts = Attempts()
+            held = self._held(value, config, run_manager, kwargs, attempts)
 
             async def ask(decision: Decision) -> Output:
+                if decision.held:
+                    return await held.ainvoke(decision)
                 child = self._child(config, run_manager, decision)
                 with self._heard(child, decision, attempts):
                     return await self._arm(decision).ainvoke(value, child, **self._said(decision, kwargs))
 
-            return with_decision(*await self._pair.acall(read(config), ask, attempts), attempts)
+            found, came = await self._pair.acall(read(config), ask, attempts, read=held.read, checker=held.acheck)
+            return with_decision(held.shown(found, came), came, attempts)
 
         return await self._acall_with_config(answer, value, config)
+
+    def _held(
+        self, value: Input, config: RunnableConfig, run: Run, kwargs: dict[str, Any], attempts: Attempts
+    ) -> HeldChain:
+        """Return the call of small whose answer is held back."""
+        return HeldChain(
+            self._pair,
+            value,
+            self._arm,
+            lambda decision: self._child(config, run, decision),
+            lambda decision: self._said(decision, kwargs),
+            lambda child, decision: self._heard(child, decision, attempts),
+            self.checker,
+            self.read,
+        )
 
     def _heard(self, child: RunnableConfig, decision: Decision, attempts: Attempts) -> AbstractContextManager[None]:
         if decision.route in self._chains:
@@ -338,43 +392,3 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
 
     def _request(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Request:
         return request_of(value, read_options(options, config), query=self.query)
-
-    @property
-    def InputType(self) -> type[Input]:  # noqa: N802 - LangChain's name
-        """The input type of the large arm: both take the same."""
-        return self.large.InputType
-
-    @property
-    def OutputType(self) -> type[Output]:  # noqa: N802 - LangChain's name
-        """The output type of the large arm."""
-        return self.large.OutputType
-
-    def get_input_schema(self, config: RunnableConfig | None = None) -> TypeBaseModel:
-        """Return the input schema of the large arm: both take the same."""
-        return self.large.get_input_schema(config)
-
-    def get_output_schema(self, config: RunnableConfig | None = None) -> TypeBaseModel:
-        """Return the output schema of the large arm."""
-        return self.large.get_output_schema(config)
-
-    @property
-    def config_specs(self) -> list[ConfigurableFieldSpec]:
-        """What ``configurable`` may hold: the arms' fields and the level, as ``hybrid_quality`` and so on."""
-        return get_unique_config_specs([*self.small.config_specs, *self.large.config_specs, *CONFIG_SPECS])
-
-    def get_graph(self, config: RunnableConfig | None = None) -> Graph:
-        """Return the graph with both arms in it."""
-        graph = Graph()
-        start = graph.add_node(self.get_input_schema(config))
-        router = graph.add_node(self)
-        end = graph.add_node(self.get_output_schema(config))
-        graph.add_edge(start, router)
-        for route, arm in (("small", self.small), ("large", self.large)):
-            part = arm.get_graph(config)
-            part.trim_first_node()
-            part.trim_last_node()
-            first, last = graph.extend(part, prefix=route)
-            graph.add_edge(router, first or end, route, conditional=True)
-            if last:
-                graph.add_edge(last, end)
-        return graph

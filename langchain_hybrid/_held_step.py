@@ -1,0 +1,110 @@
+"""An agent's model call whose answer is held back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from langchain.agents.middleware import ModelRequest, ModelResponse
+from langchain_core.callbacks import BaseCallbackManager, CallbackManager
+from langchain_core.runnables.config import ensure_config, var_child_runnable_config
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from hybrid_llm.decision import Decision
+from hybrid_llm.dispatch import status_of, wanted_of
+from hybrid_llm.look import Wanted
+from langchain_hybrid._held import BAD_REQUEST, REFUSED
+from langchain_hybrid._held_object import AnyTool
+from langchain_hybrid._mute import muted
+from langchain_hybrid._seen import asking_for_logprobs, without_logprobs
+
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Pair
+
+Calls = Callable[[ModelRequest[Any]], ModelResponse[Any]]
+ACalls = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+
+
+def wanted_of_step(request: ModelRequest[Any]) -> Wanted:
+    """Return what the answer of an agent's model call has to be; a schema is checked by the agent itself."""
+    wanted = wanted_of(
+        {**request.model_settings, "tool_choice": request.tool_choice}, [*map(convert_to_openai_tool, request.tools)]
+    )
+    return wanted if request.response_format is None else replace(wanted, tools=AnyTool(wanted.tools or {}))
+
+
+@contextmanager
+def muted_here() -> Iterator[None]:
+    """Mute the runs within: no reader of tokens sees them."""
+    config = ensure_config()
+    callbacks = config.get("callbacks")
+    if not isinstance(callbacks, BaseCallbackManager):
+        callbacks = CallbackManager(list(callbacks or []), list(callbacks or []))
+    before = var_child_runnable_config.set(muted({**config, "callbacks": callbacks}))
+    try:
+        yield
+    finally:
+        var_child_runnable_config.reset(before)
+
+
+class HeldStep:
+    """The call of small in one step of an agent.
+
+    Args:
+        pair: The core's pair.
+    """
+
+    def __init__(self, pair: Pair) -> None:
+        self._pair = pair
+        self._added = False
+
+    def answer(self, request: ModelRequest[Any], handler: Calls) -> ModelResponse[Any]:
+        """Return small's whole answer, asked with what a look wants to know; once without it where that is refused."""
+        with muted_here():
+            asking = self._asking(request)
+            if asking is None:
+                return handler(request)
+            try:
+                response = handler(asking)
+            except Exception as error:
+                if status_of(error) != BAD_REQUEST:
+                    raise
+                response = handler(request)
+                self._pair.state.left_out.add(REFUSED)
+            else:
+                self._added = True
+            return response
+
+    async def aanswer(self, request: ModelRequest[Any], handler: ACalls) -> ModelResponse[Any]:
+        """Do what :meth:`answer` does."""
+        with muted_here():
+            asking = self._asking(request)
+            if asking is None:
+                return await handler(request)
+            try:
+                response = await handler(asking)
+            except Exception as error:
+                if status_of(error) != BAD_REQUEST:
+                    raise
+                response = await handler(request)
+                self._pair.state.left_out.add(REFUSED)
+            else:
+                self._added = True
+            return response
+
+    def shown(self, response: Any, decision: Decision) -> Any:
+        """Return the response without what only the look asked for."""
+        if not self._added or decision.route != "small":
+            return response
+        if not isinstance(response, ModelResponse):
+            return without_logprobs(response)
+        return replace(response, result=[without_logprobs(message) for message in response.result])
+
+    def _asking(self, request: ModelRequest[Any]) -> ModelRequest[Any] | None:
+        look = self._pair.look
+        if look is None or not look.reads_logprobs or REFUSED in self._pair.state.left_out:
+            return None
+        settings = asking_for_logprobs(request.model, request.model_settings)
+        return None if settings is None else request.override(model_settings=settings)

@@ -1,0 +1,60 @@
+"""Two arms of a chain as one runnable, in the eyes of the framework: types, schemas, config fields, graph."""
+
+from __future__ import annotations
+
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
+from langchain_core.runnables.graph import Graph
+from langchain_core.runnables.utils import ConfigurableFieldSpec, Input, Output, get_unique_config_specs
+from langchain_core.utils.pydantic import TypeBaseModel
+from pydantic import ConfigDict
+
+from langchain_hybrid._options import CONFIG_SPECS
+
+
+class TwoArms(RunnableSerializable[Input, Output]):
+    """What ``RunnableHybrid`` is besides its verbs."""
+
+    small: Runnable[Input, Output]
+    large: Runnable[Input, Output]
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    @property
+    def InputType(self) -> type[Input]:  # noqa: N802 - LangChain's name
+        """The input type of the large arm: both take the same."""
+        return self.large.InputType
+
+    @property
+    def OutputType(self) -> type[Output]:  # noqa: N802 - LangChain's name
+        """The output type of the large arm."""
+        return self.large.OutputType
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> TypeBaseModel:
+        """Return the input schema of the large arm: both take the same."""
+        return self.large.get_input_schema(config)
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> TypeBaseModel:
+        """Return the output schema of the large arm."""
+        return self.large.get_output_schema(config)
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """What ``configurable`` may hold: the arms' fields and the level, as ``hybrid_quality`` and so on."""
+        return get_unique_config_specs([*self.small.config_specs, *self.large.config_specs, *CONFIG_SPECS])
+
+    def get_graph(self, config: RunnableConfig | None = None) -> Graph:
+        """Return the graph with both arms in it."""
+        graph = Graph()
+        start = graph.add_node(self.get_input_schema(config))
+        router = graph.add_node(self)
+        end = graph.add_node(self.get_output_schema(config))
+        graph.add_edge(start, router)
+        for route, arm in (("small", self.small), ("large", self.large)):
+            part = arm.get_graph(config)
+            part.trim_first_node()
+            part.trim_last_node()
+            first, last = graph.extend(part, prefix=route)
+            graph.add_edge(router, first or end, route, conditional=True)
+            if last:
+                graph.add_edge(last, end)
+        return graph
