@@ -18,7 +18,7 @@ from llama_index.llms.openai_like import OpenAILike
 from llamaindex_hybrid.testing import FakeLLM
 from tests.llamaindex._arms import WAYS, Events, Way
 from tests.llamaindex._held import TOOL, Seen, choice_of, held_llm, text_of
-from tests.looks import SURE, UNSURE, LookScenario, Said
+from tests.looks import CHECKER, SURE, UNSURE, LookScenario, Said, trained
 from tests.scenarios import EASY
 from tests.servers import Says, ollama_lines
 
@@ -68,7 +68,8 @@ def small_at(server: Server, **settings: Any) -> OpenAILike:
         "http_client": httpx.Client(transport=server),
         "async_http_client": httpx.AsyncClient(transport=server),
     }
-    return OpenAILike(model="small", api_base="http://small/v1", api_key="none", **{**how, **clients, **settings})
+    fixed = {"model": "small", "api_base": "http://small/v1", "api_key": "none"}
+    return OpenAILike(**{**fixed, **how, **clients, **settings})
 
 
 async def ask(llm: Any, way: Way, shape: str, **settings: Any) -> list[Any]:
@@ -238,6 +239,19 @@ async def test_a_form_is_looked_at_and_what_does_not_parse_is_asked_of_large(
     assert (decision.reason, decision.look.rejected if decision.look else None) == (reason, rejected)
     assert answers[-1].city == ("Lima" if reason == "kept" else "from fake")
     assert [answer.city for answer in answers].count("Lima") == (reason == "kept")
+
+
+@every_way
+@pytest.mark.parametrize(("says", "reason"), [("Lima", "kept"), ("Cusco", "escalated")])
+async def test_a_checker_fills_in_the_same_form_and_is_compared(way: Way, says: str, reason: str) -> None:
+    seen, scenario = Seen(), LookScenario("", look=lambda: trained(checker=True), form=True, checker="")
+    how = {"should_use_structured_outputs": True, "is_function_calling_model": False}
+    small = small_at(Server(Said('{"city": "Lima"}', 0.4)), **how)
+    checker = small_at(Server(Said(json.dumps({"city": says}))), model=CHECKER, **how)
+    llm = held_llm(scenario, small=small, large=FakeLLM(), checker=checker, observers=[seen])
+    await way.all_of(llm, "structured_predict", City, PromptTemplate("{query_str}"), query_str=EASY)
+    assert seen.decision.reason == reason
+    assert [each.output_tokens for each in seen.events[0].attempts if each.model == CHECKER] == [1]
 
 
 @every_way
