@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from llamaindex_hybrid.events import HybridRoutingEvent
+    from llamaindex_hybrid.events import HybridDiscardedEvent, HybridRoutingEvent
     from llamaindex_hybrid.levels import hybrid_quality
     from llamaindex_hybrid.llm import HybridLLM
     from llamaindex_hybrid.selector import HybridQueryBundle, HybridSelection, HybridSelector
 
 __all__ = [
+    "HybridDiscardedEvent",
     "HybridLLM",
     "HybridQueryBundle",
     "HybridRoutingEvent",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "HybridDiscardedEvent": "llamaindex_hybrid.events",
     "HybridLLM": "llamaindex_hybrid.llm",
     "HybridQueryBundle": "llamaindex_hybrid.selector",
     "HybridRoutingEvent": "llamaindex_hybrid.events",

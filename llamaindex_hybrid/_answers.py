@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse, TextBlock, ThinkingBlock
@@ -11,6 +10,8 @@ from llama_index.core.llms import LLM
 
 from hybrid_llm.dispatch import Answers, has_text
 from hybrid_llm.event import Usage
+from llamaindex_hybrid._raw import field, why_ended
+from llamaindex_hybrid._seen import Seen, as_answer
 
 _CLOSES: Final = frozenset({("ollama", "Ollama"), ("openai", "OpenAI")})
 """(integration, class) of models whose answers all say why they end; by name, to import none of them."""
@@ -29,8 +30,10 @@ def shows(value: Any) -> bool:
     """Return whether an answer, or a chunk of one, shows its reader anything.
 
     A chunk of reasoning does, since there are readers who see it; a whole answer that is nothing but reasoning does
-    not.
+    not. An answer that was held back and is not of the form asked for shows something, too.
     """
+    if isinstance(value, Seen):
+        return value.value is None or shows(value.value)
     if isinstance(value, CompletionResponse):
         return has_text(value.delta or "") or has_text(value.text)
     if isinstance(value, ChatResponse):
@@ -54,35 +57,32 @@ def ended(value: Any) -> str | None:
 
     The word is empty where none is known, and for what has no place for one: a text, an object.
     """
+    if isinstance(value, Seen):
+        return ended(value.response)
     if not isinstance(value, (ChatResponse, CompletionResponse)):
         return ""
-    raw = value.raw
-    if raw is None:
-        return None
-    if _field(raw, "done"):
-        return str(_field(raw, "done_reason") or "")
-    choices = _field(raw, "choices")
-    why = _field(choices[0], "finish_reason") if isinstance(choices, list) and choices else None
-    return str(why) if why else None
+    return why_ended(value.raw)
 
 
 def used(value: Any, before: Usage | None = None) -> Usage | None:
     """Return what the server's own answer, beside LlamaIndex's, says was used; the newest word of a stream counts."""
-    raw = getattr(value, "raw", None)
+    raw = getattr(value.response if isinstance(value, Seen) else value, "raw", None)
     if raw is None:
         return before
-    told = _field(raw, "usage") or _field(_field(raw, "message"), "usage")  # Anthropic's first chunk has it deeper
+    told = field(raw, "usage") or field(field(raw, "message"), "usage")  # Anthropic's first chunk has it deeper
     usage = Usage(
         _count(told, "prompt_tokens", "input_tokens") or _count(raw, "prompt_eval_count"),
         _count(told, "completion_tokens", "output_tokens") or _count(raw, "eval_count"),
         _cached(told),
-        model=str(_field(raw, "model") or ""),
+        model=str(field(raw, "model") or ""),
     )
     return usage if before is None else before.newer(usage)
 
 
 def says(value: Any) -> str:
     """Return the text of an answer, or of a chunk of one."""
+    if isinstance(value, Seen):
+        value = value.response or value.value
     if isinstance(value, (ChatResponse, CompletionResponse)) and value.delta is not None:
         return value.delta
     if isinstance(value, ChatResponse):
@@ -90,21 +90,17 @@ def says(value: Any) -> str:
     return value.text if isinstance(value, CompletionResponse) else value if isinstance(value, str) else ""
 
 
-ANSWERS: Final = Answers(shows, ended, used, says)
+ANSWERS: Final = Answers(shows, ended, used, says, read=as_answer, held_whole=True)
 
 
 def _count(holder: Any, *names: str) -> int | None:
-    return next((n for name in names if type(n := _field(holder, name)) is int), None)
+    return next((n for name in names if type(n := field(holder, name)) is int), None)
 
 
 def _cached(usage: Any) -> int | None:
     """Return the tokens from the provider's prompt cache, in the words of OpenAI, its Responses API or Anthropic."""
     for details in ("prompt_tokens_details", "input_tokens_details"):
-        found = _count(_field(usage, details), "cached_tokens")
+        found = _count(field(usage, details), "cached_tokens")
         if found is not None:
             return found
     return _count(usage, "cache_read_input_tokens")
-
-
-def _field(holder: Any, name: str) -> Any:
-    return holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
-from hybrid_llm.decision import Route
 from hybrid_llm.dispatch import Request, level_of, split_options
 from hybrid_llm.level import Level
+from llamaindex_hybrid._capabilities import Side
 from llamaindex_hybrid._history import safe_messages
 from llamaindex_hybrid._requests import chat_request, prompt_request, template_request, tokens_of_tools
 from llamaindex_hybrid._routing import Ask
@@ -43,7 +43,14 @@ class Asks:
         """Ask for the answer in a conversation."""
         options, rest = split_options(kwargs)
         request = self._completed(method, chat_request(messages, rest), options, lambda: _last_text(messages))
-        return Ask(method, request, lambda arm, said: ((safe_messages(messages, arm.side),), said), rest)
+        return Ask(
+            method,
+            request,
+            lambda arm, said: ((safe_messages(messages, arm.side),), said),
+            rest,
+            specs=lambda: rest.get("tools") or (),
+            plain=lambda arm, said: ((safe_messages(messages, arm.side),), said),
+        )
 
     def complete(self, method: str, prompt: str, formatted: bool, kwargs: Mapping[str, Any]) -> Ask[CompletionResponse]:
         """Ask for the completion of a prompt."""
@@ -77,6 +84,7 @@ class Asks:
             lambda arm, said: ((output_cls, _safe_template(prompt, arm.side)), {"llm_kwargs": said, **fill}),
             rest,
             hides_end=True,
+            form=output_cls,
         )
 
     def with_tools(
@@ -109,6 +117,8 @@ class Asks:
             ),
             rest,
             tools=True,
+            specs=lambda: [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools],
+            plain=lambda arm, said: ((safe_messages(messages, arm.side),), said),
         )
 
     def _completed(
@@ -143,7 +153,7 @@ def _last_text(messages: Sequence[ChatMessage]) -> str:
     return (messages[-1].content or "") if messages else ""
 
 
-def _safe_template(template: BasePromptTemplate, route: Route) -> BasePromptTemplate:
+def _safe_template(template: BasePromptTemplate, route: Side) -> BasePromptTemplate:
     if not isinstance(template, ChatPromptTemplate):
         return template
     return template.model_copy(update={"message_templates": safe_messages(template.message_templates, route)})

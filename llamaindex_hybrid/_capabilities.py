@@ -15,12 +15,13 @@ from llamaindex_hybrid._answers import closes
 from llamaindex_hybrid._settings import dialect_of_llm
 
 ContextPolicy = Literal["min", "large"]
+Side = Route | Literal["checker"]
 _PATIENCE: Final = 2.0
 """Seconds that a server has to say how long a context its model reads."""
 
 
 class Arm:
-    """One of the two models, and what is known of it.
+    """One of the two models, or the one that answers are compared with, and what is known of it.
 
     Args:
         side: Which one.
@@ -30,12 +31,12 @@ class Arm:
         TypeError: It is no LlamaIndex LLM.
     """
 
-    def __init__(self, side: Route, llm: LLM) -> None:
+    def __init__(self, side: Side, llm: LLM) -> None:
         if isinstance(llm, str):
             raise TypeError(f"{side}={llm!r} is a name; pass the LLM itself, such as Ollama(model={llm!r}).")
         if not isinstance(llm, LLM):
             raise TypeError(f"{side}= takes a LlamaIndex LLM, such as Ollama or OpenAILike; got {type(llm).__name__}.")
-        self.side: Route = side
+        self.side: Side = side
         self.llm = llm
         self._server = ollama_of(llm)
         self._asked_window = Window(self._ask_window) if self._server else None
@@ -76,6 +77,7 @@ class Arm:
             structured=(calls_functions or _has_its_own(self.llm, "structured_predict")) and not self._completes_only,
             speaks=True,
             closes=closes(self.llm),
+            no_logprobs=self._no_logprobs,
             wake=self._server.wake if self._server else None,
         )
 
@@ -84,6 +86,18 @@ class Arm:
         """The name of the integration that its class, or the nearest one below, is from."""
         modules = (base.__module__ for base in type(self.llm).__mro__)
         return next((module.split(".")[2] for module in modules if module.startswith("llama_index.llms.")), "")
+
+    @property
+    def _no_logprobs(self) -> str:
+        """Why a second look sees no log-probabilities of it, and what to do."""
+        if dialect_of_llm(self.llm) != "ollama":
+            return ""
+        root = str(getattr(self.llm, "base_url", "")).rstrip("/")
+        return (
+            "LlamaIndex's Ollama class drops them. Take OpenAILike on the same server, "
+            f"OpenAILike(model={self.name!r}, api_base='{root}/v1', api_key='ollama', is_chat_model=True), "
+            "with Ollama 0.12.11 or later; or train the look with a checker."
+        )
 
     @property
     def _completes_only(self) -> bool:

@@ -11,6 +11,7 @@ from contextlib import aclosing, closing, contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, TypeVar
 
+from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.llm import LLMChatStartEvent, LLMCompletionStartEvent
@@ -40,10 +41,15 @@ class Heard:
         self._last: Any = None
         self._asked = self._shown = self._ended = False
 
+    @property
+    def answer(self) -> ChatResponse | CompletionResponse | None:
+        """What the last model answered, or the last chunk of it."""
+        return self._last if isinstance(self._last, (ChatResponse, CompletionResponse)) else None
+
     def note(self, event: BaseEvent) -> None:
         """Note the beginning of a call, a chunk, or an answer."""
         if isinstance(event, (LLMChatStartEvent, LLMCompletionStartEvent)):
-            self._asked, self._shown, self._ended = True, False, False
+            self._asked, self._shown, self._ended, self._last = True, False, False, None
             self._used.append(None)
             return
         response = getattr(event, "response", None)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from llama_index.core.base.llms.types import CachePoint, ChatMessage, MessageRole, ThinkingBlock, ToolCallBlock
 from llama_index.core.llms.utils import parse_partial_json
 
 from hybrid_llm.decision import KEY, Decision, Route
 
+Reader = Route | Literal["checker"]
 _OF_TOOLS: Final = {"tool_call_id", "name"}
 """What every provider understands of a message's ``additional_kwargs``."""
 
 
-def safe_messages(messages: Sequence[ChatMessage], route: Route) -> list[ChatMessage]:
+def safe_messages(messages: Sequence[ChatMessage], route: Reader) -> list[ChatMessage]:
     """Return the messages as any provider accepts them; those that need no change are the same objects.
 
     Tool calls get arguments that are a dict, and ids (a provider without ids leaves them out, another one requires
@@ -23,7 +24,7 @@ def safe_messages(messages: Sequence[ChatMessage], route: Route) -> list[ChatMes
 
     Args:
         messages: The conversation, oldest message first.
-        route: The arm that will read it.
+        route: The arm that will read it, or the checker, which wrote nothing of it.
     """
     ids: list[tuple[str, str]] = []  # (name of the tool, new id) of the calls that wait for their result
     return [_safe_message(message, position, route, ids) for position, message in enumerate(messages)]
@@ -41,7 +42,7 @@ def record_of(message: ChatMessage) -> Decision | None:
     return Decision.found_in(message.additional_kwargs)
 
 
-def _safe_message(message: ChatMessage, position: int, route: Route, ids: list[tuple[str, str]]) -> ChatMessage:
+def _safe_message(message: ChatMessage, position: int, route: Reader, ids: list[tuple[str, str]]) -> ChatMessage:
     calls = tool_calls_of(message) if message.role == MessageRole.ASSISTANT else []
     is_result = message.role == MessageRole.TOOL and bool(ids)
     if not (calls or is_result or message.additional_kwargs or _has_hints(message)):
@@ -57,7 +58,7 @@ def _safe_message(message: ChatMessage, position: int, route: Route, ids: list[t
         extras["tool_call_id"] = _id_of_result(extras.get("tool_call_id"), ids)
     left_out = (ToolCallBlock, ThinkingBlock, CachePoint) if foreign else (ToolCallBlock,)
     blocks = [block for block in message.blocks if not isinstance(block, left_out)]
-    if route == "small":  # a hint for hosted caches, which a local server takes for content
+    if route != "large":  # a hint for hosted caches, which a local server takes for content
         blocks = [block for block in blocks if not isinstance(block, CachePoint)]
     if calls:
         ids[:] = []  # results follow their calls at once

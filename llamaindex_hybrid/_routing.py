@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar, cast
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
@@ -14,9 +14,14 @@ from hybrid_llm.dispatch import Attempts, Pair, Request
 from llamaindex_hybrid._answers import ANSWERS
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._ends import Heard, astream_to_the_end, listen, stream_to_the_end
+from llamaindex_hybrid._held import HeldCall
+from llamaindex_hybrid._seen import asked_for_logprobs
 from llamaindex_hybrid._settings import settings_for
 
 T = TypeVar("T")
+Arguments = Callable[[Arm, dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+"""Returns the positional and keyword arguments for an arm, given the settings of a call in its words."""
+_OF_TOOLS: Final = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 _NOTED: Final = (ChatResponse, CompletionResponse)
 """What has a place for notes; a text or an object has none."""
 
@@ -33,17 +38,42 @@ class Ask(Generic[T]):
         settings: The settings of the call, in the user's words.
         tools: Whether the method is one that only function-calling models have.
         hides_end: Whether it returns a text or an object, which does not say how the answer ended.
+        form: The class of that object.
+        specs: Returns the descriptions of the tools that may be called, in OpenAI's form.
+        plain: In place of ``arguments`` those of a chat without tools, for a model that is only to say something.
     """
 
     method: str
     request: Request
-    arguments: Callable[[Arm, dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+    arguments: Arguments
     settings: Mapping[str, Any] = field(default_factory=dict)
     tools: bool = False
     hides_end: bool = False
+    form: type[Any] | None = None
+    specs: Callable[[], Sequence[Any]] = tuple
+    plain: Arguments | None = None
 
-    def put(self, arm: Arm, pair: Pair) -> Any:
+    def whole(self) -> Ask[Any]:
+        """Return the same ask for a whole answer in place of a stream."""
+        method = {"stream": "predict", "astream": "apredict"}.get(self.method, self.method.replace("stream_", "", 1))
+        return replace(self, method=method)
+
+    def beside(self) -> Ask[Any]:
+        """Return the ask for a whole answer in words, for a model that small's is compared with."""
+        ask = self.whole()
+        if self.plain is None:
+            return ask
+        said = {name: value for name, value in self.settings.items() if name not in _OF_TOOLS}
+        method = ask.method.removesuffix("_with_tools")
+        return replace(ask, method=method, arguments=self.plain, settings=said, tools=False)
+
+    def put(self, arm: Arm, pair: Pair, *, logprobs: bool = False) -> Any:
         """Call the arm.
+
+        Args:
+            arm: The arm.
+            pair: Is told which settings have no word there.
+            logprobs: Whether to ask for log-probabilities, too.
 
         Raises:
             ValueError: It calls no functions, and the method needs one that does.
@@ -53,7 +83,10 @@ class Ask(Generic[T]):
                 f"{self.method}() needs a function-calling model, and {arm.side} ({arm.name}) is none. If it can call "
                 "functions, say so where it is made: is_function_calling_model=True."
             )
-        llm, settings = settings_for(pair, arm.side, arm.llm, self.settings, tools=self.tools)
+        asked = asked_for_logprobs(arm.llm, self.settings) if logprobs else None
+        llm, settings, left_out = settings_for(asked or arm.llm, self.settings, tools=self.tools)
+        if arm.side != "checker":
+            pair.leave_out(arm.side, left_out)
         args, kwargs = self.arguments(arm, settings)
         return getattr(llm, self.method)(*args, **kwargs)
 
@@ -64,43 +97,52 @@ class Routing:
     Args:
         arms: Both arms, by side.
         pair: Decides, calls, and goes to the other arm when one breaks.
+        checker: The model that small's answers are compared with, if there is one.
     """
 
-    def __init__(self, arms: dict[Route, Arm], pair: Pair) -> None:
+    def __init__(self, arms: dict[Route, Arm], pair: Pair, checker: Arm | None = None) -> None:
         listen()
         self.arms = arms
         self.pair = pair
+        self.checker = checker
 
     def call(self, ask: Ask[T]) -> T:
         """Return the answer."""
-        attempts = Attempts()
+        attempts, held, request = self._begun(ask)
 
-        def answer(decision: Decision) -> T:
+        def answer(decision: Decision) -> Any:
             arm = self.arms[decision.route]
+            if decision.held:
+                return held.put(arm)
             with Heard(arm, attempts).to_the_end() if ask.hides_end else nullcontext():
-                return cast("T", ask.put(arm, self.pair))
+                return ask.put(arm, self.pair)
 
-        value, came = self.pair.call(ask.request, answer, attempts)
-        return _marked(value, _record(came.as_dict(), attempts))
+        value, came = self.pair.call(request, answer, attempts, checker=held.check)
+        return _marked(held.shown(value), _record(came.as_dict(), attempts))
 
     async def acall(self, ask: Ask[T]) -> T:
         """Do what :meth:`call` does, with a method that is a coroutine."""
-        attempts = Attempts()
+        attempts, held, request = self._begun(ask)
 
-        async def answer(decision: Decision) -> T:
+        async def answer(decision: Decision) -> Any:
             arm = self.arms[decision.route]
+            if decision.held:
+                return await held.aput(arm)
             with Heard(arm, attempts).to_the_end() if ask.hides_end else nullcontext():
-                return cast("T", await ask.put(arm, self.pair))
+                return await ask.put(arm, self.pair)
 
-        value, came = await self.pair.acall(ask.request, answer, attempts)
-        return _marked(value, _record(came.as_dict(), attempts))
+        value, came = await self.pair.acall(request, answer, attempts, checker=held.acheck)
+        return _marked(held.shown(value), _record(came.as_dict(), attempts))
 
     def stream(self, ask: Ask[T]) -> Generator[T, None, None]:
         """Decide now, and yield the chunks as they are read."""
-        decided, attempts = self.pair.decide(ask.request), Attempts()
+        attempts, held, request = self._begun(ask)
+        decided = self.pair.decide(request)
 
-        def answer(decision: Decision) -> Iterator[T]:
+        def answer(decision: Decision) -> Any:
             arm = self.arms[decision.route]
+            if decision.held:
+                return held.put(arm)
 
             def put() -> Generator[T, None, None]:
                 return cast("Generator[T, None, None]", ask.put(arm, self.pair))
@@ -109,20 +151,19 @@ class Routing:
 
         def chunks() -> Generator[T, None, None]:
             marks = _MarksStream(attempts)
-            with closing(self.pair.stream(decided, answer, attempts)) as items:
+            with closing(self.pair.stream(decided, answer, attempts, checker=held.check)) as items:
                 for chunk, came in items:
-                    yield from marks.of(chunk, came)
+                    yield from marks.of(held.shown(chunk, chunk=True), came)
             yield from marks.end()
 
         return chunks()
 
     async def astream(self, ask: Ask[T]) -> AsyncGenerator[T, None]:
-        """Decide now, and return what yields the chunks as they are read."""
-        decided, attempts = await self.pair.adecide(ask.request), Attempts()
+        """Do what :meth:`stream` does, and return what yields the chunks as they are read."""
+        attempts, held, request = self._begun(ask)
+        decided = await self.pair.adecide(request)
 
-        async def answer(decision: Decision) -> AsyncIterator[T]:
-            arm = self.arms[decision.route]
-
+        async def chunks_of(arm: Arm) -> AsyncIterator[T]:
             async def put() -> AsyncGenerator[T, None]:
                 return cast("AsyncGenerator[T, None]", await ask.put(arm, self.pair))
 
@@ -130,16 +171,27 @@ class Routing:
                 async for chunk in stream:
                     yield chunk
 
+        def answer(decision: Decision) -> Any:
+            arm = self.arms[decision.route]
+            return held.aput(arm) if decision.held else chunks_of(arm)
+
         async def chunks() -> AsyncGenerator[T, None]:
             marks = _MarksStream(attempts)
-            async with aclosing(self.pair.astream(decided, answer, attempts)) as items:
+            async with aclosing(self.pair.astream(decided, answer, attempts, checker=held.acheck)) as items:
                 async for chunk, came in items:
-                    for one in marks.of(chunk, came):
+                    for one in marks.of(held.shown(chunk, chunk=True), came):
                         yield one
             for one in marks.end():
                 yield one
 
         return chunks()
+
+    def _begun(self, ask: Ask[T]) -> tuple[Attempts, HeldCall[T], Request]:
+        """Return where the calls of an ask are noted, what may hold its answer back, and its request."""
+        attempts = Attempts()
+        held = HeldCall(self.pair, ask, attempts, self.checker)
+        wanted = held.wanted
+        return attempts, held, ask.request if wanted is None else replace(ask.request, wanted=wanted)
 
 
 class _MarksStream:

@@ -7,14 +7,13 @@ two arguments of a call and no more, so what it has a field for goes on a copy o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.llms import LLM
 
 if TYPE_CHECKING:
-    from hybrid_llm.decision import Route
-    from hybrid_llm.dispatch import Dialect, Pair
+    from hybrid_llm.dispatch import Dialect
 
 _OF_OLLAMA: Final = {"think": "thinking", "keep_alive": "keep_alive"}
 """Settings that are fields of Ollama's class."""
@@ -39,21 +38,17 @@ def dialect_of_llm(llm: LLM) -> Dialect | None:
     return "completions" if dialect == "chat" and not llm.metadata.is_chat_model else dialect
 
 
-def settings_for(
-    pair: Pair, side: Route, llm: LLM, settings: Mapping[str, Any], *, tools: bool
-) -> tuple[LLM, dict[str, Any]]:
-    """Return the LLM to call and the settings of a call in its words; warn once of each that has none there.
+def settings_for(llm: LLM, settings: Mapping[str, Any], *, tools: bool) -> tuple[LLM, dict[str, Any], Sequence[str]]:
+    """Return the LLM to call, the settings of a call in its words, and the names of those that have none there.
 
     Args:
-        pair: Whose arm it is.
-        side: Which of its arms.
-        llm: That arm; one of neither family gets the settings as they are.
+        llm: The LLM; one of neither family gets the settings as they are.
         settings: The keyword arguments of the call.
         tools: Whether functions of the user's program come with the call.
     """
     dialect = dialect_of_llm(llm) if settings else None
     if dialect is None:
-        return llm, {**settings}
+        return llm, {**settings}, ()
     from hybrid_llm.dispatch import json_schema_of, translated
 
     thinks = getattr(llm, "thinking" if dialect == "ollama" else "reasoning_effort", None)
@@ -72,11 +67,10 @@ def settings_for(
             fields["additional_kwargs"] = {**getattr(llm, "additional_kwargs", {}), **options}
     elif getattr(llm, "max_tokens", None) is not None and {"max_tokens", "max_completion_tokens"} & said.keys():
         fields["max_tokens"] = said.pop("max_tokens", None)
-    pair.leave_out(side, left_out)
-    return (_with_fields(llm, fields) if fields else llm), said
+    return (with_fields(llm, fields) if fields else llm), said, left_out
 
 
-def _with_fields(llm: LLM, fields: Mapping[str, Any]) -> LLM:
+def with_fields(llm: LLM, fields: Mapping[str, Any]) -> LLM:
     """Return a copy of an LLM with other fields; both have the same clients, whichever makes them."""
     if getattr(llm, "context_window", None) == -1:  # Ollama's: it asks its server at the first call, and remembers
         _ = llm.metadata

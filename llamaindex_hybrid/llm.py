@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
@@ -60,7 +60,7 @@ class HybridLLM(RoutedLLM):
     else that of :meth:`with_quality`, else the one given here. ``route="small"`` or ``"large"`` forces.
 
     What a model says of itself stays on that model: its ``system_prompt``, output parser and prompt format. A
-    callback manager or rate limiter that is set here is set on both. Copies share the models and what is known of
+    callback manager or rate limiter that is set here is set on all. Copies share the models and what is known of
     their outages.
 
     Args:
@@ -77,6 +77,15 @@ class HybridLLM(RoutedLLM):
         fallback_to_small: Whether small answers when large is down.
         small_timeout: Seconds that small has until its first token; ``None`` waits as long as the model does.
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
+        second_look: ``True`` for the look that the router was trained with, ``"logprobs"`` or ``"agreement"`` for one
+            that needs no training: small's answer is held back until it was looked at, and large answers in its place
+            where it is not good enough. Streams then show small's answer in one piece. Not at ``threshold=`` and
+            ``route=``, which are about the question alone.
+        checker: Another local model that answers too, for a look that compares with it.
+        check: A function of the question and small's answer that returns ``False`` for one that must not be shown:
+            large answers then. Without a second look too, small's answer is held back for it.
+        checks: More such functions.
+        look_timeout: Seconds that an answer which is held back has as a whole, and the checker with it.
         observers: Who is told of each call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         prices: Dollars for a million tokens (read, written) by the name of a model, where they are not known anyway.
         context_policy: ``"min"`` promises the smaller context window, so that both models can read every prompt;
@@ -84,13 +93,14 @@ class HybridLLM(RoutedLLM):
         background: Where calls without a question of the user's go: ``"large"``, ``"small"``, or ``"route"``, which
             scores their prompts. ``threshold=0`` sends them to small all the same, and one above 1 to large.
         query_vars: Variables of templates that hold the user's question.
-        callback_manager: Set on both models.
+        callback_manager: Set on all models.
         state: What copies share: the breakers of both models, and the switch.
 
     Raises:
         TypeError: An arm is no LLM, or ``router`` is nothing that scores.
         LevelError: Two levels, one out of range, or one that this router has no thresholds for.
-        ConfigError: ``small_timeout`` is not positive.
+        LookError: The router has no such second look, or ``checker`` is the small model itself.
+        ConfigError: A timeout is not positive, or a check is no plain function.
         ValueError: ``context_policy`` or ``background`` is another word.
 
     Example:
@@ -119,6 +129,11 @@ class HybridLLM(RoutedLLM):
         fallback_to_small: bool = False,
         small_timeout: float | None = None,
         ignore_tags: Sequence[str] = (),
+        second_look: bool | str = False,
+        checker: LLM | None = None,
+        check: Callable[[str, str], object] | None = None,
+        checks: Sequence[Callable[[str, str], object]] = (),
+        look_timeout: float | None = None,
         observers: Sequence[Observes] = (),
         prices: Mapping[str, Any] | None = None,
         context_policy: ContextPolicy = "min",
@@ -140,21 +155,29 @@ class HybridLLM(RoutedLLM):
             "small_timeout": small_timeout,
             "ignore_tags": ignore_tags,
             "prices": prices,
+            "second_look": second_look,
+            "check": check,
+            "look_timeout": look_timeout,
         }
+        looks_too = None if checker is None else Arm("checker", checker)
         pair = Pair(
             router,
             small=lambda: arms["small"].capabilities,
             large=lambda: arms["large"].capabilities,
+            checker=looks_too.capabilities if looks_too else None,
+            checks=checks,
             answers=ANSWERS,
             observers=(DISPATCHES, *observers),
             state=state,
             **options,
         )
         super().__init__(small=small, large=large)
-        self._routing = Routing(arms, pair)
+        self._routing = Routing(arms, pair, looks_too)
         self._asks = Asks(tuple(query_vars), background, usual=pair.options.level)
         self._options = {
             **options,
+            "checker": checker,
+            "checks": tuple(checks),
             "context_policy": context_policy,
             "background": background,
             "query_vars": tuple(query_vars),
@@ -167,6 +190,11 @@ class HybridLLM(RoutedLLM):
     def router(self) -> Router:
         """What scores."""
         return self._routing.pair.router
+
+    @property
+    def checker(self) -> LLM | None:
+        """The model that small's answers are compared with."""
+        return self._routing.checker.llm if self._routing.checker else None
 
     @property
     def force(self) -> Route | None:
@@ -216,10 +244,13 @@ class HybridLLM(RoutedLLM):
         arms = self._routing.arms
         return {
             "class_name": self.class_name(),
-            "small": {"class_name": self.small.class_name(), "model": arms["small"].name},
-            "large": {"class_name": self.large.class_name(), "model": arms["large"].name},
+            "small": _named(arms["small"]),
+            "large": _named(arms["large"]),
             "router_id": self.router.id,
             **self._options,
+            "checker": _named(self._routing.checker) if self._routing.checker else None,
+            "check": None if self._options["check"] is None else "function",  # a function has no place in a dump
+            "checks": len(self._options["checks"]),
         }
 
     @model_serializer(mode="wrap")
@@ -244,8 +275,9 @@ class HybridLLM(RoutedLLM):
             raise AttributeError(f"{name} belongs to each model: set llm.small.{name} and llm.large.{name}.")
         super().__setattr__(name, value)
         if name in _SHARED:
-            for arm in (self.small, self.large):
-                setattr(arm, name, value)
+            for llm in (self.small, self.large, self.checker):
+                if llm is not None:
+                    setattr(llm, name, value)
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Return a copy that shares the models, which hold connections that cannot be copied."""
@@ -269,6 +301,10 @@ def _rebuilt(
     llm = cls(small, large, router, **options)
     chosen: dict[str, Any] = level.as_dict() if level else {}
     return llm.with_quality(**chosen)
+
+
+def _named(arm: Arm) -> dict[str, str]:
+    return {"class_name": arm.llm.class_name(), "model": arm.name}
 
 
 def _check_word(option: str, word: str, words: tuple[str, ...]) -> None:

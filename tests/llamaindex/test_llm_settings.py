@@ -287,9 +287,9 @@ async def test_settings_of_a_call_change_neither_the_model_nor_its_clients(serve
 
 def test_a_client_that_a_call_with_settings_made_is_kept() -> None:
     small = Ollama(model="m", base_url="http://ollama.test", context_window=2048)
-    from llamaindex_hybrid._settings import _with_fields
+    from llamaindex_hybrid._settings import with_fields
 
-    with _with_fields(small, {"keep_alive": "1h"}).client._client as client:  # type: ignore[attr-defined]
+    with with_fields(small, {"keep_alive": "1h"}).client._client as client:  # type: ignore[attr-defined]
         assert small.client._client is client
 
 

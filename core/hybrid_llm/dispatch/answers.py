@@ -57,6 +57,8 @@ class Answers:
         says: The text of a chunk, or of a whole answer, for observers who ask for texts.
         joined: Makes one whole answer of the chunks of a stream.
         read: What a second look sees of a whole answer.
+        held_whole: Whether an answer of small that is held back comes as a whole in a stream too: what opens the stream
+            of an arm returns the answer itself then, or its coroutine.
 
     Example:
         >>> Answers().shows(""), Answers().shows("4")
@@ -69,6 +71,7 @@ class Answers:
     says: Callable[[Any], str] = _text_of
     joined: Callable[[Sequence[Any]], Any] = _joined
     read: Callable[[Any], Answer] = _read
+    held_whole: bool = False
 
     def nothing(self, last: Any) -> NoAnswerError:
         """Return the error for an answer that shows nothing.

@@ -69,7 +69,7 @@ class Held:
     ) -> Generator[tuple[Any, Decision], None, None]:
         """Yield the chunks of small's answer, or those of large as they come."""
         one, begun = _One(self, decided, attempts, read), False
-        chunks, came = self._looked_at(one, ask, checker, streams=True)
+        chunks, came = self._looked_at(one, ask, checker, streams=not self.answers.held_whole)
         if came.route == "large":
             try:
                 for item in self.failover.stream(came, ask, attempts, admitted=True):
@@ -110,7 +110,7 @@ class Held:
     ) -> AsyncGenerator[tuple[Any, Decision], None]:
         """Do what :meth:`stream` does without blocking the event loop."""
         one, begun = _One(self, decided, attempts, read), False
-        chunks, came = await self._alooked_at(one, ask, checker, streams=True)
+        chunks, came = await self._alooked_at(one, ask, checker, streams=not self.answers.held_whole)
         if came.route == "large":
             try:
                 async with aclosing(self.failover.astream(came, ask, attempts, admitted=True)) as items:
