@@ -42,12 +42,12 @@ def as_answer(value: Any) -> Answer:
         return Answer(_written(seen.value))
     said = without_thoughts((response.message.content if isinstance(response, ChatResponse) else response.text) or "")
     calls = [*_calls(response)]
-    tokens = [*_tokens(response)]
+    tokens = [{"token": token, "bytes": raw or None, "logprob": number} for token, raw, number in _tokens(response)]
     why = why_ended(response.raw) or ""
     is_made = seen.value is not response and seen.value is not None and not calls  # of what was said
     return Answer(
         _written(seen.value) if is_made else said,
-        content_logprobs(said, tokens) if tokens else None,
+        content_logprobs(tokens, said),
         "length" if why in _CUT else why,
         calls,
     )
