@@ -55,6 +55,8 @@ class Looking:
         level: Level | None = None,
     ) -> None:
         self.router = router
+        if look is not None and not look.checkers:  # no final answer is compared, and finding one takes a while
+            look = look.with_parts(final=_none)
         self.look = look
         self._checks = checks
         self._state = state or PairState()
@@ -249,6 +251,10 @@ class Looking:
                 f"The second look compares with {', '.join(missing)}, which gave no answer: it goes on with what is "
                 "left, and asks large where nothing was measured without it. Start it, and pass it as checker=.",
             )
+
+
+def _none(_: str) -> None:
+    """Find no final answer."""
 
 
 class _CheckFailedError(Exception):

@@ -22,34 +22,25 @@ def content_logprobs(tokens: Iterable[Any] | None, text: str) -> tuple[float, ..
         One number for each token that overlaps the last place where the text stands; None without any tokens, or when
         they do not make up the text.
     """
-    listed = list(tokens or ())
-    if not listed:
-        return None
-    pieces = [_bytes_of(token) for token in listed]
+    listed = [_parts(token) for token in tokens or ()]
+    pieces = [bytes(raw) if raw is not None else str(said or "").encode("utf-8", "replace") for raw, said, _ in listed]
     wanted = text.strip().encode("utf-8", "replace")
     start = b"".join(pieces).rfind(wanted)
     if start < 0 or not wanted:
         return None
     end, at, found = start + len(wanted), 0, []
-    for token, piece in zip(listed, pieces, strict=True):
-        if at < end and at + len(piece) > start:
-            found.append(_logprob_of(token))
-        at += len(piece)
-    return None if None in found else tuple(number for number in found if number is not None)
-
-
-def _bytes_of(token: Any) -> bytes:
-    """Return the bytes of a token: a character may be spread over several."""
-    raw = _field(token, "bytes")
-    return bytes(raw) if raw is not None else str(_field(token, "token") or "").encode("utf-8", "replace")
-
-
-def _logprob_of(token: Any) -> float | None:
-    number = _field(token, "logprob")
-    if not isinstance(number, (int, float)) or number != number:
+    for (_, _, number), piece in zip(listed, pieces, strict=True):
+        after = at + len(piece)
+        if at < end and after > start:
+            found.append(number)
+        at = after
+    if not all(isinstance(number, (int, float)) and number == number for number in found):
         return None
-    return float(min(0.0, max(_LEAST, number)))
+    return tuple(float(min(0.0, max(_LEAST, number))) for number in found)
 
 
-def _field(token: Any, name: str) -> Any:
-    return token.get(name) if isinstance(token, dict) else getattr(token, name, None)
+def _parts(token: Any) -> tuple[Any, Any, Any]:
+    """Return the bytes of a token (a character may be spread over several), its text and its log-probability."""
+    if isinstance(token, dict):
+        return token.get("bytes"), token.get("token"), token.get("logprob")
+    return getattr(token, "bytes", None), getattr(token, "token", None), getattr(token, "logprob", None)
