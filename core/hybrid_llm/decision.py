@@ -26,6 +26,9 @@ Reason = Literal[
     "fallback",
     "cooldown",
     "shadow",
+    "kept",
+    "escalated",
+    "rejected",
 ]
 
 
