@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from hybrid_llm.decision import Look
 from hybrid_llm.errors import DamagedFolderError, LevelError, LookError
 from hybrid_llm.level import ALWAYS_LARGE, Level
 from hybrid_llm.look.answer import Answer
+from hybrid_llm.look.bound import CHECKS, COMMANDS, FORMS, Bound, Form
 from hybrid_llm.look.path import Path, PathCut
 from hybrid_llm.look.rows import FloatArray, IntArray, LookRows
 from hybrid_llm.look.signals import AGREEMENT, LOGPROBS, QUERY, Finds, Signals
@@ -27,34 +28,8 @@ if TYPE_CHECKING:
     from hybrid_llm.certify import Menu
     from hybrid_llm.scoring import Scorer
 
-Form = Literal["trained", "logprobs", "agreement"]
-
-FORMS: Final = ("trained", "logprobs", "agreement")
-CHECKS: Final = 1
-"""Version of the checks that need no training; a look is bound to it."""
 Checkers = Answer | Sequence[Answer] | Mapping[str, Answer | Sequence[Answer] | None] | None
 """What checkers answered: one answer of the only checker, or by name one answer, several samples, or none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """What a second look is bound to: with anything else its levels say nothing.
-
-    Args:
-        small: Name of the small model.
-        large: Name of the large model; empty for an untrained look, which never saw it.
-        checkers: Names of the checkers.
-        router_id: Of the router whose scores it reads; empty when it reads none.
-        settings: How the models were asked: limits, temperature, the hash of a system prompt.
-        checks: Version of the checks.
-    """
-
-    small: str
-    large: str = ""
-    checkers: tuple[str, ...] = ()
-    router_id: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
-    checks: int = CHECKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +99,7 @@ class SecondLook:
         """Hash of all that its scores depend on, and of its rungs."""
         said = {
             "form": self.form,
-            "bound": _bound_dict(self.bound),
+            "bound": self.bound.as_dict(),
             "paths": [{**path.as_dict(), "calibration": None} for path in self.paths.values()],
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
@@ -181,7 +156,8 @@ class SecondLook:
         """
         if level.kind == "threshold":
             raise LevelError("threshold= is about the query alone; a second look takes quality= or cost_advantage=.")
-        proved = self.certificate.for_quality(level.value) if level.kind == "quality" and self.certificate else None
+        proves = level.kind == "quality" and self.certificate is not None and self.bound.checks == CHECKS
+        proved = self.certificate.for_quality(level.value) if proves and self.certificate else None
         full = self.paths[self.columns]
         if require_certified and proved is None:
             return LookPlan(ALWAYS_LARGE, False, {}, 0.0, 0.0)
@@ -324,7 +300,9 @@ class SecondLook:
                 "cost_advantage=, or train a second look: hybrid-llm train TABLE --second-look"
             )
         raise LevelError(
-            f"The second look has no levels yet; measure them: {COMMANDS[self.form]}".format(small=self.bound.small)
+            f"The second look has no levels yet; measure them: {COMMANDS[self.form]}".format(
+                small=self.bound.small, large=self.bound.large
+            )
         )
 
     # keep
@@ -333,7 +311,7 @@ class SecondLook:
         """Return plain JSON values, without the certificate."""
         return {
             "form": self.form,
-            "bound": _bound_dict(self.bound),
+            "bound": self.bound.as_dict(),
             "paths": [path.as_dict() for path in self.paths.values()],
         }
 
@@ -345,40 +323,13 @@ class SecondLook:
             DamagedFolderError: A field is missing or not as it should be.
         """
         try:
-            bound = Bound(**{**data["bound"], "checkers": tuple(data["bound"]["checkers"])})
-            texts = (bound.small, bound.large, bound.router_id, *bound.checkers)
-            if data["form"] not in FORMS or not all(isinstance(text, str) for text in texts):
+            bound = Bound.from_dict(data["bound"])
+            if data["form"] not in FORMS:
                 raise DamagedFolderError("The second look is damaged; train it again.")
             paths = [Path.from_dict(path) for path in data["paths"]]
             return cls(data["form"], bound, {path.head.columns: path for path in paths})
         except (KeyError, TypeError, AttributeError, LookError) as error:
             raise DamagedFolderError(f"The second look is damaged ({error}); train it again.") from error
-
-
-def raise_missing(form: str) -> NoReturn:
-    """Say that a router has no second look of a form, and which command makes one.
-
-    Raises:
-        LookError: A trained look was asked for.
-        LevelError: An untrained one was, whose levels were never measured.
-    """
-    if form == "trained":
-        raise LookError(
-            "This router was trained without a second look; train one with it (hybrid-llm train TABLE --second-look), "
-            'or take one that needs no training: second_look="logprobs".'
-        )
-    raise LevelError(
-        f"second_look={form!r} has no levels yet: they are quantiles of what your small model says, which costs "
-        f"nothing to measure: {COMMANDS[form].format(small='ollama:MODEL')}"
-    )
-
-
-COMMANDS: Final[Mapping[str, str]] = {
-    "trained": "hybrid-llm calibrate ROWS --router DIR --out DIR",
-    "logprobs": "hybrid-llm calibrate --unlabelled prompts.txt --small {small} --out DIR",
-    "agreement": "hybrid-llm calibrate --unlabelled prompts.txt --small {small} --checker MODEL --out DIR",
-}
-"""The command that measures the levels of a form."""
 
 
 def _cut_of(path: Path, level: Level) -> tuple[float, float] | None:
@@ -389,14 +340,3 @@ def _cut_of(path: Path, level: Level) -> tuple[float, float] | None:
     cut: PathCut = measured.cut(level)
     rung = path.ladder.rung(cut.height)
     return None if rung is None else (path.ladder.thresholds[rung], path.ladder.gates[rung])
-
-
-def _bound_dict(bound: Bound) -> dict[str, Any]:
-    return {
-        "small": bound.small,
-        "large": bound.large,
-        "checkers": list(bound.checkers),
-        "router_id": bound.router_id,
-        "settings": dict(bound.settings),
-        "checks": bound.checks,
-    }

@@ -46,6 +46,12 @@ def calibrated(parts: RouterParts, pair: PairTable, scores: FloatArray) -> Route
     return replace(parts.before_calibrating(pair.small, pair.large), calibration=measured)
 
 
+def told_data(data: str, pair: PairTable) -> str:
+    """Say where the rows come from, and how many were left out since a model had no grade there."""
+    left = f"; {pair.dropped:,} rows without grades of both models were left out" if pair.dropped else ""
+    return f"{data}{left}"
+
+
 def certified(parts: RouterParts, pair: PairTable, scores: FloatArray, menu: Menu) -> RouterParts:
     """Return the router with a certificate, and with thresholds of its pair, so that no router speaks of two pairs."""
     kept = parts.before_certifying(pair.small, pair.large)
@@ -123,7 +129,7 @@ def prove(
             small=pair.small,
             large=pair.large,
             measured_by=measured_by,
-            data=data,
+            data=told_data(data, pair),
             data_hash=pair.data_hash,
             router_id=parts.id,
             created=datetime.datetime.now(datetime.UTC).date().isoformat(),

@@ -8,6 +8,7 @@ need the extra ``finetune``.
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.full import first_process, remove_checkpoints
 from hybrid_llm.training.onnx import Pooling, Quantise, export_encoder
+from hybrid_llm.training.second_look import train_second_look
 from hybrid_llm.training.trainer import train, train_and_score
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "remove_checkpoints",
     "train",
     "train_and_score",
+    "train_second_look",
 ]
