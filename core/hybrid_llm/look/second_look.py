@@ -234,6 +234,26 @@ class SecondLook:
                 taken[rows.having(columns)] = number
         return taken
 
+    def along(self, rows: LookRows) -> tuple[FloatArray, FloatArray]:
+        """Return for n answers from which height on each is looked at and kept, as it is served; both of shape (n,).
+
+        At a height h small is asked where the first number is >= h, and its answer is kept where the second one is. 0
+        is never. Paths of fewer signals have rungs of their own, which stand for the same shares.
+
+        Args:
+            rows: The answers.
+        """
+        looked, kept = np.zeros(len(rows)), np.zeros(len(rows))
+        taken = self.taken(rows)
+        for number, (columns, path) in enumerate(self._in_order()):
+            mine = np.flatnonzero(taken == number)
+            if mine.size:
+                s = path.head.scores({name: rows.column(name)[mine] for name in columns})
+                first = path.ladder.passes(rows.p[mine] if QUERY in columns else None, np.asarray(s))
+                heights = np.append(path.ladder.heights, 0.0)
+                looked[mine], kept[mine] = heights[first[0]], heights[first[1]]
+        return looked, np.where(rows.usable, kept, 0.0)
+
     def served(self, rows: LookRows, plan: LookPlan) -> tuple[Any, Any]:
         """Return for n answers whether each is looked at and whether it is kept at a level, both of shape (n,).
 

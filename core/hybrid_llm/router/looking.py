@@ -85,6 +85,7 @@ def prove_look(
     measured_by: str,
     void_reason: str,
     menu: bool = True,
+    families: int = 1,
 ) -> Menu:
     """Certify quality levels of the whole path, as far as the rows allow.
 
@@ -104,6 +105,7 @@ def prove_look(
         measured_by: What scored the responses, in words.
         void_reason: Why the certificate is void; empty when it stands.
         menu: Whether the usual levels are tested beside ``max_drop``.
+        families: How many families of thresholds these rows test.
 
     Raises:
         CertificateError: A value is out of range, or large scores 0 everywhere.
@@ -121,6 +123,7 @@ def prove_look(
         groups=[normal_text(pair.queries[row]) for row in rows.query],
         eligible=(heights > 0) & rows.known & rows.seen,
         levels=LEVELS if menu else (),
+        families=families,
         provenance=Provenance(
             small=pair.small,
             large=pair.large,
