@@ -93,7 +93,7 @@ def untrained_looks(
         bound = Bound(small, checkers=names, router_id=router_id if p is not None else "", settings=settings)
         looks["agreement"] = SecondLook("agreement", bound, {path.head.columns: path for path in found}, final=final)
     if not looks:
-        raise LookError(_nothing(small, seen, names))
+        raise LookError(_nothing(small, seen, names, int((~usable).sum())))
     return looks
 
 
@@ -107,12 +107,18 @@ def _path(head: LookHead, seen: Sequence[Mapping[str, float]], usable: NDArray[n
     return Path(head, ladder, PathCalibration.of(ladder, None, s, there & usable, np.ones(len(s))))
 
 
-def _nothing(small: str, seen: Sequence[Mapping[str, float]], checkers: Sequence[str]) -> str:
+def _nothing(small: str, seen: Sequence[Mapping[str, float]], checkers: Sequence[str], rejected: int) -> str:
     some = sum(LOGPROBS in columns for columns in seen)
     both = sum(any(f"{AGREEMENT}{name}" in columns for name in checkers) for columns in seen)
+    said = f"Of {len(seen):,} answers of {small} {some:,} came with log-probabilities"
+    if checkers:
+        said += f" and {both:,} with an answer of a checker"
+    if rejected > len(seen) / 2:
+        return (
+            f"{rejected:,} of {len(seen):,} answers of {small} cannot be used: cut off, empty or a loop; let it write "
+            f"longer answers (--max-tokens). Levels need at least {LEAST_ANSWERS} that can."
+        )
     return (
-        f"Of {len(seen):,} answers of {small} {some:,} came with log-probabilities"
-        + (f" and {both:,} with an answer of a checker" if checkers else "")
-        + f"; levels need at least {LEAST_ANSWERS}. Give more prompts; Ollama tells log-probabilities from version "
+        f"{said}; levels need at least {LEAST_ANSWERS}. Give more prompts; Ollama tells log-probabilities from version "
         "0.12.11 on, llama.cpp and vLLM by openai:NAME@BASE_URL, and a --checker needs none."
     )
