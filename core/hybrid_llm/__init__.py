@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair, private
     from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
     from hybrid_llm.level import Level
+    from hybrid_llm.look import Answer
     from hybrid_llm.router import Router, Scorer
     from hybrid_llm.table import QualityTable
 
 __version__ = "0.1.0"
 __all__ = [
+    "Answer",
     "Certificate",
     "Decision",
     "HybridLLMError",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Answer": "hybrid_llm.look",
     "Certificate": "hybrid_llm.certify",
     "certify": "hybrid_llm.certify",
     "Decision": "hybrid_llm.decision",

@@ -37,6 +37,56 @@ KEY: Final = "hybrid"
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What a second look at an answer of small came to.
+
+    Args:
+        score: s(x, a) in [0, 1], the probability that this answer is good enough; ``None`` when nothing could be seen.
+        threshold: What it was compared with: kept if and only if score >= threshold; ``None`` when no threshold was
+            measured for what could be seen.
+        signals: What was seen, by name: log-probabilities, which checkers agree.
+        rejected: The check that the answer did not pass; ``None`` when it can be used.
+
+    Example:
+        >>> Look(0.9, 0.8).kept, Look(0.9, 0.8, rejected="cut_off").kept
+        (True, False)
+    """
+
+    score: float | None = None
+    threshold: float | None = None
+    signals: tuple[tuple[str, float], ...] = ()
+    rejected: str | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether small's answer is shown."""
+        seen = self.score is not None and self.threshold is not None
+        return self.rejected is None and seen and self.score >= self.threshold  # type: ignore[operator]
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Look:
+        """Read what :meth:`as_dict` wrote.
+
+        Raises:
+            LevelError: It is something else.
+        """
+        try:
+            known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
+            return cls(**{**known, "signals": tuple(dict(known.get("signals") or {}).items())})
+        except (TypeError, ValueError) as error:
+            raise LevelError(f"This is no look as Look.as_dict() writes it: {error}.") from error
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "score": self.score,
+            "threshold": self.threshold,
+            "signals": dict(self.signals),
+            "rejected": self.rejected,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Where one query goes, and why.
 
@@ -52,6 +102,7 @@ class Decision:
         familiar: Whether the query resembles what the router was trained on; ``None`` when nobody knows.
         private: Whether the request must not leave the machine: nobody else than small may answer it, nor what follows.
         shadow: What would have been decided, where ``shadow=True`` let large answer all the same; it has none itself.
+        look: What a second look at small's answer came to; ``None`` when there was none.
         router_id: The content hash of the router that scored.
 
     Raises:
@@ -68,6 +119,7 @@ class Decision:
     familiar: bool | None = field(default=None, kw_only=True)
     private: bool = field(default=False, kw_only=True)
     shadow: Decision | None = field(default=None, kw_only=True)
+    look: Look | None = field(default=None, kw_only=True)
     router_id: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -87,11 +139,15 @@ class Decision:
             LevelError: It is something else.
         """
         try:
-            level, shadow = data["level"], data.get("shadow")
+            level, look, shadow = data["level"], data.get("look"), data.get("shadow")
             known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
-            read = {"level": Level.of(**level) if level else None, "shadow": cls.from_dict(shadow) if shadow else None}
+            read = {
+                "level": Level.of(**level) if level else None,
+                "look": Look.from_dict(look) if look else None,
+                "shadow": cls.from_dict(shadow) if shadow else None,
+            }
             return cls(**{**known, **read})
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, AttributeError) as error:
             raise LevelError(f"This is no decision as Decision.as_dict() writes it: {error}.") from error
 
     @classmethod
@@ -129,5 +185,6 @@ class Decision:
             "familiar": self.familiar,
             "private": self.private,
             "shadow": self.shadow.as_dict() if self.shadow else None,
+            "look": self.look.as_dict() if self.look else None,
             "router_id": self.router_id,
         }

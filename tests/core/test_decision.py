@@ -31,6 +31,7 @@ def test_a_decision_is_plain_json():
         "certified": False,
         "truncated": False,
         "familiar": None,
+        "look": None,
         "router_id": "r",
     }
 
@@ -91,7 +92,7 @@ def test_what_is_no_decision_is_refused(wrong):
 
 def test_a_key_that_a_later_version_wrote_costs_no_decision():
     decision = Decision("small", 0.9, 0.5, Level("threshold", 0.5), router_id="r")
-    assert Decision.from_dict({**decision.as_dict(), "look": {"score": 0.8}, "familiarity": 1}) == decision
+    assert Decision.from_dict({**decision.as_dict(), "weather": {"score": 0.8}, "familiarity": 1}) == decision
 
 
 @pytest.mark.parametrize("held", [{}, {"hybrid": None}, {"hybrid": "small"}, {"hybrid": {"route": "medium"}}])

@@ -4,6 +4,7 @@ from hybrid_llm.report.evaluation import Band, Evaluation, evaluate_router
 from hybrid_llm.report.figures import LEGEND, figure_columns, figure_rows
 from hybrid_llm.report.html import html_page, write_page
 from hybrid_llm.report.levels import OperatingPoint, dial, menu_levels
+from hybrid_llm.report.looked import Looked, evaluate_look
 from hybrid_llm.report.paper import check_page, usd
 from hybrid_llm.report.plots import FORMATS, check_plotting, error_cost_plot
 from hybrid_llm.report.savings import Day, Extra, Savings, savings_of
@@ -19,6 +20,7 @@ __all__ = [
     "Day",
     "Evaluation",
     "Extra",
+    "Looked",
     "ModelSpent",
     "OperatingPoint",
     "Savings",
@@ -26,6 +28,7 @@ __all__ = [
     "check_plotting",
     "dial",
     "error_cost_plot",
+    "evaluate_look",
     "evaluate_router",
     "figure_columns",
     "figure_rows",
