@@ -31,7 +31,9 @@ def test_a_decision_is_plain_json():
         "certified": False,
         "truncated": False,
         "familiar": None,
+        "private": False,
         "look": None,
+        "shadow": None,
         "router_id": "r",
     }
 

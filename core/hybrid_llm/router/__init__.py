@@ -1,6 +1,7 @@
 """The router: scores, thresholds and decisions, and the folder that keeps them."""
 
 from hybrid_llm.router.card import model_card
+from hybrid_llm.router.explain import AtLevel, Explanation
 from hybrid_llm.router.folder_reading import read_router
 from hybrid_llm.router.folder_writing import claim, refuse_foreign, refuse_replacing, write_router
 from hybrid_llm.router.judging import refuse_few_rows, warn_before_judging, warn_of_another_pair
@@ -15,6 +16,8 @@ from hybrid_llm.scoring import Scorer
 
 __all__ = [
     "ENOUGH_ROWS",
+    "AtLevel",
+    "Explanation",
     "Once",
     "Router",
     "RouterParts",
