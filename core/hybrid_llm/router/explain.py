@@ -112,8 +112,9 @@ def _plan(parts: RouterParts, query: str) -> Plan:
 
 
 def _percentile(score: float, calibration: Calibration | None) -> float | None:
-    """Return the share of the calibration queries with a lower score, to the fineness of the cuts that are kept."""
+    """Return the share of the calibration queries with a lower score, to within one of them or the cuts that are kept."""
     if calibration is None:
         return None
-    at_least = [cut.cost_advantage for cut in calibration.cuts if cut.threshold >= score]
-    return 1.0 - max(at_least, default=0.0)
+    # thresholds lie halfway between two scores: the highest one below this score sends small those that are as high
+    as_high = [cut.cost_advantage for cut in calibration.cuts if cut.threshold <= score]
+    return 1.0 - min(as_high, default=1.0)
