@@ -112,7 +112,7 @@ def _plan(parts: RouterParts, query: str) -> Plan:
 
 
 def _percentile(score: float, calibration: Calibration | None) -> float | None:
-    """Return the share of the calibration queries with a lower score, to within one of them or the cuts that are kept."""
+    """Return the share of calibration queries with a lower score, to within one of them or the cuts that are kept."""
     if calibration is None:
         return None
     # thresholds lie halfway between two scores: the highest one below this score sends small those that are as high
