@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.place import Place, is_loopback
     from hybrid_llm.dispatch.privacy import is_marked, private
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
+    from hybrid_llm.dispatch.rules import RuleLike
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
     from hybrid_llm.dispatch.window import ASSUMED, MEDIA_TOKENS, MESSAGE_TOKENS, Window, tokens_in
@@ -48,6 +49,7 @@ __all__ = [
     "PairState",
     "Place",
     "Request",
+    "RuleLike",
     "Window",
     "dialect_of",
     "has_text",
@@ -92,6 +94,7 @@ _HOMES = {
     **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
+    "RuleLike": "hybrid_llm.dispatch.rules",
     "Pair": "hybrid_llm.dispatch.pair",
     **dict.fromkeys(("Place", "is_loopback"), "hybrid_llm.dispatch.place"),
     **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
