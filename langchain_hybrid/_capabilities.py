@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, PairState, Window, url_of
+from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, PairState, Window
 from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._messages import tokens_of_tools
 from langchain_hybrid._ollama import ollama_of
+from langchain_hybrid._place import place_of
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -53,6 +54,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
             speaks=model is not None,
             closes=closes(model),
             wake=server.wake if server else None,
+            place=place_of(arm),
         )
     profile: dict[str, Any] = {**(arm.profile or {})}
     calls = type(arm).bind_tools is not BaseChatModel.bind_tools
@@ -68,18 +70,18 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         speaks=True,
         closes=closes(arm),
         wake=server.wake if server else None,
+        place=place_of(arm),
     )
 
 
 def _server_of(model: BaseChatModel | None) -> dict[str, str]:
-    """Return who serves a chat model, and where: its name, its provider, its address."""
+    """Return who serves a chat model: its name, and its provider."""
     if model is None:
         return {}
     params = model._get_ls_params()
     return {
         "model": params.get("ls_model_name") or "",
         "provider": params.get("ls_provider") or "",
-        "url": url_of(model),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
@@ -29,7 +29,7 @@ from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._settings import settings_for
 
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch import Pair
+    from hybrid_llm.dispatch import Pair, RuleLike
 
 DECIDED: Final = "hybrid_decided"
 """The keyword argument that takes a decided request from the outer methods to the inner ones."""
@@ -51,6 +51,12 @@ class ChatPair(BaseChatModel):
     ignore_tags: Sequence[str] = ()
     observers: Sequence[Any] = Field(default=(), exclude=True, repr=False)
     prices: Mapping[str, Any] | None = None
+    private: bool | Callable[[str], bool] = Field(default=False, exclude=True, repr=False)
+    local_hosts: Sequence[str] = ()
+    trace_private: bool = False
+    rules: Sequence[Any] = Field(default=(), exclude=True, repr=False)
+    stay: str | None = None
+    shadow: bool = False
     query: str | Callable[[Any], str] = LAST_HUMAN
     streaming: bool | None = None
     state: Any = Field(default=None, exclude=True, repr=False)
@@ -74,6 +80,12 @@ class ChatPair(BaseChatModel):
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
         prices: Mapping[str, Any] | None = None,
+        private: bool | Callable[[str], bool] = False,
+        local_hosts: Sequence[str] = (),
+        trace_private: bool = False,
+        rules: Sequence[RuleLike] = (),
+        stay: Literal["conversation"] | None = None,
+        shadow: bool = False,
         query: str | Callable[[Any], str] = LAST_HUMAN,
         name: str | None = None,
         **settings: Any,
@@ -91,6 +103,12 @@ class ChatPair(BaseChatModel):
             "ignore_tags": ignore_tags,
             "observers": observers,
             "prices": prices,
+            "private": private,
+            "local_hosts": local_hosts,
+            "trace_private": trace_private,
+            "rules": rules,
+            "stay": stay,
+            "shadow": shadow,
         }
         PairOptions(**options)  # its errors say more than those of the fields
         fields: dict[str, Any] = {
@@ -141,7 +159,7 @@ class ChatPair(BaseChatModel):
         options, rest = split_options(kwargs)
         return request_of(
             self._convert_input(value).to_messages(),
-            read_options(options, config),
+            read_options(options, config, self.callbacks),
             query=self.query,
             tools=rest.get("tools") or (),
             tool_choice=rest.get("tool_choice"),
@@ -158,6 +176,39 @@ class ChatPair(BaseChatModel):
     async def _adecide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decided:
         decided = kwargs.get(DECIDED) or await self._pair.adecide(self._request(value, config, kwargs))
         return self._pair.admitted(decided)
+
+    def _generate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        """Decide before the cache is asked, which sees nothing of a private request."""
+        decided = kwargs.get(DECIDED) or self._pair.decide(self._request(messages, ensure_config(), kwargs))
+        chat = self._uncached() if decided.decision.private else self
+        return super(ChatPair, chat)._generate_with_cache(
+            messages, stop=stop, run_manager=run_manager, **{**kwargs, DECIDED: decided}
+        )
+
+    async def _agenerate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        decided = kwargs.get(DECIDED) or await self._pair.adecide(self._request(messages, ensure_config(), kwargs))
+        chat = self._uncached() if decided.decision.private else self
+        return await super(ChatPair, chat)._agenerate_with_cache(
+            messages, stop=stop, run_manager=run_manager, **{**kwargs, DECIDED: decided}
+        )
+
+    def _uncached(self) -> Self:
+        """Return a copy without a cache that decides and calls as this one does."""
+        copy = super().model_copy(update={"cache": False})
+        copy._made = self._made
+        return copy
 
     def _generate(
         self,
@@ -203,12 +254,11 @@ class ChatPair(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts = Attempts()
-        marks = _calls.MarksChunks(attempts)
+        marks = _calls.MarksChunks(Attempts())
         chunks = self._pair.stream(
             decided,
             lambda d: _calls.stream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
-            attempts,
+            marks.attempts,
         )
         with closing(chunks):
             for chunk, decision in chunks:
@@ -223,12 +273,11 @@ class ChatPair(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts = Attempts()
-        marks = _calls.MarksChunks(attempts)
+        marks = _calls.MarksChunks(Attempts())
         chunks = self._pair.astream(
             decided,
             lambda d: _calls.astream(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest)),
-            attempts,
+            marks.attempts,
         )
         async with closing_stream(chunks):
             async for chunk, decision in chunks:
@@ -255,12 +304,8 @@ class ChatPair(BaseChatModel):
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
         level = self._pair.options.level
-        return {
-            "small": self.small._get_invocation_params(),
-            "large": self.large._get_invocation_params(),
-            "router_id": self.router.id,
-            **(level.as_dict() if level else {}),
-        }
+        arms = {"small": self.small._get_invocation_params(), "large": self.large._get_invocation_params()}
+        return {**arms, "router_id": self.router.id, **(level.as_dict() if level else {})}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         """Return what both arms can do: the least of two numbers, true where it is true of both."""

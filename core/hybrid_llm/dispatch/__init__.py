@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.pair import Pair
     from hybrid_llm.dispatch.place import Place, is_loopback
     from hybrid_llm.dispatch.privacy import is_marked, private
-    from hybrid_llm.dispatch.rates import url_of
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
+    from hybrid_llm.dispatch.rules import RuleLike
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
     from hybrid_llm.dispatch.window import ASSUMED, MEDIA_TOKENS, MESSAGE_TOKENS, Window, tokens_in
@@ -51,6 +51,7 @@ __all__ = [
     "PairState",
     "Place",
     "Request",
+    "RuleLike",
     "Window",
     "dialect_of",
     "has_text",
@@ -68,7 +69,6 @@ __all__ = [
     "split_options",
     "tokens_in",
     "translated",
-    "url_of",
     "window_of",
 ]
 
@@ -97,8 +97,8 @@ _HOMES = {
     "Attempts": "hybrid_llm.dispatch.attempts",
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
+    "RuleLike": "hybrid_llm.dispatch.rules",
     "Pair": "hybrid_llm.dispatch.pair",
-    "url_of": "hybrid_llm.dispatch.rates",
     **dict.fromkeys(("Place", "is_loopback"), "hybrid_llm.dispatch.place"),
     **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
     **dict.fromkeys(("is_outage", "reason_of"), "hybrid_llm.dispatch.outage"),

@@ -102,7 +102,7 @@ class Pair:
             **self.state.breakers,
         )
         self._observers = Observers(self.options.observers)
-        self._rates = Rates(self.options.prices)
+        self._rates = Rates(self.options.prices, self.options.local_hosts)
 
     @property
     def router(self) -> Router:
