@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
@@ -50,7 +50,8 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         server = ollama_of(model)
         return replace(
             Capabilities.unlimited(),
-            **_server_of(model),
+            model=_told_of(model, "ls_model_name"),
+            provider=_told_of(model, "ls_provider"),
             speaks=model is not None,
             closes=closes(model),
             wake=server.wake if server else None,
@@ -61,7 +62,8 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     follows = calls or type(arm).with_structured_output is not BaseChatModel.with_structured_output
     server = ollama_of(arm)
     return Capabilities(
-        **_server_of(arm),
+        model=_told_of(arm, "ls_model_name"),
+        provider=_told_of(arm, "ls_provider"),
         context_window=_window_of(arm, server, profile.get("max_input_tokens"), tokens_of_tools(tools)),
         modalities=frozenset(kind for kind, key in _MODALITIES.items() if profile.get(key)),
         tools=frozenset({FUNCTION} if calls and profile.get("tool_calling", True) else ()),
@@ -74,15 +76,9 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     )
 
 
-def _server_of(model: BaseChatModel | None) -> dict[str, str]:
-    """Return who serves a chat model: its name, and its provider."""
-    if model is None:
-        return {}
-    params = model._get_ls_params()
-    return {
-        "model": params.get("ls_model_name") or "",
-        "provider": params.get("ls_provider") or "",
-    }
+def _told_of(model: BaseChatModel | None, name: Literal["ls_model_name", "ls_provider"]) -> str:
+    """Return what a chat model tells traces of itself: its name, or who serves it."""
+    return (model._get_ls_params().get(name) or "") if model is not None else ""
 
 
 def _window_of(arm: BaseChatModel, server: OllamaServer | None, longest: Any, taken: int) -> int | Window | None:

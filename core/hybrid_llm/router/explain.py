@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hybrid_llm.decision import Reason, Route
 from hybrid_llm.level import Level
 from hybrid_llm.router.plan import Plan
-from hybrid_llm.router.threshold import resolve
+from hybrid_llm.router.threshold import Threshold, resolve
 from hybrid_llm.scoring import UNFAMILIAR, Push, Scoring, pushes_of
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _plan(parts: RouterParts, query: str) -> Plan:
     if proved is not None and parts.proves:
         qualities |= {one.quality for one in proved.certificates if one.feasible}
     levels = [Level("quality", quality) for quality in sorted(qualities, reverse=True)]
-    thresholds = {level: resolve(level, measured, proved) for level in levels}
+    thresholds: dict[Level | None, Threshold] = {level: resolve(level, measured, proved) for level in levels}
     return Plan([query] * len(levels), levels, thresholds, parts.id)
 
 
