@@ -215,6 +215,22 @@ def test_a_signal_that_misleads_on_these_rows_does_not_turn() -> None:
     assert head.weights[0] > 10 * head.weights[1] > 0
 
 
+def test_a_function_of_ones_own_has_to_come_along(
+    looking: Router, answered: QualityTable, trained: Router, tmp_path: Path
+) -> None:
+    def last_word(text: str) -> str:
+        return text.split()[-1].strip(".")
+
+    n = len(answered.pair(*PAIR).split("train"))
+    scores = np.full(n, 0.5)
+    router = train_second_look(trained, answered, *PAIR, checkers=["checker"], scores=scores, final=last_word)
+    router.save(tmp_path / "router")
+    read = Router.load(tmp_path / "router").second_look
+    with pytest.raises(LookError, match="last_word found"):
+        read.plan(Level("quality", 0.9))
+    assert read.with_parts(final=last_word).plan(Level("quality", 0.9)).cuts
+
+
 # untrained
 
 
