@@ -105,7 +105,7 @@ async def test_it_sticks_in_a_memory(memory: str, streamed: bool) -> None:
     kept = MEMORIES[memory]()
     engine = SimpleChatEngine.from_defaults(llm=llm, memory=kept)
 
-    async def ask(text: str) -> None:
+    async def ask(engine: SimpleChatEngine, text: str) -> None:
         if streamed:
             response = await engine.astream_chat(text)
             [_ async for _ in response.async_response_gen()]
@@ -113,10 +113,10 @@ async def test_it_sticks_in_a_memory(memory: str, streamed: bool) -> None:
             await engine.achat(text)
 
     with private():
-        await ask("Hi there.")
-    await ask(HARD)
+        await ask(engine, "Hi there.")
+    await ask(engine, HARD)
     assert asked(llm) == (2, 0)
-    if isinstance(kept, Memory):  # the framework leaves its connection open
+    if isinstance(kept, Memory):
         await kept.sql_store._async_engine.dispose()  # type: ignore[attr-defined]
 
 
@@ -125,15 +125,19 @@ class Says(CustomQueryEngine):
         return f"about {query_str}"
 
 
+def condensing(llm: HybridLLM, *history: ChatMessage) -> CondenseQuestionChatEngine:
+    """Return an engine that has the question condensed before it asks, and nothing else of the LLM."""
+    memory = ChatMemoryBuffer.from_defaults(chat_history=[*history], token_limit=3000)
+    return CondenseQuestionChatEngine.from_defaults(Says(), llm=llm, memory=memory)
+
+
 def test_the_engines_own_calls_stay_here_too() -> None:
     llm = hybrid()
-    engine = CondenseQuestionChatEngine.from_defaults(Says(), llm=llm, chat_history=talk("Hi there.", "Hello."))
     with private():
-        engine.chat(HARD)  # condenses the question
+        condensing(llm, *talk("Hi there.", "Hello.")).chat(HARD)
     assert asked(llm) == (1, 0)
     judged = hybrid(private=holds_personal_data)
-    history = talk(SECRET, "A bank.")
-    CondenseQuestionChatEngine.from_defaults(Says(), llm=judged, chat_history=history).chat(HARD)
+    condensing(judged, *talk(SECRET, "A bank.")).chat(HARD)
     assert asked(judged) == (1, 0)
 
 
