@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from llama_index.core import Settings
 from llama_index.core.agent.workflow import FunctionAgent
@@ -230,6 +231,26 @@ def remote(kind: str) -> Any:
 def test_small_on_another_host_is_refused(kind: str) -> None:
     with pytest.raises(PrivateError, match=r"runs at gpu\.lan, .* local_hosts=\['gpu\.lan'\]"):
         hybrid(remote(kind), private=True).chat(talk(SECRET))
+
+
+@pytest.mark.parametrize("kind", ["Ollama", "OpenAILike"])
+def test_a_cloud_model_of_a_local_ollama_is_refused(kind: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={"remote_host": "https://ollama.com:443"})
+
+    small = remote(kind)
+    client = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1:11434")
+    if kind == "Ollama":
+        small.client._client = client
+    else:
+        small.api_base = "http://127.0.0.1:11434/v1"
+        small._get_client()._client = client
+    with pytest.raises(PrivateError, match="is a cloud model: the Ollama at 127"):
+        hybrid(small, private=True).chat(talk(SECRET))
+    assert asked == ["http://127.0.0.1:11434/api/show"]
 
 
 class Listens(BaseEventHandler):
