@@ -89,6 +89,8 @@ async def test_it_sticks_to_every_later_turn(way: Way) -> None:
     stored = ChatMessage.model_validate_json(answer.message.model_dump_json())
     later = await way.ask(llm, "chat", [*talk("Hi there."), stored, *talk(HARD)])
     assert record(later)["private"]
+    between = [*talk("Hi there."), stored, *talk("Again.", "Said by another program.", HARD)]
+    assert record(await way.ask(llm, "chat", between))["private"]
     judged = hybrid(private=holds_personal_data)
     assert record(await way.ask(judged, "chat", talk(SECRET, "A bank.", HARD)))["private"]
 
