@@ -56,5 +56,5 @@ def _place_of_model(model: Any) -> Place | None:
         root = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
         asked = OllamaServer(lambda: client._client, model.model_name, root=root)
         return Place(url, proxy=model.openai_proxy, shown=asked.shown)
-    url = next((found for name in _ADDRESSES if isinstance(found := getattr(model, name, None), str) and found), None)
-    return Place(url) if url else None
+    urls = (found for name in _ADDRESSES if isinstance(found := getattr(model, name, None), str) and found)
+    return next(map(Place, urls), None)

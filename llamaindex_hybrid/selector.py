@@ -119,10 +119,10 @@ class HybridSelector(BaseSelector):
         """Check the router and the level; the engines are checked when they are known."""
         from hybrid_llm.dispatch import Capabilities, Pair
 
-        engine = Capabilities.unlimited()  # what an engine can serve, and where, is its own
+        anything = Capabilities.unlimited()  # what an engine can serve, and where, is its own
         level: dict[str, Any] = {"quality": quality, "cost_advantage": cost_advantage, "threshold": threshold}
         own: dict[str, Any] = {"private": private, "local_hosts": ["*"], "rules": rules}
-        self._pair = Pair(router, small=engine, large=engine, **level, **own)
+        self._pair = Pair(router, small=anything, large=anything, **level, **own)
         for side, engine in (("small", small), ("large", large)):
             if isinstance(engine, bool) or not isinstance(engine, (int, str)):
                 raise TypeError(f"{side}= takes the position of an engine or the name of its tool, not {engine!r}.")

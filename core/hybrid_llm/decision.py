@@ -25,10 +25,10 @@ Reason = Literal[
     "unfamiliar",
     "fallback",
     "cooldown",
-    "shadow",
     "kept",
     "escalated",
     "rejected",
+    "shadow",
 ]
 
 
@@ -100,9 +100,9 @@ class Decision:
         certified: Whether the threshold comes from a certificate for this pair.
         truncated: Whether the text was longer than the encoder reads, so that only its head and tail were scored.
         familiar: Whether the query resembles what the router was trained on; ``None`` when nobody knows.
+        look: What a second look at small's answer came to; ``None`` when there was none.
         private: Whether the request must not leave the machine: nobody else than small may answer it, nor what follows.
         shadow: What would have been decided, where ``shadow=True`` let large answer all the same; it has none itself.
-        look: What a second look at small's answer came to; ``None`` when there was none.
         router_id: The content hash of the router that scored.
 
     Raises:
@@ -117,9 +117,9 @@ class Decision:
     certified: bool = False
     truncated: bool = False
     familiar: bool | None = field(default=None, kw_only=True)
+    look: Look | None = field(default=None, kw_only=True)
     private: bool = field(default=False, kw_only=True)
     shadow: Decision | None = field(default=None, kw_only=True)
-    look: Look | None = field(default=None, kw_only=True)
     router_id: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -183,8 +183,8 @@ class Decision:
             "certified": self.certified,
             "truncated": self.truncated,
             "familiar": self.familiar,
+            "look": self.look.as_dict() if self.look else None,
             "private": self.private,
             "shadow": self.shadow.as_dict() if self.shadow else None,
-            "look": self.look.as_dict() if self.look else None,
             "router_id": self.router_id,
         }

@@ -31,8 +31,8 @@ def test_a_decision_is_plain_json():
         "certified": False,
         "truncated": False,
         "familiar": None,
-        "private": False,
         "look": None,
+        "private": False,
         "shadow": None,
         "router_id": "r",
     }

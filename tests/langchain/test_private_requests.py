@@ -96,6 +96,8 @@ async def test_it_sticks_to_every_later_turn(made: Any, way: Way) -> None:
     stored = messages_from_dict(messages_to_dict([HumanMessage("What did I tell you?"), answer]))
     (later,) = await way(llm, [[*stored, HumanMessage(HARD)]])
     assert (later.text, record(later)["private"]) == ("from small", True)
+    between = [*stored, HumanMessage("Again."), AIMessage("Said by another program."), HumanMessage(HARD)]
+    assert (await way(llm, [between]))[0].text == "from small"
     judged = made(private=holds_personal_data)
     (seen,) = await way(judged, [[HumanMessage(SECRET), AIMessage("A bank."), HumanMessage(HARD)]])
     assert seen.text == "from small"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
@@ -78,6 +79,33 @@ def test_small_on_another_host_is_refused(kind: str) -> None:
     llm = ChatHybrid(small_of(kind, "http://gpu.lan:8080/v1"), FakeChatModel(), FixedScorer(0.9), threshold=0.5)
     with pytest.raises(PrivateError, match=r"runs at gpu.lan, .* local_hosts=\['gpu.lan'\]"):
         llm.invoke(SECRET, private=True)
+
+
+@pytest.mark.parametrize("kind", ["ollama", "openai"])
+def test_a_cloud_model_of_a_local_ollama_is_refused_and_the_server_is_asked_once(kind: str) -> None:
+    asked: list[str] = []
+    remote = {"remote_host": "https://ollama.com:443"}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(f"{request.url} {request.content.decode()}")
+        return httpx.Response(200, json=remote)
+
+    small = small_of(kind, "http://127.0.0.1:11434" + ("/v1" if kind == "openai" else ""))
+    client = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1:11434")
+    if kind == "ollama":
+        small._client._client = client
+    else:
+        small.root_client._client = client
+    llm = ChatHybrid(small, FakeChatModel(), FixedScorer(0.9), threshold=0.5)
+    with pytest.raises(PrivateError, match="is a cloud model: the Ollama at 127"):
+        llm.invoke(SECRET, private=True)
+    remote.clear()
+    for _ in range(2):
+        assert llm._pair.decide(llm._request(SECRET, {}, {"private": True})).decision.private
+    assert len(asked) == 2
+    assert asked[0].startswith("http://127.0.0.1:11434/api/show ")
+    assert "qwen3:4b" in asked[0]
+    assert "4111" not in str(asked)
 
 
 def test_a_function_as_small_needs_the_callers_word() -> None:

@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from llama_index.core import Settings
 from llama_index.core.agent.workflow import FunctionAgent
@@ -88,6 +89,8 @@ async def test_it_sticks_to_every_later_turn(way: Way) -> None:
     stored = ChatMessage.model_validate_json(answer.message.model_dump_json())
     later = await way.ask(llm, "chat", [*talk("Hi there."), stored, *talk(HARD)])
     assert record(later)["private"]
+    between = [*talk("Hi there."), stored, *talk("Again.", "Said by another program.", HARD)]
+    assert record(await way.ask(llm, "chat", between))["private"]
     judged = hybrid(private=holds_personal_data)
     assert record(await way.ask(judged, "chat", talk(SECRET, "A bank.", HARD)))["private"]
 
@@ -105,7 +108,7 @@ async def test_it_sticks_in_a_memory(memory: str, streamed: bool) -> None:
     kept = MEMORIES[memory]()
     engine = SimpleChatEngine.from_defaults(llm=llm, memory=kept)
 
-    async def ask(text: str) -> None:
+    async def ask(engine: SimpleChatEngine, text: str) -> None:
         if streamed:
             response = await engine.astream_chat(text)
             [_ async for _ in response.async_response_gen()]
@@ -113,10 +116,10 @@ async def test_it_sticks_in_a_memory(memory: str, streamed: bool) -> None:
             await engine.achat(text)
 
     with private():
-        await ask("Hi there.")
-    await ask(HARD)
+        await ask(engine, "Hi there.")
+    await ask(engine, HARD)
     assert asked(llm) == (2, 0)
-    if isinstance(kept, Memory):  # the framework leaves its connection open
+    if isinstance(kept, Memory):
         await kept.sql_store._async_engine.dispose()  # type: ignore[attr-defined]
 
 
@@ -125,15 +128,19 @@ class Says(CustomQueryEngine):
         return f"about {query_str}"
 
 
+def condensing(llm: HybridLLM, *history: ChatMessage) -> CondenseQuestionChatEngine:
+    """Return an engine that has the question condensed before it asks, and nothing else of the LLM."""
+    memory = ChatMemoryBuffer.from_defaults(chat_history=[*history], token_limit=3000)
+    return CondenseQuestionChatEngine.from_defaults(Says(), llm=llm, memory=memory)
+
+
 def test_the_engines_own_calls_stay_here_too() -> None:
     llm = hybrid()
-    engine = CondenseQuestionChatEngine.from_defaults(Says(), llm=llm, chat_history=talk("Hi there.", "Hello."))
     with private():
-        engine.chat(HARD)  # condenses the question
+        condensing(llm, *talk("Hi there.", "Hello.")).chat(HARD)
     assert asked(llm) == (1, 0)
     judged = hybrid(private=holds_personal_data)
-    history = talk(SECRET, "A bank.")
-    CondenseQuestionChatEngine.from_defaults(Says(), llm=judged, chat_history=history).chat(HARD)
+    condensing(judged, *talk(SECRET, "A bank.")).chat(HARD)
     assert asked(judged) == (1, 0)
 
 
@@ -226,6 +233,26 @@ def remote(kind: str) -> Any:
 def test_small_on_another_host_is_refused(kind: str) -> None:
     with pytest.raises(PrivateError, match=r"runs at gpu\.lan, .* local_hosts=\['gpu\.lan'\]"):
         hybrid(remote(kind), private=True).chat(talk(SECRET))
+
+
+@pytest.mark.parametrize("kind", ["Ollama", "OpenAILike"])
+def test_a_cloud_model_of_a_local_ollama_is_refused(kind: str) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={"remote_host": "https://ollama.com:443"})
+
+    small = remote(kind)
+    client = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1:11434")
+    if kind == "Ollama":
+        small.client._client = client
+    else:
+        small.api_base = "http://127.0.0.1:11434/v1"
+        small._get_client()._client = client
+    with pytest.raises(PrivateError, match="is a cloud model: the Ollama at 127"):
+        hybrid(small, private=True).chat(talk(SECRET))
+    assert asked == ["http://127.0.0.1:11434/api/show"]
 
 
 class Listens(BaseEventHandler):

@@ -157,7 +157,7 @@ class Local:
         if place.shown is None:
             return
         try:
-            shown = place.shown()
+            shown: object = place.shown()
         except Exception:
             if place.ollama:
                 raise

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hybrid_llm.errors import LookError, MissingExtraError
 from hybrid_llm.look import (
     LOGPROBS,
+    OWN_FINAL,
     QUERY,
     Bound,
     Finds,
@@ -105,7 +106,8 @@ def train_second_look(
     _refuse_few(answers, pair.small)
     _warn_of_gaps(answers, names)
     paths = fit_paths(answers, [rows.ids[row] for row in answers.query], names, gate=gate, measure=all_rows)
-    bound = Bound(pair.small, pair.large, names, router.id, dict(settings or {}))
+    own = {OWN_FINAL: getattr(final, "__qualname__", repr(final))} if final is not None else {}
+    bound = Bound(pair.small, pair.large, names, router.id, {**(settings or {}), **own})
     look = SecondLook("trained", bound, paths, final=final)
     router = router.override(looks={**router.parts.looks, "trained": look})
     measures = not all_rows and "validation" in pair.splits
@@ -145,13 +147,7 @@ def _fit_path(rows: LookRows, folds: NDArray[np.intp], columns: tuple[str, ...],
     head, left_out = _fit_and_leave_out(rows, folds, columns)
     p = rows.p if QUERY in columns else None
     usable = rows.usable
-    ladder = Ladder.fit(
-        None if p is None else p[usable],
-        left_out[usable],
-        (rows.small - rows.large)[usable],
-        float(rows.large.mean()),
-        gate=gate,
-    )
+    ladder = Ladder.fit(None if p is None else p[usable], left_out[usable], gate=gate)
     found = None
     if measure:
         found = PathCalibration.of(ladder, p, left_out, usable, rows.weights, small=rows.small, large=rows.large)
