@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, PairState, Window, url_of
+from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, PairState, Window
 from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._messages import tokens_of_tools
 from langchain_hybrid._ollama import ollama_of
+from langchain_hybrid._place import place_of
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -60,17 +61,20 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         server = ollama_of(model)
         return replace(
             Capabilities.unlimited(),
-            **_server_of(model),
+            model=_told_of(model, "ls_model_name"),
+            provider=_told_of(model, "ls_provider"),
             speaks=model is not None,
             closes=closes(model),
             wake=server.wake if server else None,
+            place=place_of(arm),
         )
     profile: dict[str, Any] = {**(arm.profile or {})}
     calls = type(arm).bind_tools is not BaseChatModel.bind_tools
     follows = calls or type(arm).with_structured_output is not BaseChatModel.with_structured_output
     server = ollama_of(arm)
     return Capabilities(
-        **_server_of(arm),
+        model=_told_of(arm, "ls_model_name"),
+        provider=_told_of(arm, "ls_provider"),
         context_window=_window_of(arm, server, profile.get("max_input_tokens"), tokens_of_tools(tools)),
         modalities=frozenset(kind for kind, key in _MODALITIES.items() if profile.get(key)),
         tools=frozenset({FUNCTION} if calls and profile.get("tool_calling", True) else ()),
@@ -79,19 +83,13 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         speaks=True,
         closes=closes(arm),
         wake=server.wake if server else None,
+        place=place_of(arm),
     )
 
 
-def _server_of(model: BaseChatModel | None) -> dict[str, Any]:
-    """Return who serves a chat model, and where: its name, its provider, its address."""
-    if model is None:
-        return {}
-    params = model._get_ls_params()
-    return {
-        "model": params.get("ls_model_name") or "",
-        "provider": params.get("ls_provider") or "",
-        "url": url_of(model),
-    }
+def _told_of(model: BaseChatModel | None, name: Literal["ls_model_name", "ls_provider"]) -> str:
+    """Return what a chat model tells traces of itself: its name, or who serves it."""
+    return (model._get_ls_params().get(name) or "") if model is not None else ""
 
 
 def _window_of(arm: BaseChatModel, server: OllamaServer | None, longest: Any, taken: int) -> int | Window | None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import RunnableConfig
+from langchain_core.outputs import ChatGeneration
 from langchain_core.runnables.config import ensure_config
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -20,29 +16,21 @@ from pydantic import ConfigDict, Field, PrivateAttr
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import (
     OPTIONS,
-    Attempts,
     Decided,
     PairOptions,
     PairState,
-    Request,
     split_options,
     tokens_in,
-    wanted_of,
 )
 from hybrid_llm.errors import ConfigError
-from langchain_hybrid import _calls
 from langchain_hybrid._capabilities import pair_of
-from langchain_hybrid._held import HeldCall
-from langchain_hybrid._history import safe_history
-from langchain_hybrid._messages import LAST_HUMAN, request_of, tokens_of, tokens_of_tools
+from langchain_hybrid._messages import LAST_HUMAN, tokens_of, tokens_of_tools
 from langchain_hybrid._options import CONFIG_SPECS, read_options
 from langchain_hybrid._parts import as_chat_arm, checked_query, looked_at_by, merged_profiles, own_settings, refuse_pair
-from langchain_hybrid._runs import closing_stream
-from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import without_attempts
 
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch import Pair
+    from hybrid_llm.dispatch import Pair, RuleLike
 
 DECIDED: Final = "hybrid_decided"
 """The keyword argument that takes a decided request from the outer methods to the inner ones."""
@@ -68,6 +56,12 @@ class ChatPair(BaseChatModel):
     checker: BaseChatModel | None = None
     check: Any = Field(default=None, exclude=True, repr=False)
     look_timeout: float | None = None
+    private: bool | Callable[[str], bool] = Field(default=False, exclude=True, repr=False)
+    local_hosts: Sequence[str] = ()
+    trace_private: bool = False
+    rules: Sequence[Any] = Field(default=(), exclude=True, repr=False)
+    stay: str | None = None
+    shadow: bool = False
     query: str | Callable[[Any], str] = LAST_HUMAN
     streaming: bool | None = None
     state: Any = Field(default=None, exclude=True, repr=False)
@@ -95,6 +89,12 @@ class ChatPair(BaseChatModel):
         checker: BaseChatModel | None = None,
         check: Callable[[str, str], object] | None = None,
         look_timeout: float | None = None,
+        private: bool | Callable[[str], bool] = False,
+        local_hosts: Sequence[str] = (),
+        trace_private: bool = False,
+        rules: Sequence[RuleLike] = (),
+        stay: Literal["conversation"] | None = None,
+        shadow: bool = False,
         query: str | Callable[[Any], str] = LAST_HUMAN,
         name: str | None = None,
         **settings: Any,
@@ -115,6 +115,12 @@ class ChatPair(BaseChatModel):
             "second_look": second_look,
             "check": check,
             "look_timeout": look_timeout,
+            "private": private,
+            "local_hosts": local_hosts,
+            "trace_private": trace_private,
+            "rules": rules,
+            "stay": stay,
+            "shadow": shadow,
         }
         PairOptions(**options)  # its errors say more than those of the fields
         if second_look is not False or check is not None:
@@ -137,7 +143,7 @@ class ChatPair(BaseChatModel):
     def _pair(self) -> Pair:
         """What decides and calls; made once, and again when a field has changed."""
         if self._made is None:
-            options = {name: getattr(self, name) for name in OPTIONS if hasattr(self, name)}
+            options = {name: getattr(self, name) for name in OPTIONS}
             self._made = pair_of(self.small, self.large, self.router, self.state, options, self.checker)
         return self._made
 
@@ -163,129 +169,8 @@ class ChatPair(BaseChatModel):
             copy._made = None
         return copy
 
-    def _request(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
-        """Make the core's request of an input, its config and its keyword arguments."""
-        options, rest = split_options(kwargs)
-        request = request_of(
-            self._convert_input(value).to_messages(),
-            read_options(options, config),
-            query=self.query,
-            tools=rest.get("tools") or (),
-            tool_choice=rest.get("tool_choice"),
-            structured=bool(rest.get("response_format") or rest.get("format")),
-        )
-        return replace(request, wanted=wanted_of(rest, rest.get("tools") or ())) if self._pair.holds else request
-
     def _arm(self, decision: Decision) -> BaseChatModel:
         return self.small if decision.route == "small" else self.large
-
-    def _decide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decided:
-        """Return the request that was decided before, or decide it; the call has to follow."""
-        return self._pair.admitted(kwargs.get(DECIDED) or self._pair.decide(self._request(value, config, kwargs)))
-
-    async def _adecide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decided:
-        decided = kwargs.get(DECIDED) or await self._pair.adecide(self._request(value, config, kwargs))
-        return self._pair.admitted(decided)
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
-
-        def ask(d: Decision) -> ChatResult:
-            call = held.generate if d.held else _calls.generate
-            return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
-
-        try:
-            result, decision = self._pair.call(decided, ask, attempts, checker=held.check)
-        finally:
-            held.tell(decision, run_manager)
-        return _calls.marked(held.shown(result, decision), decision, attempts)
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
-        decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
-
-        async def ask(d: Decision) -> ChatResult:
-            call = held.agenerate if d.held else _calls.agenerate
-            return await call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
-
-        try:
-            result, decision = await self._pair.acall(decided, ask, attempts, checker=held.acheck)
-        finally:
-            await held.atell(decision, run_manager)
-        return _calls.marked(held.shown(result, decision), decision, attempts)
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
-        marks = _calls.MarksChunks(attempts)
-
-        def ask(d: Decision) -> Iterator[ChatGenerationChunk]:
-            call = held.stream if d.held else _calls.stream
-            return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
-
-        try:
-            with closing(self._pair.stream(decided, ask, attempts, checker=held.check)) as chunks:
-                for chunk, decision in chunks:
-                    yield from marks.of(held.shown(chunk, decision), decision)
-        finally:
-            held.tell(decision)
-        yield from marks.end()
-
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
-        marks = _calls.MarksChunks(attempts)
-
-        def ask(d: Decision) -> AsyncIterator[ChatGenerationChunk]:
-            call = held.astream if d.held else _calls.astream
-            return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
-
-        chunks = self._pair.astream(decided, ask, attempts, checker=held.acheck)
-        try:
-            async with closing_stream(chunks):
-                async for chunk, decision in chunks:
-                    for one in marks.of(held.shown(chunk, decision), decision):
-                        yield one
-        finally:
-            await held.atell(decision)
-        for one in marks.end():
-            yield one
-
-    def _said(
-        self, decision: Decision, stop: list[str] | None, run_manager: Any, kwargs: Mapping[str, Any]
-    ) -> tuple[list[str] | None, Any, dict[str, Any]]:
-        """Return the last arguments of a call, with its settings in the words of the arm."""
-        given = {**kwargs, "stop": stop} if stop is not None else kwargs
-        settings = settings_for(self._pair, decision.route, self._arm(decision), given)
-        return settings.pop("stop", None), run_manager, settings
-
-    def _history(self, messages: list[BaseMessage], decision: Decision) -> list[BaseMessage]:
-        return safe_history(messages, self._arm(decision), decision.route)
 
     @property
     def _llm_type(self) -> str:
@@ -294,12 +179,8 @@ class ChatPair(BaseChatModel):
     @property
     def _identifying_params(self) -> Mapping[str, Any]:
         level = self._pair.options.level
-        return {
-            "small": self.small._get_invocation_params(),
-            "large": self.large._get_invocation_params(),
-            "router_id": self.router.id,
-            **(level.as_dict() if level else {}),
-        }
+        arms = {"small": self.small._get_invocation_params(), "large": self.large._get_invocation_params()}
+        return {**arms, "router_id": self.router.id, **(level.as_dict() if level else {})}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         """Return what both arms can do: the least of two numbers, true where it is true of both."""
@@ -393,8 +274,3 @@ class ChatPair(BaseChatModel):
         """Make new breakers."""
         super().__setstate__(state)
         self.state = PairState()
-
-
-def _for_the_arm(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keyword arguments of a call that are the arm's."""
-    return {key: value for key, value in split_options(kwargs)[1].items() if key != DECIDED}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -24,7 +24,9 @@ from langchain_hybrid._trace import Run, child_config, with_decision
 from langchain_hybrid.runnable import RunnableHybrid
 
 if TYPE_CHECKING:
-    from langchain_hybrid._pair import ChatPair
+    from langchain_hybrid._inner import ChatCalls
+
+_KEPT: Final = ("private", "local_hosts", "trace_private", "rules", "stay", "shadow")
 
 
 class StructuredHybrid(RunnableHybrid[Any, Any]):
@@ -34,12 +36,12 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
     raised; only a model that is down is replaced by the other.
     """
 
-    _chat: ChatPair | None = PrivateAttr(default=None)
+    _chat: ChatCalls | None = PrivateAttr(default=None)
     _models: dict[Route, BaseChatModel] = PrivateAttr(default_factory=dict)
     _asking: Runnable[Any, Any] | None = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, pair: ChatPair, schema: Any, **options: Any) -> Runnable[Any, Any]:
+    def of(cls, pair: ChatCalls, schema: Any, **options: Any) -> Runnable[Any, Any]:
         """Make one of a pair of chat models.
 
         Args:
@@ -66,6 +68,7 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         if len(missing) == 2:
             raise missing[1]
         fields: dict[str, Any] = {**chains, "router": pair.router, "query": pair.query, "name": pair.name}
+        fields |= {name: getattr(pair, name) for name in _KEPT}  # for copies that lose the pair
         structured = cls(**fields)
         structured._chat, structured._pair, structured._models = pair, pair._pair, models
         if pair._pair.holds:
@@ -108,7 +111,7 @@ class _Answering(Runnable[Any, Any]):
     It has no run of its own in the trace.
     """
 
-    def __init__(self, chain: Runnable[Any, Any], pair: ChatPair, decision: Decision) -> None:
+    def __init__(self, chain: Runnable[Any, Any], pair: ChatCalls, decision: Decision) -> None:
         self._chain, self._pair, self._decision = chain, pair, decision
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
@@ -151,7 +154,7 @@ class _Answering(Runnable[Any, Any]):
 
 
 def _for_a_look(
-    pair: ChatPair, small: BaseChatModel, schema: Any, options: Mapping[str, Any]
+    pair: ChatCalls, small: BaseChatModel, schema: Any, options: Mapping[str, Any]
 ) -> tuple[Runnable[Any, Any] | None, Runnable[Any, Any] | None]:
     """Return small's chain with log-probabilities, where it can be asked for them, and the checker's chain."""
     look, asking, checker = pair._pair.look, None, None

@@ -154,7 +154,7 @@ class MarksStream(Generic[Value]):
     """
 
     def __init__(self, attempts: Attempts) -> None:
-        self._attempts = attempts
+        self.attempts = attempts
         self.seen: Value | None = None
         self.held: Value | None = None
 
@@ -182,7 +182,7 @@ class MarksStream(Generic[Value]):
         if self.held is None:
             return []
         last = self.message(self.held)
-        record = {**last.response_metadata.get(KEY, {}), ATTEMPTS: self._attempts.as_dicts()}
+        record = {**last.response_metadata.get(KEY, {}), ATTEMPTS: self.attempts.as_dicts()}
         return [self.with_message(self.held, _noted(last, record))]
 
 

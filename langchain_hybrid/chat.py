@@ -16,13 +16,14 @@ from pydantic import BaseModel
 from hybrid_llm.dispatch import Decided, Request, split_options
 from langchain_hybrid import _calls
 from langchain_hybrid._held import begun
-from langchain_hybrid._pair import DECIDED, ChatPair
+from langchain_hybrid._inner import ChatCalls
+from langchain_hybrid._pair import DECIDED
 from langchain_hybrid._runs import closing_stream, configs_of, read_each
 from langchain_hybrid._structured import StructuredHybrid
 from langchain_hybrid._trace import traced
 
 
-class ChatHybrid(ChatPair):
+class ChatHybrid(ChatCalls):
     """A chat model that sends each request to a small or to a large chat model, before either is called.
 
     It stands wherever one chat model does: in a chain, in ``create_agent``, with tools, with structured output. The
@@ -69,6 +70,14 @@ class ChatHybrid(ChatPair):
         checker: A third chat model, as cheap as small, whose final answer is compared with small's.
         check: A function of the query and small's answer; ``False`` has large answer instead, with a look or alone.
         look_timeout: Seconds that an answer which is held back has as a whole.
+        private: Whether no request may leave the machine, or a function that says so of each text of a request. Small
+            answers a private request, or nobody does; see ``docs/private.md``.
+        local_hosts: Hosts of yours where small may run for private requests, beside this machine; ``"*"`` for any.
+        trace_private: Whether a private request is answered although a hosted tracer (LangSmith) is on.
+        rules: Pairs of a regular expression, or a function of the query, and the arm that it goes to: ``"small"`` or
+            ``"large"``. They come before the score.
+        stay: ``"conversation"`` keeps a conversation on the arm that it began with.
+        shadow: Whether large answers everything, and observers hear what would have been decided.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
         name: Name of the run in the trace.
         **settings: What every chat model takes: ``cache``, ``rate_limiter``, ``callbacks``, ``tags``, ``metadata``,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from langchain.agents.middleware import AgentMiddleware, ExtendedModelResponse, ModelRequest, ModelResponse, TracePolicy
 from langchain.agents.middleware.types import omit_payload
@@ -15,7 +15,7 @@ from langgraph.types import Command
 
 from hybrid_llm.decision import KEY, Decision, Reason, Route
 from hybrid_llm.dispatch import Attempts as Calls
-from hybrid_llm.dispatch import PairState, Request
+from hybrid_llm.dispatch import PairState, Request, RuleLike, is_marked
 from hybrid_llm.errors import ConfigError
 from langchain_hybrid._agent import HybridState, as_model, for_arm, read_request
 from langchain_hybrid._capabilities import capabilities_of, pair_of
@@ -23,6 +23,7 @@ from langchain_hybrid._first_token import Attempts
 from langchain_hybrid._held_step import HeldStep, muted_here, wanted_of_step
 from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
 from langchain_hybrid._parts import refuse_pair
+from langchain_hybrid._private import uncached
 from langchain_hybrid._trace import with_decision
 
 _OF_ONE_CALL: Final[frozenset[Reason]] = frozenset({"forced", "context", "modality", "tools", "structured_output"})
@@ -72,6 +73,14 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         checker: A third chat model, as cheap as small, whose final answer is compared with small's.
         check: A function of the query and small's answer; ``False`` has large answer instead, with a look or alone.
         look_timeout: Seconds that an answer which is held back has as a whole.
+        private: Whether no request may leave the machine, or a function that says so of each text of a request. Small
+            answers a private request, or nobody does; see ``docs/private.md``.
+        local_hosts: Hosts of yours where small may run for private requests, beside this machine; ``"*"`` for any.
+        trace_private: Whether a private request is answered although a hosted tracer (LangSmith) is on.
+        rules: Pairs of a regular expression, or a function of the query, and the arm that it goes to: ``"small"`` or
+            ``"large"``. They come before the score.
+        stay: ``"conversation"`` keeps a conversation on the arm that it began with.
+        shadow: Whether large answers everything, and observers hear what would have been decided.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
 
     Raises:
@@ -116,6 +125,12 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         checker: BaseChatModel | None = None,
         check: Callable[[str, str], object] | None = None,
         look_timeout: float | None = None,
+        private: bool | Callable[[str], bool] = False,
+        local_hosts: Sequence[str] = (),
+        trace_private: bool = False,
+        rules: Sequence[RuleLike] = (),
+        stay: Literal["conversation"] | None = None,
+        shadow: bool = False,
         query: str | Callable[[Any], str] = LAST_HUMAN,
     ) -> None:
         super().__init__()
@@ -141,6 +156,12 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
             "second_look": second_look,
             "check": check,
             "look_timeout": look_timeout,
+            "private": private,
+            "local_hosts": local_hosts,
+            "trace_private": trace_private,
+            "rules": rules,
+            "stay": stay,
+            "shadow": shadow,
         }
         self.checker = None if checker is None else as_model("checker", checker)
         if second_look is not False or check is not None:
@@ -160,7 +181,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
 
     def before_agent(self, state: HybridState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Begin a run: a checkpoint may still hold the decision of the one before."""
-        return {KEY: None} if state.get(KEY) else None
+        return {KEY: None} if state.get(KEY) and not is_marked(state) else None  # what was private stays so
 
     async def abefore_agent(self, state: HybridState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Do what :meth:`before_agent` does."""
@@ -234,11 +255,13 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
 
     def _holds(self, decision: Decision) -> bool:
         """Return whether a decision that was taken earlier in the run binds this call."""
+        decision = _would_be(decision)
         escalated = self.sticky and decision.route == "large"
         return escalated or (self.scope == "run" and decision.reason not in _OF_ONE_CALL)
 
     def _arm(self, decision: Decision) -> BaseChatModel:
-        return self.small if decision.route == "small" else self.large
+        arm = self.small if decision.route == "small" else self.large
+        return cast("BaseChatModel", uncached(arm)) if decision.private else arm
 
     def _answered(
         self,
@@ -249,12 +272,17 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         calls: Calls,
     ) -> ExtendedModelResponse[Any]:
         """Return the response with the decision that came true, and keep for the run what is to hold."""
-        large = (each for each in (held, came, decision) if each is not None and each.route == "large")
+        large = (each for each in (held, came, decision) if each is not None and _would_be(each).route == "large")
         kept = (next(large, None) if self.sticky else None) or held or decision
         if isinstance(response, AIMessage):
             response = ModelResponse([response])
         result = [with_decision(message, came, calls) for message in response.result]
         return ExtendedModelResponse(replace(response, result=result), Command(update={KEY: kept.as_dict()}))
+
+
+def _would_be(decision: Decision) -> Decision:
+    """Return what would have been decided, where large answers in shadow."""
+    return decision.shadow or decision
 
 
 def _decision_alone(output: Any) -> dict[str, Any]:

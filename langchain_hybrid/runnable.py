@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -14,11 +14,13 @@ from pydantic import Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import Attempts, Decided, PairState, Request, split_options
+from langchain_hybrid._answers import model_in
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._ends import heard_to_the_end, hides_ends
 from langchain_hybrid._held_chain import HeldChain, Reads
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import read_options
+from langchain_hybrid._private import uncached
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each
 from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import MarksStream, Run, child_config, with_decision
@@ -26,7 +28,7 @@ from langchain_hybrid._two_arms import TwoArms
 from langchain_hybrid._usage import count_usage, hides_usage
 
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch import Pair
+    from hybrid_llm.dispatch import Pair, RuleLike
 
 
 class RunnableHybrid(TwoArms[Input, Output]):
@@ -75,6 +77,14 @@ class RunnableHybrid(TwoArms[Input, Output]):
         look_timeout: Seconds that an answer which is held back has as a whole.
         read: Makes a text, or a ``hybrid_llm.Answer``, of what an arm returns; needed where that is neither a message
             nor a text.
+        private: Whether no request may leave the machine, or a function that says so of each text of a request. Small
+            answers a private request, or nobody does; see ``docs/private.md``.
+        local_hosts: Hosts of yours where small may run for private requests, beside this machine; ``"*"`` for any.
+        trace_private: Whether a private request is answered although a hosted tracer (LangSmith) is on.
+        rules: Pairs of a regular expression, or a function of the query, and the arm that it goes to: ``"small"`` or
+            ``"large"``. They come before the score.
+        stay: ``"conversation"`` keeps a conversation on the arm that it began with.
+        shadow: Whether large answers everything, and observers hear what would have been decided.
         state: What copies share; see ``hybrid_llm.dispatch.PairState``.
         name: Name of the run in the trace.
 
@@ -108,6 +118,12 @@ class RunnableHybrid(TwoArms[Input, Output]):
     check: Any = Field(default=None, exclude=True, repr=False)
     look_timeout: float | None = None
     read: Any = Field(default=None, exclude=True, repr=False)
+    private: bool | Callable[[str], bool] = Field(default=False, exclude=True, repr=False)
+    local_hosts: Sequence[str] = ()
+    trace_private: bool = False
+    rules: Sequence[Any] = Field(default=(), exclude=True, repr=False)
+    stay: str | None = None
+    shadow: bool = False
     # a field, so that what LangChain copies field by field keeps its breakers and its switch
     state: Any = Field(default=None, exclude=True, repr=False)
 
@@ -137,6 +153,12 @@ class RunnableHybrid(TwoArms[Input, Output]):
         check: Callable[[str, str], object] | None = None,
         look_timeout: float | None = None,
         read: Reads | None = None,
+        private: bool | Callable[[str], bool] = False,
+        local_hosts: Sequence[str] = (),
+        trace_private: bool = False,
+        rules: Sequence[RuleLike] = (),
+        stay: Literal["conversation"] | None = None,
+        shadow: bool = False,
         state: PairState | None = None,
         name: str | None = None,
     ) -> None:
@@ -155,6 +177,12 @@ class RunnableHybrid(TwoArms[Input, Output]):
             "second_look": second_look,
             "check": check,
             "look_timeout": look_timeout,
+            "private": private,
+            "local_hosts": local_hosts,
+            "trace_private": trace_private,
+            "rules": rules,
+            "stay": stay,
+            "shadow": shadow,
         }
         arms = {"small": as_arm("small", small), "large": as_arm("large", large)}
         other = None if checker is None else as_arm("checker", checker)
@@ -175,32 +203,17 @@ class RunnableHybrid(TwoArms[Input, Output]):
     def force(self, route: Route | None) -> None:
         self._pair.force = route
 
-    def invoke(
-        self,
-        input: Input,
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> Output:
+    def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """Decide, and return what the chosen arm answers."""
         options, rest = split_options(kwargs)
         return self._invoke(input, config, rest, lambda config: self._request(input, config, options))
 
-    async def ainvoke(
-        self,
-        input: Input,
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> Output:
+    async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """Do what :meth:`invoke` does; the scoring does not block the event loop."""
         options, rest = split_options(kwargs)
         return await self._ainvoke(input, config, rest, lambda config: self._request(input, config, options))
 
-    def stream(
-        self,
-        input: Input,
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> Iterator[Output]:
+    def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
         """Decide, then yield the chunks of the chosen arm as they come."""
         options, rest = split_options(kwargs)
 
@@ -228,12 +241,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
 
         yield from self._transform_stream_with_config(iter([input]), answer, config)
 
-    async def astream(
-        self,
-        input: Input,
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[Output]:
+    async def astream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Output]:
         """Do what :meth:`stream` does; the scoring does not block the event loop."""
         options, rest = split_options(kwargs)
 
@@ -382,7 +390,8 @@ class RunnableHybrid(TwoArms[Input, Output]):
         return heard_to_the_end(child, decision) if decision.route in self._hiding else nullcontext()
 
     def _arm(self, decision: Decision) -> Runnable[Input, Output]:
-        return self.small if decision.route == "small" else self.large
+        arm = self.small if decision.route == "small" else self.large
+        return uncached(arm) if decision.private else arm
 
     def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
         return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
@@ -391,4 +400,5 @@ class RunnableHybrid(TwoArms[Input, Output]):
         return child_config(config, run, decision)
 
     def _request(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Request:
-        return request_of(value, read_options(options, config), query=self.query)
+        model = model_in(self.small)
+        return request_of(value, read_options(options, config, model.callbacks if model else None), query=self.query)

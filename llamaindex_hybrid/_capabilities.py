@@ -10,8 +10,9 @@ from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, OllamaServer, Window, is_outage, url_of
+from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, OllamaServer, Window, is_outage
 from llamaindex_hybrid._answers import closes
+from llamaindex_hybrid._place import place_of
 from llamaindex_hybrid._settings import dialect_of_llm
 
 ContextPolicy = Literal["min", "large"]
@@ -69,7 +70,6 @@ class Arm:
         return Capabilities(
             model=self.name,
             provider=self._provider,
-            url=url_of(self.llm),
             context_window=self._window(known),
             modalities=frozenset() if self.side == "small" else None,
             tools=kinds if calls_functions else frozenset(),
@@ -79,6 +79,7 @@ class Arm:
             closes=closes(self.llm),
             no_logprobs=self._no_logprobs,
             wake=self._server.wake if self._server else None,
+            place=place_of(self.llm, self._server),
         )
 
     @property

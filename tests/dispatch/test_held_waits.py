@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hybrid_llm import Decision, Pair
-from hybrid_llm.dispatch import Attempts, Capabilities, Request
+from hybrid_llm.dispatch import Attempts, Capabilities, Place, Request
 from tests.dispatch.held import LARGE, SMALL, Played, by_astream, by_stream, read
 from tests.looks import CHECKER, LEVEL, LookScenario, Said, router_with, trained, untrained
 from tests.scenarios import EASY
@@ -150,7 +150,9 @@ async def test_small_and_its_checker_run_side_by_side_in_a_loop() -> None:
 async def test_two_models_of_one_server_run_one_after_the_other() -> None:
     done: list[str] = []
     url = "http://127.0.0.1:11434"
-    pair = comparing(small=Capabilities(model="small", url=url), checker=Capabilities(model=CHECKER, url=url))
+    pair = comparing(
+        small=Capabilities(model="small", place=Place(url)), checker=Capabilities(model=CHECKER, place=Place(url))
+    )
 
     def ask(decision: Decision) -> Any:
         time.sleep(0.02)

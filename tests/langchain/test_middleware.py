@@ -31,6 +31,8 @@ async def test_each_query_goes_to_the_arm_that_the_score_says(
     assert routes(state) == [route]
     decision = answers(state)[0].response_metadata["hybrid"]
     assert state["hybrid"].items() <= decision.items()
+    (attempt,) = decision["attempts"]
+    assert (attempt["route"], attempt["kept"], attempt["output_tokens"]) == (route, True, 2)
     assert Decision.from_dict(decision).threshold == 0.5
 
 

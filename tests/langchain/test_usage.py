@@ -67,9 +67,18 @@ async def test_tokens_from_the_providers_cache_are_told(way: Way) -> None:
     assert (attempt["input_tokens"], attempt["cached_tokens"]) == (1000, 900)
 
 
+class Elsewhere(FakeChatModel):
+    """One whose server is somewhere, under a name and an address that no list has."""
+
+    base_url: str = "https://llm.example.com/v1"
+
+
 @every_way
-async def test_without_a_price_the_tokens_are_known_and_the_cost_is_not(way: Way) -> None:
-    hybrid = ChatHybrid(FakeChatModel(model="a"), FakeChatModel(model="b"), FixedScorer(0.9), threshold=0.5)
+async def test_without_a_price_the_tokens_are_known_and_the_cost_is_not(
+    way: Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("langchain_hybrid._place._IN_THIS_PROGRAM", frozenset())
+    hybrid = ChatHybrid(Elsewhere(model="a"), FakeChatModel(model="b"), FixedScorer(0.9), threshold=0.5)
     (answer,) = await way(hybrid, ["easy one"])
     (attempt,) = answer.response_metadata["hybrid"]["attempts"]
     assert (attempt["input_tokens"], attempt["cost_usd"]) == (2, None)

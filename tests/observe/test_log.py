@@ -77,7 +77,14 @@ def best(work: Callable[[], object], times: int = 300) -> float:
 
 
 @pytest.mark.parametrize("kind", ["log", "journal", "opentelemetry"])
-def test_an_observer_costs_a_request_less_than_50_microseconds(kind: str, tmp_path: Path) -> None:
+def test_an_observer_costs_a_request_less_than_50_microseconds(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = logging.getLogger("hybrid_llm")
+    monkeypatch.setattr(log, "propagate", False)  # pytest's own handlers
+    monkeypatch.setattr(log, "handlers", [logging.NullHandler()])
+    monkeypatch.setattr(log, "level", logging.DEBUG)
+    log.manager._clear_cache()  # type: ignore[attr-defined]
     made: dict[str, Callable[[], Observer]] = {
         "log": Log,
         "journal": lambda: Journal(tmp_path / "traffic.sqlite"),
@@ -87,4 +94,6 @@ def test_an_observer_costs_a_request_less_than_50_microseconds(kind: str, tmp_pa
     numbers = list(range(1_500))
     # a machine on which this sum takes 10 us is a usual one; on a slower one everything may take as much longer
     slower = max(1.0, best(lambda: sum(numbers)) / 10e-6)
-    assert best(lambda: observer.finished(event)) < 50e-6 * slower
+    took = best(lambda: observer.finished(event))
+    log.manager._clear_cache()  # type: ignore[attr-defined]
+    assert took < 50e-6 * slower

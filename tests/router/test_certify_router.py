@@ -127,6 +127,7 @@ def test_the_certificate_says_where_it_comes_from(trained: Router, fresh: Qualit
         "router_id": trained.id,
         "created": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "void_reason": "",
+        "look_id": "",
     }
 
 

@@ -112,13 +112,22 @@ class Certificate:
 
     def __str__(self) -> str:
         """Return one line for a product owner."""
+        return self.told()
+
+    def told(self, *, of_a_look: bool = False) -> str:
+        """Return one line for a product owner.
+
+        Args:
+            of_a_look: Whether the threshold is the height of a rung of a second look, which tells people nothing.
+        """
         level = f"quality level {self.quality:g}"
         if not self.feasible:
             return f"{level}: nothing can be promised. {self.reason}"
+        what = "show small's answer" if of_a_look else f"send scores >= {self.threshold:.4g} to small,"
         return (
-            f"{level}: send scores >= {self.threshold:.4g} to small, {percent(self.cost_advantage)} of the queries; "
-            f"measured drop {percent(self.drop)} ({self.drop_points:.2g} points)"
-        )
+            f"{level}: {what} {'to' if of_a_look else ''} {percent(self.cost_advantage)} of the queries; measured drop "
+            f"{percent(self.drop)} ({self.drop_points:.2g} points)"
+        ).replace("  ", " ")
 
 
 @dataclass(frozen=True)
@@ -134,6 +143,7 @@ class Provenance:
         router_id: Content hash of the router whose scores were used.
         created: Date, ISO 8601.
         void_reason: Why the certificate is void (for example rows that fitting saw); empty when it stands.
+        look_id: Content hash of the second look, for a promise about the whole path; empty for one about queries alone.
     """
 
     small: str = "small"
@@ -144,6 +154,7 @@ class Provenance:
     router_id: str = ""
     created: str = ""
     void_reason: str = ""
+    look_id: str = ""
 
     def __post_init__(self) -> None:
         """Check that all is text: a void reason that is not must not pass for "stands"."""
@@ -225,7 +236,7 @@ class Menu:
     def explain(self) -> str:
         """Return what the certificate says and does not say, for somebody who answers for a product."""
         p, asked = self.provenance, self.asked
-        menu = "\n".join(f"  {certificate}" for certificate in self.certificates)
+        menu = "\n".join(f"  {each.told(of_a_look=bool(p.look_id))}" for each in self.certificates)
         paragraphs = [
             f"VOID: {p.void_reason} It promises nothing." if p.void else "",
             _headline(asked, p),
@@ -241,12 +252,15 @@ def _headline(asked: Certificate, p: Provenance) -> str:
         return f"No promise at quality level {asked.quality:g}. {asked.reason}"
     limit = asked.max_drop * asked.large_quality
     wrong = 100 * (1 - asked.confidence)
+    how = f"with scores >= {asked.threshold:.4g} sent to {p.small}"
+    did = f"It sends {percent(asked.cost_advantage)} of the calibration queries to {p.small}"
+    if p.look_id:
+        how = f"with answers of {p.small} shown that pass the second look"
+        did = f"It shows {p.small}'s answer to {percent(asked.cost_advantage)} of the calibration queries"
     return (
-        f"Promise at quality level {asked.quality:g}: with scores >= {asked.threshold:.4g} sent to {p.small}, at most "
-        f"{percent(asked.max_drop)} of the quality of {p.large} is lost on average ({limit:.2g} points of "
-        f"{asked.large_quality:.3f}).\n"
-        f"It sends {percent(asked.cost_advantage)} of the calibration queries to {p.small}; the drop measured on them "
-        f"is {percent(asked.drop)} ({asked.drop_points:.2g} points).\n"
+        f"Promise at quality level {asked.quality:g}: {how}, at most {percent(asked.max_drop)} of the quality of "
+        f"{p.large} is lost on average ({limit:.2g} points of {asked.large_quality:.3f}).\n"
+        f"{did}; the drop measured on them is {percent(asked.drop)} ({asked.drop_points:.2g} points).\n"
         f"Confidence {percent(asked.confidence)}: of 100 calibrations on fresh queries, at most {wrong:.3g} on average "
         "make a promise that does not hold."
     )

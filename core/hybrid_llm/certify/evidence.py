@@ -94,6 +94,7 @@ class Evidence:
         q_large: ArrayLike,
         thresholds: ArrayLike | None = None,
         groups: Iterable[Any] | None = None,
+        eligible: ArrayLike | None = None,
     ) -> Evidence:
         """Check and sort calibration rows; the arguments are those of :func:`hybrid_llm.certify.certify`.
 
@@ -105,6 +106,11 @@ class Evidence:
         if not p.size == small.size == large.size == label.size:
             sizes = f"{p.size}, {small.size}, {large.size}, {label.size}"
             raise CertificateError(f"scores, q_small, q_large and groups need one value per row; got {sizes}.")
+        if eligible is not None:
+            may = np.asarray(eligible, dtype=bool)
+            if may.shape != p.shape:
+                raise CertificateError(f"eligible needs one value per row; got {may.shape} for {p.size} rows.")
+            p = np.where(may, p, -1.0)  # below every threshold, 0 too
         # an order that depends on values only: the sums below must not see how the file was sorted
         order = np.lexsort((large, small, label, -p))
         p, small, large, label = p[order], small[order], large[order], label[order]

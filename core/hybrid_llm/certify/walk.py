@@ -46,6 +46,7 @@ def certify(
     confidence: float = 0.95,
     thresholds: ArrayLike | None = None,
     groups: Iterable[Any] | None = None,
+    eligible: ArrayLike | None = None,
 ) -> Certificate:
     """Find the largest cost advantage whose quality drop is proved to stay within a limit.
 
@@ -58,7 +59,9 @@ def certify(
         thresholds: The thresholds to walk down, in [0, 2], fixed before these rows were seen; an even grid of 1,000
             on [0, 1) by default. Never quantiles of ``scores``.
         groups: Shape (n,), one label per row. Rows with equal labels (the same text, one conversation) are not
-            independent; they count as one query and enter as their mean.
+            independent; they count as one query, and each adds its share.
+        eligible: Shape (n,), false for a row that never goes to small, whatever its score: one that a gate, a check or
+            the rule for unfamiliar queries sends to large. All may by default.
 
     Returns:
         A certificate. "Not feasible" is an answer, with its reason: too few queries, a small model that loses too
@@ -75,7 +78,9 @@ def certify(
     """
     _check_fractions(max_drop, confidence)
     max_drop, confidence = float(max_drop), float(confidence)
-    return _certificate(Evidence.gather(scores, q_small, q_large, thresholds, groups), max_drop, confidence, together=1)
+    return _certificate(
+        Evidence.gather(scores, q_small, q_large, thresholds, groups, eligible), max_drop, confidence, together=1
+    )
 
 
 def certify_menu(
@@ -86,9 +91,11 @@ def certify_menu(
     confidence: float = 0.95,
     thresholds: ArrayLike | None = None,
     groups: Iterable[Any] | None = None,
+    eligible: ArrayLike | None = None,
     *,
     levels: Sequence[float] = LEVELS,
     provenance: Provenance | None = None,
+    families: int = 1,
 ) -> Menu:
     """Certify several quality levels so that all their promises hold at once.
 
@@ -96,24 +103,26 @@ def certify_menu(
     saves a little less here than from :func:`certify`, which asks one question only.
 
     Args:
-        scores: As in :func:`certify`, and so are the next six.
+        scores: As in :func:`certify`, and so are the next seven.
         q_small: Shape (n,).
         q_large: Shape (n,).
         max_drop: The level that is asked for; it joins the others.
         confidence: Probability that no promise of the menu is broken.
         thresholds: Shape (k,) or ``None``.
         groups: Shape (n,) or ``None``.
+        eligible: Shape (n,) or ``None``.
         levels: Quality levels in (0, 1).
         provenance: What was measured, by what, on what; kept for the reader.
+        families: Families of thresholds that are tested on these rows, all of whose promises are to hold at once.
 
     Raises:
         CertificateError: As in :func:`certify`.
     """
     _check_fractions(max_drop, confidence, *levels)
     max_drop, confidence, levels = float(max_drop), float(confidence), [float(level) for level in levels]
-    rows = Evidence.gather(scores, q_small, q_large, thresholds, groups)
+    rows = Evidence.gather(scores, q_small, q_large, thresholds, groups, eligible)
     drops = sorted({round(1.0 - level, 12) for level in levels} | {round(max_drop, 12)})
-    certificates = tuple(_certificate(rows, drop, confidence, together=len(drops)) for drop in drops)
+    certificates = tuple(_certificate(rows, drop, confidence, together=families * len(drops)) for drop in drops)
     return Menu(certificates, round(max_drop, 12), provenance or Provenance())
 
 

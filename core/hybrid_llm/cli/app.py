@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from hybrid_llm import __version__
-from hybrid_llm.cli import collect, doctor, export, grade, judge, report, route, run, train
+from hybrid_llm.cli import collect, doctor, explain, export, grade, judge, report, route, run, savings, train
 from hybrid_llm.cli.output import say
 from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
 
@@ -46,6 +46,7 @@ app = typer.Typer(
 _COMMANDS: Final = (
     (route.demo, "hybrid-llm demo"),
     (route.route, 'hybrid-llm route "What is 2+2?" "Prove that e is irrational." --quality 0.95'),
+    (explain.explain, 'hybrid-llm explain "Prove that e is irrational."'),
     (doctor.doctor, "hybrid-llm doctor --small ollama:qwen3:4b --large openai:gpt-4o"),
     (
         run.run,
@@ -67,6 +68,7 @@ _COMMANDS: Final = (
         "hybrid-llm certify rows.jsonl --router my-router/ --small local --large hosted --split validation",
     ),
     (report.report, "hybrid-llm report rows.jsonl --router my-router/ --out report.html"),
+    (savings.savings, "hybrid-llm savings traffic.sqlite"),
     (export.export, "hybrid-llm export sentence-transformers/all-MiniLM-L6-v2 --out encoder/"),
 )
 for _command, _example in _COMMANDS:

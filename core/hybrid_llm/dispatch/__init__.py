@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.pair import Pair
     from hybrid_llm.dispatch.place import Place, is_loopback
     from hybrid_llm.dispatch.privacy import is_marked, private
-    from hybrid_llm.dispatch.rates import url_of
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
+    from hybrid_llm.dispatch.rules import RuleLike
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
     from hybrid_llm.dispatch.tokens import content_logprobs
@@ -64,6 +64,7 @@ __all__ = [
     "PairState",
     "Place",
     "Request",
+    "RuleLike",
     "Window",
     "as_json",
     "content_logprobs",
@@ -86,7 +87,6 @@ __all__ = [
     "status_of",
     "tokens_in",
     "translated",
-    "url_of",
     "wanted_of",
     "window_of",
 ]
@@ -117,8 +117,8 @@ _HOMES = {
     "content_logprobs": "hybrid_llm.dispatch.tokens",
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
+    "RuleLike": "hybrid_llm.dispatch.rules",
     "Pair": "hybrid_llm.dispatch.pair",
-    "url_of": "hybrid_llm.dispatch.rates",
     **dict.fromkeys(("Place", "is_loopback"), "hybrid_llm.dispatch.place"),
     **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
     **dict.fromkeys(("is_outage", "reason_of", "status_of"), "hybrid_llm.dispatch.outage"),

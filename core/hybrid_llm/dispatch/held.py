@@ -160,7 +160,8 @@ class Held:
     @property
     def _waits_its_turn(self) -> bool:
         """Whether the checker is asked after small: one server has one of its models at work at a time."""
-        return bool(self.checker.url) and self.checker.url == self.policy.capabilities("small").url
+        small, checker = self.policy.capabilities("small").place, self.checker.place
+        return small is not None and checker is not None and bool(checker.url) and checker.url == small.url
 
     def _asks(self, decided: Decided, checker: Checkers) -> Mapping[str, Ask]:
         """Return by name what asks each checker that the look compares with."""

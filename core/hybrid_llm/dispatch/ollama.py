@@ -30,14 +30,20 @@ class OllamaServer:
         http: Returns the HTTP client, an ``httpx.Client``.
         model: The model's name.
         settings: Returns the options and the ``keep_alive`` of its calls: other ones would have it loaded again.
+        root: The server's address, where the client has another one.
     """
 
     def __init__(
-        self, http: Callable[[], Any], model: str, settings: Callable[[], Mapping[str, Any]] = dict[str, Any]
+        self,
+        http: Callable[[], Any],
+        model: str,
+        settings: Callable[[], Mapping[str, Any]] = dict[str, Any],
+        root: str = "",
     ) -> None:
         self._http = http
         self._model = model
         self._settings = settings
+        self._root = root
         self._lock = threading.Lock()
         self._asked_by: list[Callable[[], object]] = []  # calls that wait for a word on whether it is there
         self._loading = False
@@ -135,10 +141,10 @@ class OllamaServer:
         return self._post("/api/show", {"model": self._model}, _PATIENCE)
 
     def _get(self, path: str) -> dict[str, Any]:
-        return _read(self._http().get(path, timeout=_PATIENCE))
+        return _read(self._http().get(self._root + path, timeout=_PATIENCE))
 
     def _post(self, path: str, body: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        return _read(self._http().post(path, json=body, timeout=seconds))
+        return _read(self._http().post(self._root + path, json=body, timeout=seconds))
 
 
 def window_of(shown: Mapping[str, Any], num_ctx: int | None = None) -> int:

@@ -120,7 +120,7 @@ class Pair:
         )
         self._held = Held(looking, self._failover, self._policy, self.state, answers, checker)
         self._observers = Observers(self.options.observers)
-        self._rates = Rates(self.options.prices)
+        self._rates = Rates(self.options.prices, self.options.local_hosts)
 
     @property
     def router(self) -> Router:

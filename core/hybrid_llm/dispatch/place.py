@@ -103,6 +103,10 @@ class Local:
         self._lock = threading.Lock()
         self.known = False
 
+    def __deepcopy__(self, memo: object) -> Local:
+        """Return it itself: copies of a pair talk to the same server."""
+        return self
+
     def trusts(self, host: str) -> bool:
         """Return whether a host is this machine, or one of the caller's."""
         return is_loopback(host) or host in self._hosts or ANYWHERE in self._hosts
@@ -153,7 +157,7 @@ class Local:
         if place.shown is None:
             return
         try:
-            shown = place.shown()
+            shown: object = place.shown()
         except Exception:
             if place.ollama:
                 raise

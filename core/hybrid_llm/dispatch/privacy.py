@@ -83,7 +83,7 @@ def checked_private(value: object) -> bool | Judges:
         raise ConfigError(f"private={shown(value)} must be True, False, or a function of a text that returns one.")
     if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, "__call__", None)):  # noqa: B004
         raise ConfigError("private= takes a plain function: what a coroutine function returns would always be true.")
-    return value  # type: ignore[return-value]
+    return value
 
 
 class Privacy:

@@ -92,7 +92,6 @@ class Capabilities:
     Args:
         model: Its name, for warnings and observers; empty when unknown.
         provider: Who serves it, in the framework's word (``"openai"``, ``"ollama"``); empty when unknown.
-        url: Base URL of its server, by which its price is known; empty when unknown.
         context_window: Tokens that it reads; ``None`` when unknown, a window where its server has to be asked.
         modalities: What it reads besides text; ``None`` is anything.
         tools: The kinds of tools that it calls; ``None`` is any.
@@ -104,12 +103,11 @@ class Capabilities:
             that has given one in a stream it is known from then on.
         wake: Has its model loaded in the background, after a call that gave up on it; calls the function it is given
             when that was a failure all the same. ``None`` where that makes no sense.
-        place: Where it runs; ``None`` when unknown.
+        place: Where it runs, by which its price is known too; ``None`` when unknown.
     """
 
     model: str = field(default="", kw_only=True)
     provider: str = field(default="", kw_only=True)
-    url: str = field(default="", kw_only=True)
     no_logprobs: str = field(default="", kw_only=True)
     speaks: bool = field(default=False, kw_only=True)
     closes: bool = field(default=False, kw_only=True)

@@ -6,6 +6,7 @@ from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hybrid_llm.look.answer import Answer, ToolCall
+    from hybrid_llm.look.bound import FORMS, OWN_FINAL, Bound, raise_missing
     from hybrid_llm.look.checks import Validates, Wanted, rejected, repeats
     from hybrid_llm.look.choices import final_choice
     from hybrid_llm.look.final_answer import FinalAnswer
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from hybrid_llm.look.ladder import Ladder
     from hybrid_llm.look.path import Path, PathCalibration, PathCut
     from hybrid_llm.look.rows import LookRows, answer_of, answers_of
-    from hybrid_llm.look.second_look import FORMS, Bound, LookPlan, SecondLook, raise_missing
+    from hybrid_llm.look.second_look import LookPlan, SecondLook
     from hybrid_llm.look.signals import AGREEMENT, LOGPROBS, QUERY, Finds, LogProbs, Signals, checked_names
     from hybrid_llm.look.spans import boxed, marked, without_thoughts
     from hybrid_llm.look.written_numbers import final_number, same_number
@@ -22,6 +23,7 @@ __all__ = [
     "AGREEMENT",
     "FORMS",
     "LOGPROBS",
+    "OWN_FINAL",
     "QUERY",
     "Answer",
     "Bound",
@@ -59,13 +61,14 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("Answer", "ToolCall"), "hybrid_llm.look.answer"),
     **dict.fromkeys(("Validates", "Wanted", "rejected", "repeats"), "hybrid_llm.look.checks"),
+    **dict.fromkeys(("FORMS", "OWN_FINAL", "Bound", "raise_missing"), "hybrid_llm.look.bound"),
     "final_choice": "hybrid_llm.look.choices",
     "FinalAnswer": "hybrid_llm.look.final_answer",
     **dict.fromkeys(("LookHead", "agreement_head", "logprobs_head"), "hybrid_llm.look.head"),
     "Ladder": "hybrid_llm.look.ladder",
     **dict.fromkeys(("Path", "PathCalibration", "PathCut"), "hybrid_llm.look.path"),
     **dict.fromkeys(("LookRows", "answer_of", "answers_of"), "hybrid_llm.look.rows"),
-    **dict.fromkeys(("FORMS", "Bound", "LookPlan", "SecondLook", "raise_missing"), "hybrid_llm.look.second_look"),
+    **dict.fromkeys(("LookPlan", "SecondLook"), "hybrid_llm.look.second_look"),
     **dict.fromkeys(
         ("AGREEMENT", "LOGPROBS", "QUERY", "Finds", "LogProbs", "Signals", "checked_names"),
         "hybrid_llm.look.signals",

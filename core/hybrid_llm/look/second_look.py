@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from hybrid_llm.decision import Look
 from hybrid_llm.errors import DamagedFolderError, LevelError, LookError
 from hybrid_llm.level import ALWAYS_LARGE, Level
 from hybrid_llm.look.answer import Answer
+from hybrid_llm.look.bound import CHECKS, COMMANDS, FORMS, OWN_FINAL, Bound, Form
 from hybrid_llm.look.path import Path, PathCut
 from hybrid_llm.look.rows import FloatArray, IntArray, LookRows
 from hybrid_llm.look.signals import AGREEMENT, LOGPROBS, QUERY, Finds, Signals
@@ -27,34 +28,8 @@ if TYPE_CHECKING:
     from hybrid_llm.certify import Menu
     from hybrid_llm.scoring import Scorer
 
-Form = Literal["trained", "logprobs", "agreement"]
-
-FORMS: Final = ("trained", "logprobs", "agreement")
-CHECKS: Final = 1
-"""Version of the checks that need no training; a look is bound to it."""
 Checkers = Answer | Sequence[Answer] | Mapping[str, Answer | Sequence[Answer] | None] | None
 """What checkers answered: one answer of the only checker, or by name one answer, several samples, or none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """What a second look is bound to: with anything else its levels say nothing.
-
-    Args:
-        small: Name of the small model.
-        large: Name of the large model; empty for an untrained look, which never saw it.
-        checkers: Names of the checkers.
-        router_id: Of the router whose scores it reads; empty when it reads none.
-        settings: How the models were asked: limits, temperature, the hash of a system prompt.
-        checks: Version of the checks.
-    """
-
-    small: str
-    large: str = ""
-    checkers: tuple[str, ...] = ()
-    router_id: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
-    checks: int = CHECKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +99,7 @@ class SecondLook:
         """Hash of all that its scores depend on, and of its rungs."""
         said = {
             "form": self.form,
-            "bound": _bound_dict(self.bound),
+            "bound": self.bound.as_dict(),
             "paths": [{**path.as_dict(), "calibration": None} for path in self.paths.values()],
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
@@ -146,6 +121,7 @@ class SecondLook:
         Raises:
             LookError: Nothing that this look reads can be seen.
         """
+        self._refuse_other_final()
         p = float(self.scorer.score([query])[0]) if self.scorer is not None else None
         signals = self.signals(answer, checker=checker, p=p)
         seen = signals.columns()
@@ -178,10 +154,13 @@ class SecondLook:
 
         Raises:
             LevelError: There is no such level here: a threshold, a quality of an untrained look, or nothing measured.
+            LookError: Final answers were found by a function of one's own, which is not here.
         """
+        self._refuse_other_final()
         if level.kind == "threshold":
             raise LevelError("threshold= is about the query alone; a second look takes quality= or cost_advantage=.")
-        proved = self.certificate.for_quality(level.value) if level.kind == "quality" and self.certificate else None
+        proves = level.kind == "quality" and self.certificate is not None and self.bound.checks == CHECKS
+        proved = self.certificate.for_quality(level.value) if proves and self.certificate else None
         full = self.paths[self.columns]
         if require_certified and proved is None:
             return LookPlan(ALWAYS_LARGE, False, {}, 0.0, 0.0)
@@ -258,6 +237,26 @@ class SecondLook:
                 taken[rows.having(columns)] = number
         return taken
 
+    def along(self, rows: LookRows) -> tuple[FloatArray, FloatArray]:
+        """Return for n answers from which height on each is looked at and kept, as it is served; both of shape (n,).
+
+        At a height h small is asked where the first number is >= h, and its answer is kept where the second one is. 0
+        is never. Paths of fewer signals have rungs of their own, which stand for the same shares.
+
+        Args:
+            rows: The answers.
+        """
+        looked, kept = np.zeros(len(rows)), np.zeros(len(rows))
+        taken = self.taken(rows)
+        for number, (columns, path) in enumerate(self._in_order()):
+            mine = np.flatnonzero(taken == number)
+            if mine.size:
+                s = path.head.scores({name: rows.column(name)[mine] for name in columns})
+                first = path.ladder.passes(rows.p[mine] if QUERY in columns else None, np.asarray(s))
+                heights = np.append(path.ladder.heights, 0.0)
+                looked[mine], kept[mine] = heights[first[0]], heights[first[1]]
+        return looked, np.where(rows.usable, kept, 0.0)
+
     def served(self, rows: LookRows, plan: LookPlan) -> tuple[Any, Any]:
         """Return for n answers whether each is looked at and whether it is kept at a level, both of shape (n,).
 
@@ -314,6 +313,14 @@ class SecondLook:
         names = sorted({name for columns in self.paths for name in columns} - {QUERY})
         return [name.replace(AGREEMENT, "the answer of ") for name in names]
 
+    def _refuse_other_final(self) -> None:
+        name = self.bound.settings.get(OWN_FINAL)
+        if name is not None and self.final is None:
+            raise LookError(
+                f"This look was trained on final answers that your own function {name} found, and functions are not "
+                "kept; give it again: look.with_parts(final=...)."
+            )
+
     def _refuse_unmeasured(self, level: Level) -> None:
         measured = self.paths[self.columns].calibration
         if measured is not None and (measured.graded or level.kind == "cost_advantage"):
@@ -324,7 +331,9 @@ class SecondLook:
                 "cost_advantage=, or train a second look: hybrid-llm train TABLE --second-look"
             )
         raise LevelError(
-            f"The second look has no levels yet; measure them: {COMMANDS[self.form]}".format(small=self.bound.small)
+            f"The second look has no levels yet; measure them: {COMMANDS[self.form]}".format(
+                small=self.bound.small, large=self.bound.large
+            )
         )
 
     # keep
@@ -333,7 +342,7 @@ class SecondLook:
         """Return plain JSON values, without the certificate."""
         return {
             "form": self.form,
-            "bound": _bound_dict(self.bound),
+            "bound": self.bound.as_dict(),
             "paths": [path.as_dict() for path in self.paths.values()],
         }
 
@@ -345,40 +354,13 @@ class SecondLook:
             DamagedFolderError: A field is missing or not as it should be.
         """
         try:
-            bound = Bound(**{**data["bound"], "checkers": tuple(data["bound"]["checkers"])})
-            texts = (bound.small, bound.large, bound.router_id, *bound.checkers)
-            if data["form"] not in FORMS or not all(isinstance(text, str) for text in texts):
+            bound = Bound.from_dict(data["bound"])
+            if data["form"] not in FORMS:
                 raise DamagedFolderError("The second look is damaged; train it again.")
             paths = [Path.from_dict(path) for path in data["paths"]]
             return cls(data["form"], bound, {path.head.columns: path for path in paths})
         except (KeyError, TypeError, AttributeError, LookError) as error:
             raise DamagedFolderError(f"The second look is damaged ({error}); train it again.") from error
-
-
-def raise_missing(form: str) -> NoReturn:
-    """Say that a router has no second look of a form, and which command makes one.
-
-    Raises:
-        LookError: A trained look was asked for.
-        LevelError: An untrained one was, whose levels were never measured.
-    """
-    if form == "trained":
-        raise LookError(
-            "This router was trained without a second look; train one with it (hybrid-llm train TABLE --second-look), "
-            'or take one that needs no training: second_look="logprobs".'
-        )
-    raise LevelError(
-        f"second_look={form!r} has no levels yet: they are quantiles of what your small model says, which costs "
-        f"nothing to measure: {COMMANDS[form].format(small='ollama:MODEL')}"
-    )
-
-
-COMMANDS: Final[Mapping[str, str]] = {
-    "trained": "hybrid-llm calibrate ROWS --router DIR --out DIR",
-    "logprobs": "hybrid-llm calibrate --unlabelled prompts.txt --small {small} --out DIR",
-    "agreement": "hybrid-llm calibrate --unlabelled prompts.txt --small {small} --checker MODEL --out DIR",
-}
-"""The command that measures the levels of a form."""
 
 
 def _cut_of(path: Path, level: Level) -> tuple[float, float] | None:
@@ -389,14 +371,3 @@ def _cut_of(path: Path, level: Level) -> tuple[float, float] | None:
     cut: PathCut = measured.cut(level)
     rung = path.ladder.rung(cut.height)
     return None if rung is None else (path.ladder.thresholds[rung], path.ladder.gates[rung])
-
-
-def _bound_dict(bound: Bound) -> dict[str, Any]:
-    return {
-        "small": bound.small,
-        "large": bound.large,
-        "checkers": list(bound.checkers),
-        "router_id": bound.router_id,
-        "settings": dict(bound.settings),
-        "checks": bound.checks,
-    }

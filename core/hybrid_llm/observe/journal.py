@@ -45,13 +45,16 @@ class Journal(Observer):
         >>> from hybrid_llm.dispatch import Request
         >>> from hybrid_llm.observe import read_journal
         >>> from hybrid_llm.testing import FixedScorer
-        >>> folder = getfixture("tmp_path") if "getfixture" in globals() else Path(__import__("tempfile").mkdtemp())
-        >>> journal = Journal(folder / "traffic.sqlite")
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> journal = Journal(Path(folder.name) / "traffic.sqlite")
         >>> pair = Pair(FixedScorer(0.9), threshold=0.5, observers=[journal])
         >>> _ = pair.call(Request("2+2?"), lambda decision: "4")
         >>> journal.flush()
+        True
         >>> [row.event.decision.route for row in read_journal(journal.path)]
         ['small']
+        >>> folder.cleanup()
     """
 
     def __init__(self, path: str | Path, *, texts: bool = False, keep_days: float | None = None) -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import importlib.util
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from hybrid_llm.certify import Menu, percent
-from hybrid_llm.errors import HybridLLMError, MissingExtraError
 from hybrid_llm.report.breakdown import FEW, score_bins, task_rows
 from hybrid_llm.report.evaluation import Evaluation
-from hybrid_llm.report.figures import LEGEND, figure_columns, figure_rows, tenths
+from hybrid_llm.report.figures import LEGEND, figure_columns, figure_rows
 from hybrid_llm.report.levels import OperatingPoint, menu_levels
+from hybrid_llm.report.paper import check_page, inline, page_template, write_text
 from hybrid_llm.report.pictures import curve_picture, gap_picture, score_picture, task_picture
 
 FIRST: Final = 0.95
@@ -24,24 +20,6 @@ FIRST: Final = 0.95
 EXAMPLES: Final = 5
 _EXCERPT: Final = 600
 _FEW_ROWS: Final = 100
-_TEMPLATES: Final = Path(__file__).parent / "page"
-
-
-def check_page(path: Path) -> None:
-    """Find out, before any work is done, whether a page can be made and kept.
-
-    Raises:
-        HybridLLMError: The file does not end in .html, is a folder, or its folder does not exist.
-        MissingExtraError: jinja2 is not installed.
-    """
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise HybridLLMError(f"{path} must end in .html.")
-    if not path.parent.is_dir():
-        raise HybridLLMError(f"Cannot write {path}: there is no folder {path.parent}; make it first.")
-    if path.is_dir():
-        raise HybridLLMError(f"Cannot write {path}: it is a folder; name a file.")
-    if importlib.util.find_spec("jinja2") is None:
-        raise MissingExtraError.of("A report", "report")
 
 
 def write_page(path: str | Path, evaluation: Evaluation, *, verdict: str = "", with_texts: bool = False) -> None:
@@ -58,13 +36,8 @@ def write_page(path: str | Path, evaluation: Evaluation, *, verdict: str = "", w
         HybridLLMError: The file has another ending, or cannot be written.
         MissingExtraError: jinja2 is not installed.
     """
-    path = Path(path)
-    check_page(path)
-    text = html_page(evaluation, verdict=verdict, with_texts=with_texts)
-    try:
-        path.write_text(text, encoding="utf-8", errors="replace")  # a query may hold half a character
-    except OSError as error:
-        raise HybridLLMError(f"Cannot write {path}: {error.strerror or error}.") from error
+    check_page(Path(path))
+    write_text(Path(path), html_page(evaluation, verdict=verdict, with_texts=with_texts))
 
 
 def html_page(evaluation: Evaluation, *, verdict: str = "", with_texts: bool = False) -> str:
@@ -78,23 +51,8 @@ def html_page(evaluation: Evaluation, *, verdict: str = "", with_texts: bool = F
     Raises:
         MissingExtraError: jinja2 is not installed.
     """
-    try:
-        import jinja2
-    except ImportError:
-        raise MissingExtraError.of("A report", "report") from None
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,  # names, tasks, queries and the verdict are the user's: text, never markup
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        interval=_interval, proof=_proof, seconds=_seconds, share=percent, short=_short, tenths=_tenths, usd=_usd,
-        whole=_whole,
-    )  # fmt: skip
-    return environment.get_template("report.html.j2").render(
-        _content(evaluation, verdict, with_texts), style=_inline("style.css"), script=_inline("dial.js")
+    return page_template("report.html.j2").render(
+        _content(evaluation, verdict, with_texts), style=inline("style.css"), script=inline("dial.js")
     )
 
 
@@ -131,6 +89,37 @@ def _content(evaluation: Evaluation, verdict: str, with_texts: bool) -> dict[str
         "all": figure_rows(evaluation.figures),
         "legend": LEGEND,
         "examples": _examples(evaluation, now) if with_texts else [],
+        "look": _look(evaluation),
+    }
+
+
+def _look(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return what the page says of a second look; None where there is none."""
+    looked, small = evaluation.looked, evaluation.pair.small
+    if looked is None:
+        return None
+    levels = [
+        (evaluation.at(quality), point)
+        for quality in menu_levels(evaluation.parts)
+        if (point := looked.at(quality)) is not None
+    ]
+    names = {"query": "the query's score", "logprobs": f"how sure {small} is of its words"}
+    seen = [names.get(name, f"whether {name.partition(':')[2]} says the same") for name in looked.look.columns]
+    time = ""
+    if looked.seconds:
+        time = (
+            f" A request takes {looked.seconds['look']:.2g} s on average, and {looked.seconds['large']:.2g} s with "
+            f"{evaluation.pair.large} alone."
+        )
+    certificate = looked.look.certificate
+    return {
+        "words": (
+            f"{small} answers first, and its answer is held back and judged by {', '.join(seen)}. Where it is not good "
+            f"enough, {evaluation.pair.large} answers. Queries below a gate go to {evaluation.pair.large} at once."
+            f"{time}"
+        ),
+        "levels": levels,
+        "certificate": certificate.explain().split("\n\n") if certificate else [],
     }
 
 
@@ -234,45 +223,3 @@ def _example(evaluation: Evaluation, row: int) -> dict[str, Any]:
         "large": float(pair.mean_large[row]),
         "task": pair.tasks[row],
     }
-
-
-def _inline(name: str) -> dict[str, Any]:
-    """Return a file that stands in the page, with the hash by which the page allows it and nothing else."""
-    from markupsafe import Markup
-
-    text = (_TEMPLATES / name).read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return {"text": Markup(text), "hash": f"sha256-{digest}"}  # noqa: S704 - our own file, not the user's text
-
-
-def _proof(point: OperatingPoint) -> str:
-    return "certified" if point.certified else "measured only"
-
-
-def _short(value: float) -> str:
-    return f"{value:g}".replace("-", "\N{MINUS SIGN}")
-
-
-def _tenths(share: float | None) -> str:
-    return "-" if share is None else tenths(share)
-
-
-def _interval(ends: Sequence[float] | None) -> str:
-    return "-" if ends is None else f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"
-
-
-def _usd(dollars: float | None) -> str:
-    if dollars is None:
-        return "-"
-    sign, amount = "-" if dollars < 0 else "", abs(dollars)
-    if 0 < amount < 0.0001:
-        return f"under {sign}$0.0001"
-    return f"{sign}${amount:{',.2f' if amount == 0 or amount >= 0.1 else '.2g'}}"
-
-
-def _seconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds:.3g}"
-
-
-def _whole(count: float | None) -> str:
-    return "-" if count is None else f"{count:,.0f}"

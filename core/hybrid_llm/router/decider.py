@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hybrid_llm.decision import Decision
 from hybrid_llm.level import Level, LevelOptions
+from hybrid_llm.router.explain import Explanation, explained
 from hybrid_llm.router.once import Once
 from hybrid_llm.router.plan import Plan
 from hybrid_llm.router.threshold import Thresholds
@@ -86,6 +87,25 @@ class Decider:
             TypeError: A single string, or an item that is not a string.
         """
         return self._scoring.familiarity(checked(queries))
+
+    def explain(self, query: str) -> Explanation:
+        """Say why a query goes where it goes; nothing is asked of any model.
+
+        Args:
+            query: Its text.
+
+        Raises:
+            TypeError: It is not a string.
+
+        Example:
+            >>> from hybrid_llm import Router
+            >>> explanation = Router.load().explain("What is the capital of Peru?")
+            >>> 0 < explanation.percentile < 1, [level.quality for level in explanation.levels]
+            (True, [0.99, 0.95, 0.9])
+            >>> sorted(push.feature for push in explanation.pushes)[:2]
+            ['capitals', 'choices']
+        """
+        return explained(self.parts, self._scoring, single(query)[0])
 
     def decide(self, query: str, **options: Unpack[LevelOptions]) -> Decision:
         """Decide where one query goes; see :meth:`decide_many` for the options."""

@@ -7,6 +7,7 @@
     seen.safetensors     salted 64-bit hashes of the rows that training saw
     calibration.json     thresholds measured for a pair       (when calibrated)
     certificate.json     thresholds proved for a pair          (when certified)
+    look/                a second look: FORM.json for each form, certificate.json for the whole path
     encoder/             the encoder, or the fine-tuned network (only when it is not the shipped one)
     README.md            the model card
 
@@ -23,19 +24,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from hybrid_llm.look import FORMS
 from hybrid_llm.scoring import ENCODER_LIMITS, NOTICE
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 """1: no more than the above. 2: a head may read text features of version 2, have a linear part and a measure of
-familiarity. 3: each file with its size, a seal, and hashes of rows that are salted."""
+familiarity. 3: each file with its size, a seal, and hashes of rows that are salted. 4: second looks; a folder
+without one is still written as 3, for the versions that know no more."""
+WITHOUT_LOOK: Final = 3
 MANIFEST: Final = "router.json"
 HEAD: Final = "head.safetensors"
 SEEN: Final = "seen.safetensors"
 CALIBRATION: Final = "calibration.json"
 CERTIFICATE: Final = "certificate.json"
+LOOK: Final = "look"
+LOOKS: Final[Mapping[str, str]] = {form: f"{LOOK}/{form}.json" for form in FORMS}
+LOOK_CERTIFICATE: Final = f"{LOOK}/certificate.json"
 ENCODER: Final = "encoder"
 CARD: Final = "README.md"
-OURS: Final = (MANIFEST, HEAD, SEEN, CALIBRATION, CERTIFICATE, ENCODER, CARD)
+OURS: Final = (MANIFEST, HEAD, SEEN, CALIBRATION, CERTIFICATE, LOOK, ENCODER, CARD)
 ENCODER_FILES: Final = {f"{ENCODER}/{name}": limit for name, limit in ENCODER_LIMITS.items()}
 LIMITS: Final = {
     MANIFEST: 4 << 20,
@@ -43,6 +50,7 @@ LIMITS: Final = {
     SEEN: 256 << 20,
     CALIBRATION: 4 << 20,
     CERTIFICATE: 4 << 20,
+    **dict.fromkeys((*LOOKS.values(), LOOK_CERTIFICATE), 4 << 20),
     **ENCODER_FILES,
 }
 """Bytes that a file may have."""

@@ -8,7 +8,8 @@ names the file, and is found here, not at the first query.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,7 +17,17 @@ import numpy as np
 
 from hybrid_llm.disk import steadily
 from hybrid_llm.errors import DamagedFolderError, EncoderError, RouterFolderError
-from hybrid_llm.router.folder import CALIBRATION, CERTIFICATE, ENCODER, HEAD, LIMITS, SEEN
+from hybrid_llm.router.folder import (
+    CALIBRATION,
+    CERTIFICATE,
+    ENCODER,
+    HEAD,
+    LIMITS,
+    LOOK,
+    LOOK_CERTIFICATE,
+    LOOKS,
+    SEEN,
+)
 from hybrid_llm.router.manifest import Manifest, read_manifest
 from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.record import SeenRows, TrainingRecord
@@ -26,11 +37,15 @@ from hybrid_llm.untrusted import BadFileError, escaped, parse_json, printable, r
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
     from hybrid_llm.certify import Menu
+    from hybrid_llm.look import SecondLook
 
 T = TypeVar("T")
 
 SHIPPED_ROUTER: Final = Path(__file__).parents[1] / "pretrained" / "router"
-_READ_HERE: Final = (HEAD, SEEN, CALIBRATION, CERTIFICATE, f"{ENCODER}/encoder.json", f"{ENCODER}/NOTICE")
+_READ_HERE: Final = (
+    *(HEAD, SEEN, CALIBRATION, CERTIFICATE, *LOOKS.values(), LOOK_CERTIFICATE),
+    *(f"{ENCODER}/encoder.json", f"{ENCODER}/NOTICE"),
+)
 """Files whose hash is compared here; the encoder compares those of its graph and its tokenizer."""
 
 
@@ -60,6 +75,7 @@ def _read(folder: Path) -> RouterParts:
         record=_guarded(manifest.file, lambda: TrainingRecord.from_dict(manifest.training, seen)),
         path=folder,
         seal=manifest.seal,
+        looks=_looks(folder, content),
     )
     _refuse_misfits(folder, parts)
     return parts
@@ -72,8 +88,9 @@ def _read_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
         file = folder / name
         if name not in manifest.files and name != manifest.file.name and _is_there(file):
             raise DamagedFolderError(f"{folder}: {name} does not belong to this router; remove it.")
-    if (folder / ENCODER).is_symlink():
-        raise DamagedFolderError(f"{folder / ENCODER} is a link, and links are not followed; put the folder there.")
+    for inner in (ENCODER, LOOK):
+        if (folder / inner).is_symlink():
+            raise DamagedFolderError(f"{folder / inner} is a link, and links are not followed; put the folder there.")
     for name, listed in manifest.files.items():
         file = folder / name
         try:
@@ -134,6 +151,28 @@ def _certificate(content: bytes | None) -> Menu | None:
     return None if content is None else Menu.from_dict(_json(content))
 
 
+def _looks(folder: Path, content: Mapping[str, bytes]) -> dict[str, SecondLook]:
+    """Return the second looks, by their form."""
+    looks = {}
+    for form, name in LOOKS.items():
+        if (given := content.get(name)) is not None:
+            looks[form] = _guarded(folder / name, partial(_look, given))
+            if looks[form].form != form:
+                raise DamagedFolderError(f"{folder / name} holds a second look of another form; train it again.")
+    proved = _guarded(folder / LOOK_CERTIFICATE, lambda: _certificate(content.get(LOOK_CERTIFICATE)))
+    if proved is None:
+        return looks
+    if "trained" not in looks or proved.provenance.look_id != looks["trained"].id:
+        raise DamagedFolderError(f"{folder / LOOK_CERTIFICATE} is not of the second look beside it; certify again.")
+    return {**looks, "trained": looks["trained"].with_parts(certificate=proved)}
+
+
+def _look(content: bytes) -> SecondLook:
+    from hybrid_llm.look import SecondLook
+
+    return SecondLook.from_dict(_json(content))
+
+
 def _json(content: bytes) -> Any:
     data = parse_json(content)
     return escaped(data) if steers(content) else data
@@ -147,6 +186,11 @@ def _refuse_misfits(folder: Path, parts: RouterParts) -> None:
             f"{folder / CALIBRATION} was measured on scores of text features of version {measured.features}, and this "
             f"router reads version {parts.features}; remove it, and measure again: hybrid-llm calibrate"
         )
+    for form, look in parts.looks.items():
+        if look.bound.router_id not in ("", parts.id):
+            raise DamagedFolderError(
+                f"{folder / LOOKS[form]} belongs to the router {look.bound.router_id}, not to this one; train it again."
+            )
     if proved is None:
         return
     origin = proved.provenance

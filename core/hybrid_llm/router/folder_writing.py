@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from hybrid_llm.disk import Kind, claimed, whole_folder
 from hybrid_llm.errors import EncoderError, RouterFolderError
+from hybrid_llm.look import SecondLook
 from hybrid_llm.router.card import model_card
 from hybrid_llm.router.folder import (
     CALIBRATION,
@@ -19,8 +20,12 @@ from hybrid_llm.router.folder import (
     FORMAT_VERSION,
     HEAD,
     LIMITS,
+    LOOK,
+    LOOK_CERTIFICATE,
+    LOOKS,
     MANIFEST,
     SEEN,
+    WITHOUT_LOOK,
     our_files,
     seal_of,
     sha256_of,
@@ -34,7 +39,7 @@ from hybrid_llm.untrusted import parse_json, read_regular
 ROUTER_FOLDER: Final = Kind(
     "router folder",
     mark=MANIFEST,
-    names=frozenset({MANIFEST, HEAD, SEEN, CALIBRATION, CERTIFICATE, CARD})
+    names=frozenset({MANIFEST, HEAD, SEEN, CALIBRATION, CERTIFICATE, *LOOKS.values(), LOOK_CERTIFICATE, CARD})
     | {f"{ENCODER}/{name}" for name in ENCODER_FOLDER.names},
     error=RouterFolderError,
 )
@@ -119,7 +124,14 @@ def _lost(path: Path, staying: RouterParts | None) -> str:
         lost.append(f"its thresholds for {measured.small} -> {measured.large}, measured on {measured.n:,} rows")
     if proved is not None and proved != staying.certificate:
         lost.append(f"its certificate for {proved.provenance.small} -> {proved.provenance.large}")
+    lost += [
+        f"its second look ({form})" for form, look in old.looks.items() if not _stays(look, staying.looks.get(form))
+    ]
     return f"would lose {', and '.join(lost)}" if lost else ""
+
+
+def _stays(old: SecondLook, new: SecondLook | None) -> bool:
+    return new is not None and old.as_dict() == new.as_dict() and old.certificate in (None, new.certificate)
 
 
 def _trained(parts: RouterParts) -> str:
@@ -136,10 +148,15 @@ def _write_files(parts: RouterParts, scorer: TrainedScorer, record: TrainingReco
         _write_json(folder / CALIBRATION, parts.calibration.as_dict(), indent=None)
     if parts.certificate is not None:
         _write_json(folder / CERTIFICATE, parts.certificate.as_dict())
+    for form, look in parts.looks.items():
+        (folder / LOOK).mkdir(exist_ok=True)
+        _write_json(folder / LOOKS[form], look.as_dict(), indent=None)
+        if look.certificate is not None:
+            _write_json(folder / LOOK_CERTIFICATE, look.certificate.as_dict())
     if not scorer.encoder.shipped:
         copy_encoder(scorer.encoder.path, scorer.encoder.sha256, folder / ENCODER)
     manifest = {
-        "format_version": FORMAT_VERSION,
+        "format_version": FORMAT_VERSION if parts.looks else WITHOUT_LOOK,
         "id": parts.id,
         "encoder": {"id": scorer.encoder.id, "sha256": scorer.encoder.sha256, "shipped": scorer.encoder.shipped},
         "training": record.as_dict(),

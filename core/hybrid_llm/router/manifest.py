@@ -18,6 +18,8 @@ from hybrid_llm.router.folder import (
     FORMAT_VERSION,
     HEAD,
     LIMITS,
+    LOOK_CERTIFICATE,
+    LOOKS,
     MANIFEST,
     SEEN,
     seal_of,
@@ -26,7 +28,7 @@ from hybrid_llm.untrusted import BadFileError, escaped, parse_json, printable, r
 
 _SEALED: Final = 3
 """The first format with a seal and with sizes."""
-_KNOWN: Final = (HEAD, SEEN, CALIBRATION, CERTIFICATE, *ENCODER_FILES)
+_KNOWN: Final = (HEAD, SEEN, CALIBRATION, CERTIFICATE, *LOOKS.values(), LOOK_CERTIFICATE, *ENCODER_FILES)
 _HASH: Final = re.compile("[0-9a-f]{64}")
 
 

@@ -64,10 +64,21 @@ class RouterParts:
         """Return what stays when thresholds of a pair are measured: a certificate only if it is of this pair."""
         proved = self.certificate.provenance if self.certificate else None
         same = proved is not None and (proved.small, proved.large) == (small, large)
-        return replace(self, calibration=None, certificate=self.certificate if same else None, path=None, seal="")
+        kept = self.certificate if same else None
+        return replace(self, calibration=None, certificate=kept, path=None, seal="", looks=self._looks_of(small, large))
 
     def before_certifying(self, small: str, large: str) -> RouterParts:
         """Return what stays when a pair gets a certificate: the measured thresholds only if they are of this pair."""
         measured = self.calibration
         same = measured is not None and (measured.small, measured.large) == (small, large)
-        return replace(self, calibration=measured if same else None, certificate=None, path=None, seal="")
+        kept = measured if same else None
+        return replace(self, calibration=kept, certificate=None, path=None, seal="", looks=self._looks_of(small, large))
+
+    def _looks_of(self, small: str, large: str) -> dict[str, SecondLook]:
+        """Return the looks of a pair: an untrained one knows no large model."""
+        names = {small, ""}, {large, ""}
+        return {
+            form: look
+            for form, look in self.looks.items()
+            if look.bound.small in names[0] and look.bound.large in names[1]
+        }

@@ -46,6 +46,12 @@ def calibrated(parts: RouterParts, pair: PairTable, scores: FloatArray) -> Route
     return replace(parts.before_calibrating(pair.small, pair.large), calibration=measured)
 
 
+def told_data(data: str, pair: PairTable) -> str:
+    """Say where the rows come from, and how many were left out since a model had no grade there."""
+    left = f"; {pair.dropped:,} rows without grades of both models were left out" if pair.dropped else ""
+    return f"{data}{left}"
+
+
 def certified(parts: RouterParts, pair: PairTable, scores: FloatArray, menu: Menu) -> RouterParts:
     """Return the router with a certificate, and with thresholds of its pair, so that no router speaks of two pairs."""
     kept = parts.before_certifying(pair.small, pair.large)
@@ -88,6 +94,7 @@ def prove(
     measured_by: str,
     void_reason: str,
     menu: bool = True,
+    families: int = 1,
 ) -> Menu:
     """Certify the quality levels of a pair, as far as the rows allow.
 
@@ -104,6 +111,7 @@ def prove(
         measured_by: What scored the responses, in words.
         void_reason: Why the certificate is void; empty when it stands.
         menu: Whether the usual levels are tested beside ``max_drop``; alone it needs fewer rows.
+        families: How many families of thresholds these rows test.
 
     Raises:
         CertificateError: A value is out of range, or large scores 0 everywhere.
@@ -119,11 +127,12 @@ def prove(
         thresholds=parts.record.thresholds if parts.record else None,
         groups=[normal_text(query) for query in pair.queries],
         levels=LEVELS if menu else (),
+        families=families,
         provenance=Provenance(
             small=pair.small,
             large=pair.large,
             measured_by=measured_by,
-            data=data,
+            data=told_data(data, pair),
             data_hash=pair.data_hash,
             router_id=parts.id,
             created=datetime.datetime.now(datetime.UTC).date().isoformat(),

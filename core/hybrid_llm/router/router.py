@@ -16,6 +16,7 @@ from hybrid_llm.router.decider import Decider
 from hybrid_llm.router.folder_reading import read_router
 from hybrid_llm.router.folder_writing import write_router
 from hybrid_llm.router.judging import count_seen, pair_of, warn_of_another_pair
+from hybrid_llm.router.looking import judges, look_rows, measured, prove_look
 from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.promise import calibrated, certified, prove, why_void
 from hybrid_llm.scoring import Scorer, Scoring, TrainedScorer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
     from hybrid_llm.certify import Menu
     from hybrid_llm.look import SecondLook
+    from hybrid_llm.router.decider import FloatArray
     from hybrid_llm.router.record import TrainingRecord
     from hybrid_llm.scoring import Progress
     from hybrid_llm.table import PairTable, QualityTable
@@ -204,7 +206,33 @@ class Router(Decider):
         """
         pair = pair_of(table, small, large, "calibrate")
         self._warn_if_seen(pair)
-        return self.made_of(calibrated(self.parts, pair, self.score(pair.queries)))
+        scores = self.score(pair.queries)
+        router = self.made_of(calibrated(self.parts, pair, scores))
+        return router.calibrate_look(pair, scores=scores) if judges(router.second_look, pair) else router
+
+    def calibrate_look(
+        self,
+        table: QualityTable | PairTable,
+        small: str | None = None,
+        large: str | None = None,
+        *,
+        scores: FloatArray | None = None,
+    ) -> Router:
+        """Return a router whose trained second look has levels measured on these rows; :meth:`calibrate` does it too.
+
+        Args:
+            table: Rows that training did not see, with what small and the checkers answered.
+            small: Name of the small model in the table.
+            large: Name of the large model in the table.
+            scores: Shape (n,), of a pair's n queries, where they are known already.
+
+        Raises:
+            LookError: There is no trained second look, or a checker answered none of the rows.
+        """
+        pair = pair_of(table, small, large, "calibrate_look")
+        look = self.look(True)
+        found = measured(look, look_rows(self, pair, look, scores)).with_parts(scorer=None)
+        return self.override(looks={**self.parts.looks, "trained": found})
 
     def certify(
         self,
@@ -220,6 +248,9 @@ class Router(Decider):
         menu: bool = True,
     ) -> Router:
         """Return a router with the same scores and a certificate for this pair: proved thresholds.
+
+        With a trained second look whose answers the rows hold, the whole path gets a certificate of its own, and both
+        hold at once: each is tested at half the error.
 
         Take rows that training did not see. That nothing can be promised is an answer too: the certificate then says
         why, and how many rows would do. Measured thresholds of another pair are replaced by those of this one.
@@ -258,6 +289,8 @@ class Router(Decider):
             self._warn_if_seen(pair)
         scores = self.score(pair.queries)
         self._scoring.tell("Testing thresholds")
+        look = self.second_look
+        looks = look is not None and judges(look, pair)
         proved = prove(
             self.parts,
             pair,
@@ -268,8 +301,25 @@ class Router(Decider):
             measured_by=measured_by,
             void_reason=void_reason,
             menu=menu,
+            families=1 + looks,
         )
-        return self.made_of(certified(self.parts, pair, scores, proved))
+        router = self.made_of(certified(self.parts, pair, scores, proved))
+        if look is None or not looks:
+            return router
+        path = prove_look(
+            self.parts,
+            look,
+            look_rows(self, pair, look, scores),
+            pair,
+            max_drop=max_drop,
+            confidence=confidence,
+            data=data,
+            measured_by=measured_by,
+            void_reason=void_reason,
+            menu=menu,
+            families=2,
+        )
+        return router.override(looks={**router.parts.looks, "trained": look.with_parts(certificate=path, scorer=None)})
 
     def watched(self, progress: Progress) -> Self:
         """Return a router that decides alike and tells how far it is while it scores.
@@ -282,7 +332,7 @@ class Router(Decider):
         return watched
 
     def override(self, **changes: Any) -> Router:
-        """Return a router with the same scores and another ``calibration``, ``certificate``, ``record``, ``looks``."""
+        """Return a router with the same scores and another ``calibration``, ``certificate``, ``record`` or looks."""
         return self.made_of(replace(self.parts, path=None, seal="", **changes))
 
     def _warn_if_seen(self, pair: PairTable) -> None:

@@ -8,10 +8,12 @@ from hybrid_llm.scoring.familiar import NEAREST, UNFAMILIAR, Familiarity, distan
 from hybrid_llm.scoring.features import NAMES, VERSION, feature_names, read_as, text_features
 from hybrid_llm.scoring.head import Head, gaussian_kernel, scaled, squared_distances, squash
 from hybrid_llm.scoring.logit import LogitHead, NetworkScorer
+from hybrid_llm.scoring.pushes import MEANING, Push, pushes_of
 
 __all__ = [
     "ENCODER_FOLDER",
     "ENCODER_LIMITS",
+    "MEANING",
     "NAMES",
     "NEAREST",
     "NOTICE",
@@ -26,6 +28,7 @@ __all__ = [
     "LogitHead",
     "NetworkScorer",
     "Progress",
+    "Push",
     "QueryTokenizer",
     "RememberingScorer",
     "Scorer",
@@ -37,6 +40,7 @@ __all__ = [
     "feature_names",
     "features_of",
     "gaussian_kernel",
+    "pushes_of",
     "read_as",
     "scaled",
     "single",

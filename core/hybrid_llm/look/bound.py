@@ -1,0 +1,109 @@
+"""What a second look belongs to, and the commands that make one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NoReturn
+
+from hybrid_llm.errors import DamagedFolderError, LevelError, LookError
+
+Form = Literal["trained", "logprobs", "agreement"]
+
+FORMS: Final[tuple[Form, ...]] = ("trained", "logprobs", "agreement")
+OWN_FINAL: Final = "final answers"
+"""The setting that names the function of one's own by which final answers were found."""
+CHECKS: Final = 1
+"""Version of the checks that need no training; a look is bound to it."""
+COMMANDS: Final[Mapping[str, str]] = {
+    "trained": "hybrid-llm calibrate ROWS --router DIR --small {small} --large {large} --out DIR",
+    "logprobs": "hybrid-llm calibrate --unlabelled prompts.txt --small {small} --out DIR",
+    "agreement": "hybrid-llm calibrate --unlabelled prompts.txt --small {small} --checker MODEL --out DIR",
+}
+"""The command that measures the levels of a form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a second look is bound to: with anything else its levels say nothing.
+
+    Args:
+        small: Name of the small model.
+        large: Name of the large model; empty for an untrained look, which never saw it.
+        checkers: Names of the checkers.
+        router_id: Of the router whose scores it reads; empty when it reads none.
+        settings: How the models were asked: limits, temperature, the hash of a system prompt.
+        checks: Version of the checks.
+    """
+
+    small: str
+    large: str = ""
+    checkers: tuple[str, ...] = ()
+    router_id: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    checks: int = CHECKS
+
+    def differs(
+        self, *, small: str = "", checkers: Sequence[str] | None = None, settings: Mapping[str, str] | None = None
+    ) -> str:
+        """Return what of a request is not as it was measured, in words; nothing when all that is known is the same.
+
+        Args:
+            small: Name of the small model that is asked; empty when unknown.
+            checkers: Names of the checkers that are asked; ``None`` when unknown.
+            settings: How it is asked; keys that only one side knows are not compared.
+
+        Example:
+            >>> Bound("gemma2:9b", settings={"temperature": "0"}).differs(settings={"temperature": "0.7"})
+            'temperature is 0.7, and was 0'
+        """
+        if small and small != self.small:
+            return f"the small model is {small}, and was {self.small}"
+        if checkers is not None and set(checkers) != set(self.checkers):
+            return f"the checkers are {', '.join(checkers) or 'none'}, and were {', '.join(self.checkers) or 'none'}"
+        for key, value in (settings or {}).items():
+            if key in self.settings and self.settings[key] != value:
+                return f"{key} is {value}, and was {self.settings[key]}"
+        return "" if self.checks == CHECKS else "the checks are those of another version"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "small": self.small,
+            "large": self.large,
+            "checkers": list(self.checkers),
+            "router_id": self.router_id,
+            "settings": dict(self.settings),
+            "checks": self.checks,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Bound:
+        """Read what :meth:`as_dict` wrote.
+
+        Raises:
+            DamagedFolderError: A field is not as it should be.
+        """
+        bound = cls(**{**data, "checkers": tuple(data["checkers"]), "settings": dict(data["settings"])})
+        texts = (bound.small, bound.large, bound.router_id, *bound.checkers, *bound.settings, *bound.settings.values())
+        if not (all(isinstance(text, str) for text in texts) and type(bound.checks) is int):
+            raise DamagedFolderError("The second look does not say what it is bound to; train it again.")
+        return bound
+
+
+def raise_missing(form: str) -> NoReturn:
+    """Say that a router has no second look of a form, and which command makes one.
+
+    Raises:
+        LookError: A trained look was asked for.
+        LevelError: An untrained one was, whose levels were never measured.
+    """
+    if form == "trained":
+        raise LookError(
+            "This router was trained without a second look; train one with it (hybrid-llm train TABLE --second-look), "
+            'or take one that needs no training: second_look="logprobs".'
+        )
+    raise LevelError(
+        f"second_look={form!r} has no levels yet: they are quantiles of what your small model says, which costs "
+        f"nothing to measure: {COMMANDS[form].format(small='ollama:MODEL')}"
+    )

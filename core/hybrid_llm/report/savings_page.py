@@ -1,0 +1,115 @@
+"""What a journal came to, in sentences for the terminal and as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hybrid_llm.certify import percent
+from hybrid_llm.report.paper import check_page, inline, page_template, usd, write_text
+from hybrid_llm.report.savings import Extra, Savings
+
+_EXTRAS = {
+    "fallback": "Small was down and large answered",
+    "escalated": "Small's answer was not kept and large answered",
+    "both_run": "Both arms answered",
+}
+
+
+def savings_lines(savings: Savings) -> list[str]:
+    """Return what a journal came to, a sentence each.
+
+    Args:
+        savings: What was added up.
+    """
+    routes = savings.by_route
+    answered = sum(routes.values())
+    arms = ", ".join(f"{name} {n:,} ({percent(n / answered)})" for name, n in routes.items()) if answered else "none"
+    lines = [f"{savings.requests:,} requests, answered by: {arms}."]
+    if savings.failed:
+        lines.append(f"{savings.failed:,} got no answer.")
+    lines.extend(_money(savings))
+    for name, what in _EXTRAS.items():
+        if savings.extra[name].requests:
+            lines.append(_extra(what, savings.extra[name], savings.requests))
+    if savings.shadowed:
+        lines.append(
+            f"Shadow: large answered {savings.shadowed:,} requests in place of what was decided. "
+            f"{savings.shadow_to_small:,} of them would have gone to small; for those large cost "
+            f"{usd(savings.shadow_usd)}."
+        )
+    if savings.seconds_p50 is not None:
+        lines.append(
+            f"Half of the answers came within {savings.seconds_p50:.2f} s, 95 % within {savings.seconds_p95:.2f} s."
+        )
+    return lines + _missing(savings)
+
+
+def _money(savings: Savings) -> list[str]:
+    if savings.paid_usd is None:
+        return ["What they cost is not known."] if savings.requests else []
+    paid = f"Paid: {usd(savings.paid_usd)}."
+    always, saved = savings.always_large_usd, savings.saved_usd
+    if always is None or saved is None:
+        unknown = "What large alone would have cost is not known, since it answered none of them"
+        return [f"{paid} {unknown}: a day with shadow=True shows it."]
+    estimate, low, high = always
+    if low == high == estimate:
+        return [f"{paid} Large alone would have cost {usd(estimate)}: {_gained(saved)}."]
+    ends = f" (95 % interval {usd(low)} to {usd(high)})" if low is not None else ""
+    return [
+        f"{paid} Large alone would have cost about {usd(estimate)}{ends}: about {_gained(saved)}.",
+        "That is estimated by what large cost where it answered; are those the longer requests, it is too high.",
+    ]
+
+
+def _gained(saved: float) -> str:
+    return f"{usd(saved)} saved" if saved >= 0 else f"{usd(-saved)} more than that was paid"
+
+
+def _extra(what: str, extra: Extra, requests: int) -> str:
+    return (
+        f"{what}: {extra.requests:,} requests ({percent(extra.requests / requests)}), {usd(extra.usd)} in all; answers "
+        f"that were not shown took {extra.unkept_seconds:,.1f} s and {usd(extra.unkept_usd)}."
+    )
+
+
+def _missing(savings: Savings) -> list[str]:
+    """Return what the figures leave out."""
+    lines = []
+    if savings.unpriced:
+        models = ", ".join(f"{model} ({count:,})" for model, count in sorted(savings.unpriced.items()))
+        lines.append(
+            f"Dollars are those of {savings.priced:,} requests. Answers without a known cost: {models}. Where only the "
+            "price is missing, --price NAME=IN:OUT declares it."
+        )
+    if savings.private:
+        lines.append(f"{savings.private:,} requests were private: large could not have answered them.")
+    if savings.lost:
+        lines.append(f"{savings.lost:,} requests are missing, since the journal could not be written then.")
+    return lines
+
+
+def write_savings_page(path: str | Path, savings: Savings, *, source: str) -> None:
+    """Write a page of what a journal came to; a file that is there is overwritten.
+
+    Args:
+        path: A .html file.
+        savings: What was added up.
+        source: What was read, for the reader.
+
+    Raises:
+        HybridLLMError: The file has another ending, or cannot be written.
+        MissingExtraError: jinja2 is not installed.
+    """
+    from hybrid_llm import __version__
+
+    check_page(Path(path))
+    text = page_template("savings.html.j2").render(
+        version=__version__,
+        source=source,
+        savings=savings,
+        lines=savings_lines(savings),
+        extras={what: savings.extra[name] for name, what in _EXTRAS.items() if savings.extra[name].requests},
+        style=inline("style.css"),
+    )
+    write_text(Path(path), text)
