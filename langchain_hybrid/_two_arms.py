@@ -8,7 +8,10 @@ from langchain_core.runnables.utils import ConfigurableFieldSpec, Input, Output,
 from langchain_core.utils.pydantic import TypeBaseModel
 from pydantic import ConfigDict
 
+from hybrid_llm.decision import Decision
 from langchain_hybrid._options import CONFIG_SPECS
+from langchain_hybrid._private import uncached
+from langchain_hybrid._trace import Run, child_config
 
 
 class TwoArms(RunnableSerializable[Input, Output]):
@@ -18,6 +21,13 @@ class TwoArms(RunnableSerializable[Input, Output]):
     large: Runnable[Input, Output]
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    def _arm(self, decision: Decision) -> Runnable[Input, Output]:
+        arm = self.small if decision.route == "small" else self.large
+        return uncached(arm) if decision.private else arm
+
+    def _child(self, config: RunnableConfig, run: Run, decision: Decision) -> RunnableConfig:
+        return child_config(config, run, decision)
 
     @property
     def InputType(self) -> type[Input]:  # noqa: N802 - LangChain's name

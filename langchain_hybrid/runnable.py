@@ -20,10 +20,9 @@ from langchain_hybrid._ends import heard_to_the_end, hides_ends
 from langchain_hybrid._held_chain import HeldChain, Reads
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import read_options
-from langchain_hybrid._private import uncached
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each
 from langchain_hybrid._settings import settings_for
-from langchain_hybrid._trace import MarksStream, Run, child_config, with_decision
+from langchain_hybrid._trace import MarksStream, Run, with_decision
 from langchain_hybrid._two_arms import TwoArms
 from langchain_hybrid._usage import count_usage, hides_usage
 
@@ -389,15 +388,8 @@ class RunnableHybrid(TwoArms[Input, Output]):
             count_usage(child, attempts)
         return heard_to_the_end(child, decision) if decision.route in self._hiding else nullcontext()
 
-    def _arm(self, decision: Decision) -> Runnable[Input, Output]:
-        arm = self.small if decision.route == "small" else self.large
-        return uncached(arm) if decision.private else arm
-
     def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
         return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
-
-    def _child(self, config: RunnableConfig, run: Run, decision: Decision) -> RunnableConfig:
-        return child_config(config, run, decision)
 
     def _request(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Request:
         model = model_in(self.small)
