@@ -10,23 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, BaseCallbackManager
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, var_child_runnable_config
-from langchain_core.tracers.base import BaseTracer
 from langgraph.errors import GraphBubbleUp
 
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import has_text
 from langchain_hybrid._answers import shows
+from langchain_hybrid._mute import reads_tokens
 from langchain_hybrid._trace import First, ShowsDecision, put_first, traced
-
-_UNREAD: Final = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
 
 
 class Attempts:
@@ -157,8 +155,3 @@ def _marked(
     callbacks = callbacks.copy()
     put_first(callbacks, ours, inherit=True)
     return traced(config, decision, callbacks)
-
-
-def reads_tokens(handler: BaseCallbackHandler) -> bool:
-    """Return whether a handler shows tokens to somebody, as a stream does; a tracer only keeps them."""
-    return not isinstance(handler, BaseTracer) and type(handler).on_llm_new_token not in _UNREAD

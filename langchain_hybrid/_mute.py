@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
-from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
+from langchain_core.tracers.base import BaseTracer
 
-from langchain_hybrid._first_token import reads_tokens
 from langchain_hybrid._held import NOT_STREAMED
+
+_UNREAD: Final = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
 
 
 def muted(config: RunnableConfig) -> RunnableConfig:
@@ -23,6 +25,11 @@ def muted(config: RunnableConfig) -> RunnableConfig:
     callbacks.handlers = list(map(_muted, callbacks.handlers))
     callbacks.inheritable_handlers = list(map(_muted, callbacks.inheritable_handlers))
     return {**config, "callbacks": callbacks}
+
+
+def reads_tokens(handler: BaseCallbackHandler) -> bool:
+    """Return whether a handler shows tokens to somebody, as a stream does; a tracer only keeps them."""
+    return not isinstance(handler, BaseTracer) and type(handler).on_llm_new_token not in _UNREAD
 
 
 def _muted(handler: BaseCallbackHandler) -> BaseCallbackHandler:

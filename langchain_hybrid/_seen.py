@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from hybrid_llm.dispatch import content_logprobs, dialect_of
 from hybrid_llm.errors import LookError
-from hybrid_llm.look import Answer, ToolCall, without_thoughts
+
+if TYPE_CHECKING:
+    from hybrid_llm.look import Answer
 
 LOGPROBS: Final = "logprobs"
 _CUT: Final = frozenset({"length", "max_tokens", "MAX_TOKENS", "incomplete"})
@@ -28,6 +29,9 @@ def as_answer(value: Any) -> Answer:
     Raises:
         LookError: It is no answer of a chat model, and no text.
     """
+    from hybrid_llm.dispatch import content_logprobs  # loaded when an answer is looked at
+    from hybrid_llm.look import Answer, ToolCall, without_thoughts
+
     generation = value.generations[0] if isinstance(value, ChatResult) else value
     if isinstance(generation, str):
         return Answer(generation)
@@ -75,6 +79,8 @@ def asking_for_logprobs(model: BaseChatModel, settings: Mapping[str, Any]) -> di
         model: The chat model.
         settings: Those of the call, in its own words.
     """
+    from hybrid_llm.dispatch import dialect_of
+
     if settings.get(LOGPROBS) is not None or getattr(model, LOGPROBS, None) is not None:
         return None
     dialect = dialect_of(type(model))
@@ -88,6 +94,8 @@ def asking_for_logprobs(model: BaseChatModel, settings: Mapping[str, Any]) -> di
 
 def streams_without_logprobs(model: BaseChatModel, settings: Mapping[str, Any]) -> bool:
     """Return whether a server of a model's kind may not give log-probabilities in a stream: llama.cpp with tools."""
+    from hybrid_llm.dispatch import dialect_of
+
     return bool(settings.get("tools")) and dialect_of(type(model)) == "chat"
 
 

@@ -17,7 +17,6 @@ from hybrid_llm.dispatch import Attempts, Decided, PairState, Request, split_opt
 from langchain_hybrid._answers import model_in
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._ends import heard_to_the_end, hides_ends
-from langchain_hybrid._held_chain import HeldChain, Reads
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import read_options
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each
@@ -28,6 +27,7 @@ from langchain_hybrid._usage import count_usage, hides_usage
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair, RuleLike
+    from langchain_hybrid._held_chain import HeldChain, Reads
 
 
 class RunnableHybrid(TwoArms[Input, Output]):
@@ -372,6 +372,8 @@ class RunnableHybrid(TwoArms[Input, Output]):
         self, value: Input, config: RunnableConfig, run: Run, kwargs: dict[str, Any], attempts: Attempts
     ) -> HeldChain:
         """Return the call of small whose answer is held back."""
+        from langchain_hybrid._held_chain import HeldChain  # loaded at the first call
+
         return HeldChain(
             self._pair,
             value,

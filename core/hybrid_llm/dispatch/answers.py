@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hybrid_llm.errors import CutAnswerError, LookError, NoAnswerError
 from hybrid_llm.event import Usage
-from hybrid_llm.look import Answer
+
+if TYPE_CHECKING:
+    from hybrid_llm.look import Answer
 
 
 def has_text(value: object) -> bool:
@@ -35,6 +37,8 @@ def _joined(chunks: Sequence[Any]) -> Any:
 
 
 def _read(value: object) -> Answer:
+    from hybrid_llm.look import Answer  # loaded when an answer is looked at
+
     if isinstance(value, Answer):
         return value
     if isinstance(value, str):

@@ -7,16 +7,16 @@ turns an answer into the decision that comes true. It calls nobody; that is done
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from hybrid_llm.decision import Decision, Look, Reason
+from hybrid_llm.dispatch.checks import Check
 from hybrid_llm.dispatch.request import Capabilities, Request
 from hybrid_llm.dispatch.state import PairState
-from hybrid_llm.errors import ConfigError, LevelError, LookError, shown
+from hybrid_llm.errors import LookError
 from hybrid_llm.level import DEFAULT_LEVEL, Level
 from hybrid_llm.look import Answer, Wanted, rejected
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from hybrid_llm.look import LookPlan, SecondLook
     from hybrid_llm.router import Router
 
-Check = Callable[[str, str], object]
-"""A rule of the caller's own: of the query and small's answer; ``False`` for an answer that must not be shown."""
 _LOOKED_AT: Final[frozenset[Reason]] = frozenset({"score", "follow_up"})
 """Reasons for small after which large could answer just as well."""
 _SAMPLES: Final = "@T"
@@ -261,23 +259,6 @@ class _CheckFailedError(Exception):
     """A check of the caller's raised something."""
 
 
-def checked_checks(checks: Sequence[object]) -> tuple[Check, ...]:
-    """Return checks of the caller's own.
-
-    Raises:
-        ConfigError: One is no plain function.
-    """
-    for check in checks:
-        if not callable(check):
-            raise ConfigError(
-                f"check={shown(check)} must be a function of the query and small's answer: "
-                "check=lambda query, answer: len(answer) < 500."
-            )
-        if inspect.iscoroutinefunction(check) or inspect.iscoroutinefunction(getattr(check, "__call__", None)):  # noqa: B004
-            raise ConfigError("check= takes a plain function: what a coroutine function returns is never False.")
-    return tuple(checks)  # type: ignore[arg-type]
-
-
 def check_checker(small: Capabilities, checker: Capabilities, look: SecondLook | None, state: PairState) -> None:
     """Refuse a checker that is the small model itself, which would always agree; warn of one that nobody will ask.
 
@@ -300,13 +281,3 @@ def check_checker(small: Capabilities, checker: Capabilities, look: SecondLook |
             f"The checker {checker.model!r} is the small model itself, which agrees with itself; pass another local "
             "model as checker=."
         )
-
-
-def refuse_other_kind(level: Level, allowed: Level) -> None:
-    """Refuse a level of another kind than the range that requests may choose from, where a look gives both a meaning.
-
-    Raises:
-        LevelError: It is of another kind.
-    """
-    if level.kind != allowed.kind:
-        raise LevelError(f"{level} is not for requests to choose here; with a second look, ask for {allowed.kind}=.")

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from hybrid_llm.dispatch.blocks import checked_tags
-from hybrid_llm.dispatch.looking import Check, checked_checks
+from hybrid_llm.dispatch.checks import Check, checked_checks
 from hybrid_llm.dispatch.place import checked_hosts
 from hybrid_llm.dispatch.policy import Allowed
 from hybrid_llm.dispatch.privacy import Judges, checked_private

@@ -18,10 +18,11 @@ from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch.answers import Answers
 from hybrid_llm.dispatch.attempts import Attempts
 from hybrid_llm.dispatch.beside import Reads
+from hybrid_llm.dispatch.checks import Check, checked_checks
 from hybrid_llm.dispatch.deciding import Deciding
 from hybrid_llm.dispatch.held import Checkers, Held
 from hybrid_llm.dispatch.holding import Holding
-from hybrid_llm.dispatch.looking import Check, Looking, check_checker, checked_checks
+from hybrid_llm.dispatch.looking import Looking, check_checker
 from hybrid_llm.dispatch.many import aanswer_many, answer_many, in_place
 from hybrid_llm.dispatch.observers import Observers
 from hybrid_llm.dispatch.options import PairOptions
@@ -157,8 +158,7 @@ class Pair:
     def threshold_for(self, level: Level | None) -> float:
         """Return a number that falls as a level lets small answer more, with a second look or without.
 
-        Raises:
-            LevelError: There is no such level here.
+        Raises LevelError where there is no such level.
         """
         return self._held.looking.threshold_for(level)
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args
 
 from hybrid_llm.decision import Decision, Reason, Route
-from hybrid_llm.dispatch.looking import Looking, refuse_other_kind
 from hybrid_llm.dispatch.privacy import private_decision
 from hybrid_llm.dispatch.request import Capabilities, Request, is_short
 from hybrid_llm.dispatch.rules import Rule, route_by
@@ -24,6 +23,7 @@ from hybrid_llm.errors import LevelError, shown
 from hybrid_llm.level import ALWAYS_LARGE, ALWAYS_SMALL, Level
 
 if TYPE_CHECKING:
+    from hybrid_llm.dispatch.looking import Looking
     from hybrid_llm.router import Router
 
 Serves = Capabilities | Callable[[], Capabilities]
@@ -106,6 +106,8 @@ class Policy:
         rules: Sequence[Rule] = (),
         stays: bool = False,
     ) -> None:
+        from hybrid_llm.dispatch.looking import Looking  # whoever takes options from here need not wait for it
+
         self.router = router
         self._looking = looking or Looking(router)
         self.level = level
@@ -135,7 +137,7 @@ class Policy:
             self._check_allowed(ALWAYS_SMALL if request.route == "small" else ALWAYS_LARGE, f"route={request.route!r}")
         if request.level is not None:
             if self.allowed is not None and self._looking.look is not None:
-                refuse_other_kind(request.level, self.allowed.low)
+                _refuse_other_kind(request.level, self.allowed.low)
             self._check_allowed(self._threshold(request.level), str(request.level))
 
     def decide(self, request: Request) -> Decision:
@@ -278,3 +280,13 @@ def _marked(request: Request, decision: Decision) -> Decision:
         return decision.override(route=request.without_text)
     borrowed = decision.reason in ("score", "unfamiliar") and _turns_to_score(request)
     return decision.override(reason="follow_up") if borrowed else decision
+
+
+def _refuse_other_kind(level: Level, allowed: Level) -> None:
+    """Refuse a level of another kind than the range that requests may choose from, where a look gives both a meaning.
+
+    Raises:
+        LevelError: It is of another kind.
+    """
+    if level.kind != allowed.kind:
+        raise LevelError(f"{level} is not for requests to choose here; with a second look, ask for {allowed.kind}=.")
