@@ -27,7 +27,7 @@ def pair_of(
     router: Any,
     state: PairState,
     options: Mapping[str, Any],
-    checker: BaseChatModel | None = None,
+    checker: Runnable[Any, Any] | None = None,
 ) -> Pair:
     """Return the core's pair of two arms, see :class:`hybrid_llm.Pair`."""
     from hybrid_llm.dispatch import Pair  # what calls is loaded when there is something to call
@@ -82,7 +82,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     )
 
 
-def _server_of(model: BaseChatModel | None) -> dict[str, str]:
+def _server_of(model: BaseChatModel | None) -> dict[str, Any]:
     """Return who serves a chat model, and where: its name, its provider, its address."""
     if model is None:
         return {}

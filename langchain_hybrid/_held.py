@@ -120,7 +120,7 @@ class HeldCall:
         self, arm: BaseChatModel, messages: list[BaseMessage], stop: list[str] | None, _: Any, settings: Settings
     ) -> ChatResult:
         """Return small's whole answer."""
-        result = self._tried(lambda more: _calls.generate(arm, messages, stop, None, more), arm, settings)
+        result: ChatResult = self._tried(lambda more: _calls.generate(arm, messages, stop, None, more), arm, settings)
         self._done.append(("small", arm, result))
         return result
 
@@ -128,7 +128,9 @@ class HeldCall:
         self, arm: BaseChatModel, messages: list[BaseMessage], stop: list[str] | None, _: Any, settings: Settings
     ) -> ChatResult:
         """Do what :meth:`generate` does."""
-        result = await self._atried(lambda more: _calls.agenerate(arm, messages, stop, None, more), arm, settings)
+        result: ChatResult = await self._atried(
+            lambda more: _calls.agenerate(arm, messages, stop, None, more), arm, settings
+        )
         self._done.append(("small", arm, result))
         return result
 
@@ -252,8 +254,9 @@ class HeldCall:
             decision: The one that came true; ``None`` after an error.
             run: That of the pair, where it is known.
         """
-        for token in self._replayed(decision) if run is not None else ():
-            run.on_llm_new_token(str(token.message.text), chunk=token)
+        if run is not None:
+            for token in self._replayed(decision):
+                run.on_llm_new_token(str(token.message.text), chunk=token)
         below = self._below or run
         for name, model, answer in self._not_shown(decision) if below is not None else ():
             manager = CallbackManager(**_below(below, name, model))
@@ -262,8 +265,9 @@ class HeldCall:
 
     async def atell(self, decision: Decision | None, run: AsyncCallbackManagerForLLMRun | None = None) -> None:
         """Do what :meth:`tell` does."""
-        for token in self._replayed(decision) if run is not None else ():
-            await run.on_llm_new_token(str(token.message.text), chunk=token)
+        if run is not None:
+            for token in self._replayed(decision):
+                await run.on_llm_new_token(str(token.message.text), chunk=token)
         below = self._below or run
         for name, model, answer in self._not_shown(decision) if below is not None else ():
             manager = AsyncCallbackManager(**_below(below, name, model))

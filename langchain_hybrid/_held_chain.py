@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, aclosing
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.language_models import BaseChatModel
@@ -25,6 +25,7 @@ from langchain_hybrid._trace import First, put_first
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
 
+Value = TypeVar("Value")
 Reads = Callable[[Any], str | Answer]
 """What ``read=`` takes: makes a text, or an answer, of what an arm returns."""
 Chunks = AsyncGenerator[Any, None]
@@ -198,13 +199,13 @@ class HeldChain:
             return whole if whole.text.strip() == said.strip() else Answer(said, finish=whole.finish)
         return as_answer(said)
 
-    def shown(self, value: Any, decision: Decision) -> Any:
+    def shown(self, value: Value, decision: Decision) -> Value:
         """Return an answer, or a chunk, as the caller asked for it."""
         if not self._added or decision.route != "small":
             return value
         if isinstance(value, Mapping) and isinstance(value.get("raw"), AIMessage):
             return type(value)({**value, "raw": without_logprobs(value["raw"])})  # type: ignore[call-arg]
-        return without_logprobs(value)
+        return cast("Value", without_logprobs(value))
 
 
 class LastMessage(First):

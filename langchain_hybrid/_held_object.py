@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.look import Answer, Wanted
+from hybrid_llm.dispatch import UNPARSED, as_json, is_no_json
+from hybrid_llm.look import Answer
 from langchain_hybrid._held_chain import HeldChain
 from langchain_hybrid._seen import as_answer
-
-_BROKEN: Final = {"hybrid_llm": "does not parse"}
-"""Stands for JSON that is none of the schema: only the model's own parser knows."""
-
-
-class AnyTool(dict[str, Any]):
-    """The tools of a schema that some models follow by calling it: their parser has checked the call."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __missing__(self, name: str) -> None:
-        return None
-
-
-PARSED: Final = Wanted(json=True, schema=lambda value: value != _BROKEN, tools=AnyTool())
-"""What an object has to be: one that :class:`HeldStructured` could read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,29 +78,13 @@ class HeldStructured(HeldChain):
             parsed = None if value.get("parsing_error") else value["parsed"]
         whole = as_answer(message) if message is not None else Answer("")
         if parsed is None or isinstance(parsed, Unparsed):
-            return Answer(whole.text if _is_no_json(whole.text) else json.dumps(_BROKEN), finish=whole.finish)
+            return Answer(whole.text if is_no_json(whole.text) else UNPARSED, finish=whole.finish)
         if whole.tool_calls:
             return Answer(whole.text, finish=whole.finish, tool_calls=whole.tool_calls)
-        return Answer(_as_json(parsed), whole.logprobs, whole.finish)
+        return Answer(as_json(parsed), whole.logprobs, whole.finish)
 
 
 def _is_of_the_parser(error: Exception) -> bool:
     return isinstance(error, (OutputParserException, ValidationError)) or type(error).__name__ == (
         "LengthFinishReasonError"  # OpenAI's client parses itself
     )
-
-
-def _is_no_json(text: str) -> bool:
-    if not text.strip():
-        return False
-    try:
-        json.loads(text)
-    except ValueError:
-        return True
-    return False
-
-
-def _as_json(value: Any) -> str:
-    if isinstance(value, BaseModel):
-        return value.model_dump_json()
-    return json.dumps(value, default=str)

@@ -13,10 +13,9 @@ from langchain_core.runnables.config import ensure_config, var_child_runnable_co
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import status_of, wanted_of
+from hybrid_llm.dispatch import AnyTool, status_of, wanted_of
 from hybrid_llm.look import Wanted
 from langchain_hybrid._held import BAD_REQUEST, REFUSED
-from langchain_hybrid._held_object import AnyTool
 from langchain_hybrid._mute import muted
 from langchain_hybrid._seen import asking_for_logprobs, without_logprobs
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from operator import add
 from typing import Any, Final
@@ -43,22 +43,13 @@ def as_answer(value: Any) -> Answer:
     text = without_thoughts(str(message.text))
     calls = [ToolCall(call["name"], call["args"]) for call in message.tool_calls]
     calls += [ToolCall(call["name"] or "", str(call["args"])) for call in message.invalid_tool_calls]
-    tokens = list(_tokens(info.get(LOGPROBS)))
-    logprobs = content_logprobs(text, tokens) if tokens else None
+    logprobs = content_logprobs(_tokens(info.get(LOGPROBS)), text)
     return Answer(text, logprobs, "length" if why in _CUT else why, calls)
 
 
-def _tokens(told: Any) -> Iterable[tuple[str, Sequence[int] | None, float]]:
-    """Yield the tokens that a server told of: a list of Ollama's, or OpenAI's under ``content``."""
-    entries = told.get("content") if isinstance(told, Mapping) else told
-    for entry in entries or ():
-        logprob = _field(entry, "logprob")
-        if isinstance(logprob, (int, float)) and logprob == logprob:  # NaN is none
-            yield str(_field(entry, "token") or ""), _field(entry, "bytes"), float(logprob)
-
-
-def _field(entry: Any, name: str) -> Any:
-    return entry.get(name) if isinstance(entry, Mapping) else getattr(entry, name, None)
+def _tokens(told: Any) -> list[Any]:
+    """Return the tokens that a server told of: a list of Ollama's, or OpenAI's under ``content``."""
+    return list((told.get("content") if isinstance(told, Mapping) else told) or ())
 
 
 def joined(chunks: Sequence[Any]) -> Any:

@@ -12,10 +12,10 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from pydantic import PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import Attempts, Request
+from hybrid_llm.dispatch import PARSED, Attempts, Request
 from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._held_chain import HeldChain
-from langchain_hybrid._held_object import PARSED, HeldStructured
+from langchain_hybrid._held_object import HeldStructured
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._seen import asking_for_logprobs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -328,7 +328,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
 
             def ask(decision: Decision) -> Output:
                 if decision.held:
-                    return held.invoke(decision)
+                    return cast("Output", held.invoke(decision))
                 child = self._child(config, run_manager, decision)
                 with self._heard(child, decision, attempts):
                     return self._arm(decision).invoke(value, child, **self._said(decision, kwargs))
@@ -351,7 +351,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
 
             async def ask(decision: Decision) -> Output:
                 if decision.held:
-                    return await held.ainvoke(decision)
+                    return cast("Output", await held.ainvoke(decision))
                 child = self._child(config, run_manager, decision)
                 with self._heard(child, decision, attempts):
                     return await self._arm(decision).ainvoke(value, child, **self._said(decision, kwargs))

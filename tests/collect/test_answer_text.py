@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybrid_llm.collect.answer_text import content_logprobs, without_thought
+from hybrid_llm.collect.answer_text import without_thought
+from hybrid_llm.dispatch import content_logprobs
 
 
 def tokens(*pieces: str, start: float = -1.0):

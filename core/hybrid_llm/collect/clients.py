@@ -11,9 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from hybrid_llm.collect.answer_text import content_logprobs, without_thought
+from hybrid_llm.collect.answer_text import without_thought
 from hybrid_llm.collect.models import AskSettings, ModelName, Reply
-from hybrid_llm.dispatch import is_outage, tokens_in
+from hybrid_llm.dispatch import content_logprobs, is_outage, tokens_in
 from hybrid_llm.errors import ConfigError, MissingExtraError, NoAnswerError
 
 if TYPE_CHECKING:

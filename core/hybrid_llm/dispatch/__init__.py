@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
-    from hybrid_llm.dispatch.wanted import content_logprobs, follows, wanted_of
+    from hybrid_llm.dispatch.tokens import content_logprobs
+    from hybrid_llm.dispatch.wanted import (
+        PARSED,
+        UNPARSED,
+        AnyTool,
+        as_json,
+        follows,
+        is_no_json,
+        wanted_of,
+    )
     from hybrid_llm.dispatch.window import ASSUMED, MEDIA_TOKENS, MESSAGE_TOKENS, Window, tokens_in
 
 __all__ = [
@@ -39,7 +48,10 @@ __all__ = [
     "MESSAGE_TOKENS",
     "OF_A_CALL",
     "OPTIONS",
+    "PARSED",
+    "UNPARSED",
     "Answers",
+    "AnyTool",
     "Attempts",
     "Breaker",
     "Capabilities",
@@ -53,12 +65,14 @@ __all__ = [
     "Place",
     "Request",
     "Window",
+    "as_json",
     "content_logprobs",
     "dialect_of",
     "follows",
     "has_text",
     "is_loopback",
     "is_marked",
+    "is_no_json",
     "is_outage",
     "is_setting",
     "json_schema_of",
@@ -100,6 +114,7 @@ _HOMES = {
     **dict.fromkeys(("OllamaServer", "remote_host_of", "window_of"), "hybrid_llm.dispatch.ollama"),
     **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
     "Attempts": "hybrid_llm.dispatch.attempts",
+    "content_logprobs": "hybrid_llm.dispatch.tokens",
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
     "Pair": "hybrid_llm.dispatch.pair",
@@ -107,7 +122,10 @@ _HOMES = {
     **dict.fromkeys(("Place", "is_loopback"), "hybrid_llm.dispatch.place"),
     **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
     **dict.fromkeys(("is_outage", "reason_of", "status_of"), "hybrid_llm.dispatch.outage"),
-    **dict.fromkeys(("content_logprobs", "follows", "wanted_of"), "hybrid_llm.dispatch.wanted"),
+    **dict.fromkeys(
+        ("PARSED", "UNPARSED", "AnyTool", "as_json", "follows", "is_no_json", "wanted_of"),
+        "hybrid_llm.dispatch.wanted",
+    ),
 }
 """By need, since each adapter's import waits for what it takes from here."""
 

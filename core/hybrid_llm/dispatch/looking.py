@@ -278,8 +278,6 @@ def check_checker(small: Capabilities, checker: Capabilities, look: SecondLook |
     Raises:
         LookError: It is the small model.
     """
-    if not checker.model:
-        return
     if look is None or not look.checkers:
         state.warn_once(
             "idle checker",

@@ -106,7 +106,8 @@ class Pair:
             rules=self.options.rules,  # type: ignore[arg-type]  # checked, and read
             stays=self.options.stay is not None,
         )
-        check_checker(self._policy.capabilities("small"), checker, looking.look, self.state)
+        if checker.model:
+            check_checker(self._policy.capabilities("small"), checker, looking.look, self.state)
         self._deciding = Deciding(self._policy, self.options, self.state)
         self._failover = Holding(
             to_large=self.options.fallback_to_large,

@@ -1,9 +1,9 @@
-"""What an answer has to be, and what is seen of its tokens, read from the words that both families of clients share."""
+"""What an answer has to be, read from the words that both families of clients share."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,6 +14,43 @@ _LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "n
 """Settings of a call that say how long an answer may be."""
 _FORMATS: Final = ("response_format", "format")
 _JSON: Final = ("json", "json_object")
+_BROKEN: Final = {"hybrid_llm": "does not parse"}
+UNPARSED: Final = json.dumps(_BROKEN)
+"""Stands for JSON that is none of a schema, where only the model's own parser knows."""
+
+
+class AnyTool(dict[str, Any]):
+    """Tools of which any may be called: those of a schema that some models follow by calling it."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+PARSED: Final = Wanted(json=True, schema=lambda value: value != _BROKEN, tools=AnyTool())
+"""What an object has to be whose parser has checked it: anything but :data:`UNPARSED`."""
+
+
+def as_json(value: Any) -> str:
+    """Return an object as JSON; whatever it holds that is no JSON as text."""
+    dump = getattr(value, "model_dump_json", None)
+    return str(dump()) if callable(dump) else json.dumps(value, default=str)
+
+
+def is_no_json(text: str) -> bool:
+    """Return whether a text that says something is no JSON.
+
+    Example:
+        >>> is_no_json("Lima"), is_no_json("{}"), is_no_json("")
+        (True, False, False)
+    """
+    try:
+        json.loads(text)
+    except ValueError:
+        return bool(text.strip())
+    return False
 
 
 def wanted_of(settings: Mapping[str, Any], tools: Sequence[Any] = ()) -> Wanted:
@@ -65,35 +102,6 @@ def _validator(schema: str) -> Validates | None:
         return bool(validator.is_valid(value))
 
     return valid
-
-
-def content_logprobs(text: str, tokens: Iterable[tuple[str, Sequence[int] | None, float]]) -> list[float] | None:
-    """Return the log-probabilities of the tokens that make up a text; ``None`` where they cannot be told apart.
-
-    Servers put the tokens of what a model thinks, and marks that nobody reads, into the same list.
-
-    Args:
-        text: What is shown.
-        tokens: In their order each one's text, its bytes where the server tells them, and its log-probability.
-
-    Example:
-        >>> content_logprobs("Lima.", [("<think>", None, -9.0), ("Lima", None, -0.1), (".", None, -0.2)])
-        [-0.1, -0.2]
-    """
-    wanted = text.strip().encode("utf-8", "replace")
-    pieces = [
-        (bytes(raw) if raw else token.encode("utf-8", "replace"), float(logprob)) for token, raw, logprob in tokens
-    ]
-    whole = b"".join(piece for piece, _ in pieces)
-    begin = whole.rfind(wanted) if wanted else -1
-    if begin < 0:
-        return None
-    found, at = [], 0
-    for piece, logprob in pieces:
-        if piece and at < begin + len(wanted) and at + len(piece) > begin:
-            found.append(min(logprob, 0.0))
-        at += len(piece)
-    return found if all(number > float("-inf") for number in found) else None
 
 
 def _tool(tool: Any) -> tuple[str, Validates | None]:
