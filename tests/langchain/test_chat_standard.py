@@ -1,4 +1,4 @@
-"""LangChain's standard tests of a chat model, three times: all to small, all to large, routed freely.
+"""LangChain's standard tests of a chat model: all to small, all to large, routed freely, and with answers held back.
 
 The arms are fakes in this process. The standard settings of a model (``temperature`` ...), which the suites pass to
 every class, belong to the arms: the pair says so in a warning, which is not what these suites test.
@@ -32,6 +32,8 @@ class _Pair:
     threshold = 0.5
     broken: tuple[str, ...] = ()
     """The arms that must not be called: they fail when they are."""
+    keeps: bool | None = None
+    """What a check says of each answer of small; ``None`` without one."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -44,6 +46,7 @@ class _Pair:
             "large": self._arm("large", "openai"),
             "router": Router(FixedScorer({"Hello": 0.9}, default=0.4)),
             "threshold": self.threshold,
+            "check": None if self.keeps is None else (_keep if self.keeps else _reject),
         }
 
     def _arm(self, name: str, provider: str) -> FakeChatModel:
@@ -61,6 +64,14 @@ class _Pair:
     @property
     def supports_anthropic_inputs(self) -> bool:
         return True
+
+
+def _keep(query: str, text: str) -> bool:
+    return True
+
+
+def _reject(query: str, text: str) -> bool:
+    return False
 
 
 class TestUnitSmall(_Pair, ChatModelUnitTests):
@@ -85,3 +96,15 @@ class TestIntegrationLarge(_Pair, ChatModelIntegrationTests):
 
 class TestIntegrationRouted(_Pair, ChatModelIntegrationTests):
     pass
+
+
+class TestUnitKept(_Pair, ChatModelUnitTests):
+    threshold, broken, keeps = 0.0, ("large",), True
+
+
+class TestIntegrationKept(_Pair, ChatModelIntegrationTests):
+    threshold, broken, keeps = 0.0, ("large",), True
+
+
+class TestIntegrationRejected(_Pair, ChatModelIntegrationTests):
+    threshold, keeps = 0.0, False

@@ -99,9 +99,10 @@ class Callers:
     Args:
         small: Address of the proxy.
         large: Address of the large server.
+        holds: Whether small's answers are held back for a check, which rejects every second one.
     """
 
-    def __init__(self, small: str, large: str) -> None:
+    def __init__(self, small: str, large: str, *, holds: bool = False) -> None:
         self._sync, self._async = httpx.Client(), httpx.AsyncClient()
         router = FixedScorer(0.9)
         chat_small = ChatOllama(model="tiny-small", base_url=small, num_ctx=2048, client_kwargs={"timeout": LATE})
@@ -113,6 +114,8 @@ class Callers:
             http_async_client=self._async,
         )
         options: dict[str, Any] = {"threshold": 0.5, "small_timeout": SOON}
+        if holds:
+            options["check"] = _says_no_to_every_second
         self._chat = ChatHybrid(chat_small, chat_large, router, state=_state(), **options)
         text = StrOutputParser()
         self._chain = RunnableHybrid(chat_small | text, chat_large | text, router, state=_state(), **options)
@@ -187,7 +190,7 @@ class Callers:
         return [chat, chat_stream, chain, chain_stream, complete, llm_stream, text_stream]
 
 
-def run(servers: ChaosServers, calls: int, kills: int, seed: int = 0) -> Tally:
+def run(servers: ChaosServers, calls: int, kills: int, seed: int = 0, *, holds: bool = False) -> Tally:
     """Make the calls, half from threads and half from an event loop, at the same time.
 
     Args:
@@ -195,10 +198,11 @@ def run(servers: ChaosServers, calls: int, kills: int, seed: int = 0) -> Tally:
         calls: How many, >= 8.
         kills: How often the small server is killed meanwhile.
         seed: Of the proxy's lot.
+        holds: As of :class:`Callers`.
     """
     tally, over, begun = Tally(), threading.Event(), time.monotonic()
     with Proxy(servers.ollama_port, seed).running() as proxy:
-        callers = Callers(proxy.url, servers.openai)
+        callers = Callers(proxy.url, servers.openai, holds=holds)
         breaking = threading.Thread(target=_kill, args=(servers, tally, over, calls, kills))
         breaking.start()
         try:
@@ -260,6 +264,10 @@ def _hear(shown: list[str], texts: Iterable[str]) -> None:
     """Put the texts of a stream into the list as they come: what came before an error counts."""
     for text in texts:
         shown.append(text)  # noqa: PERF402 - extend() would keep them until the end
+
+
+def _says_no_to_every_second(query: str, text: str) -> bool:
+    return int(query.split()[-1]) % 2 == 0
 
 
 def _left() -> int:

@@ -32,3 +32,15 @@ def test_nothing_is_lost_before_the_first_token_and_no_cut_answer_passes_for_a_w
     assert tally.large > 0
     assert tally.kills == kills
     assert tally.threads_left == 0
+
+
+def test_where_answers_are_held_back_not_even_one_that_breaks_in_the_middle_is_lost(chaos: ChaosServers) -> None:
+    calls = int(os.environ.get("HYBRID_CHAOS_CALLS", "300"))
+    tally = run(chaos, calls, kills=max(2, calls // 50), holds=True)
+    assert not tally.raised_before, tally
+    assert not tally.raised_after, tally
+    assert not tally.cut, tally
+    assert tally.small + tally.large == calls, tally
+    assert tally.small > 0
+    assert tally.large >= calls // 2, tally  # every second answer of small is rejected
+    assert tally.threads_left == 0

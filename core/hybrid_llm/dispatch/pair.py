@@ -92,8 +92,8 @@ class Pair:
 
         self.options = PairOptions(**options)
         self.state = state or PairState()
-        made, level = Router.of(router), self.options.level
-        checks = checked_checks([*checks, *([self.options.check] if self.options.check else [])])
+        made, level, check = Router.of(router), self.options.level, self.options.check
+        checks = checked_checks([*checks, *([check] if check else [])])
         form, answers, checker = self.options.second_look, answers or Answers(), checker or Capabilities()
         looking = Looking(made, None if form is False else made.look(form), checks, self.state, level)
         self._policy = Policy(
@@ -144,12 +144,12 @@ class Pair:
 
     @property
     def holds(self) -> bool:
-        """Whether answers of small may be held back, so that requests have to say what is wanted of one."""
+        """Whether small's answers may be held back, so that a request has to say what is wanted of one."""
         return self._held.looking.holds
 
     @property
     def look(self) -> SecondLook | None:
-        """The second look that is taken, if any."""
+        """The second look, if there is one."""
         return self._held.looking.look
 
     # decide
@@ -224,10 +224,8 @@ class Pair:
             request: What is asked; one that was decided before is not decided again.
             ask: Calls the arm of the decision it is given; called a second time when the first arm is down.
             attempts: Where each call of an arm is noted, for a caller who wants to know.
-            read: Makes a ``hybrid_llm.Answer`` of what ``ask`` returns, for a second look and for checks; a text needs
-                none.
-            checker: Asks the model that a second look compares with, as ``ask`` asks an arm; by their names what asks
-                each, where it compares with several.
+            read: Makes a ``hybrid_llm.Answer`` of what ``ask`` returns, for a second look and checks; not of a text.
+            checker: Asks the model that a second look compares with; by name what asks each, where there are several.
 
         Raises:
             LevelError: As :meth:`check`.
@@ -285,8 +283,8 @@ class Pair:
             decided = self._ready(decided)
             if decided.decision.held:
                 yield from self._held.stream(decided, ask, attempts, read, checker)
-                return
-            yield from self._failover.stream(decided.decision, ask, attempts, admitted=decided.admitted)
+            else:
+                yield from self._failover.stream(decided.decision, ask, attempts, admitted=decided.admitted)
 
     async def astream(
         self,
