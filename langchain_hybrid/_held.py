@@ -153,7 +153,7 @@ class HeldCall:
             said.append(chunk)
             yield chunk
         if said:
-            self._done.append(("small", arm, joined(said)))
+            self._done.append(("small", arm, said))
 
     async def astream(
         self, arm: BaseChatModel, messages: list[BaseMessage], stop: list[str] | None, _: Any, settings: Settings
@@ -176,7 +176,7 @@ class HeldCall:
                 said.append(chunk)
                 yield chunk
         if said:
-            self._done.append(("small", arm, joined(said)))
+            self._done.append(("small", arm, said))
 
     def _tried(self, ask: Callable[[Settings], Any], arm: BaseChatModel, settings: Settings) -> Any:
         """Ask with what a look wants to know, and once without it where the server refuses that."""
@@ -313,8 +313,8 @@ def _params(model: BaseChatModel) -> dict[str, Any]:
 
 
 def _ended(answer: Any) -> LLMResult:
-    """Return how a run ends with an answer: a whole one, or a chunk that was made of all."""
-    answer = without_logprobs(answer)
+    """Return how a run ends with an answer: a whole one, or the chunks of one."""
+    answer = without_logprobs(joined(answer) if isinstance(answer, list) else answer)
     generation = answer.generations[0] if isinstance(answer, ChatResult) else answer
     output = answer.llm_output if isinstance(answer, ChatResult) else None
     metadata = {**(output or {}), **(generation.generation_info or {}), **generation.message.response_metadata}

@@ -8,7 +8,8 @@ from operator import add
 from typing import Any, Final
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from hybrid_llm.dispatch import content_logprobs, dialect_of
@@ -54,8 +55,13 @@ def _tokens(told: Any) -> list[Any]:
 
 def joined(chunks: Sequence[Any]) -> Any:
     """Return one answer of the chunks of a stream; the last one, where they do not add up."""
-    if len(chunks) == 1:
-        return chunks[0]
+    first, rest = chunks[0], list(chunks[1:])
+    if not rest:
+        return first
+    if isinstance(first, ChatGenerationChunk):
+        return first + rest  # all at once: one by one takes time that grows with the square of their number
+    if isinstance(first, AIMessageChunk):
+        return add_ai_message_chunks(first, *rest)
     try:
         return reduce(add, chunks)
     except TypeError:

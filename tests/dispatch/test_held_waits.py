@@ -288,14 +288,14 @@ async def test_no_answer_of_a_batch_waits_for_another_ones_look() -> None:
 # --- what is shown -------------------------------------------------------------------------------------------------
 
 
-async def test_a_stream_that_is_kept_comes_in_the_chunks_of_small_and_one_that_is_not_in_those_of_large() -> None:
+async def test_a_stream_that_is_kept_comes_in_one_piece_and_one_that_is_not_in_the_chunks_of_large() -> None:
     def chunks(decision: Decision) -> Iterator[str]:
         yield from ("Li", "ma.") if decision.route == "small" else ("from ", "large")
 
     def reads(sure: float) -> Any:
         return lambda text: read(Said(text, sure))
 
-    for sure, shown in ((0.9, ["Li", "ma."]), (0.1, ["from ", "large"])):
+    for sure, shown in ((0.9, ["Lima."]), (0.1, ["from ", "large"])):
         items = list(looking().stream(Request(EASY), chunks, read=reads(sure)))
         assert [chunk for chunk, _ in items] == shown
         assert len({decision for _, decision in items}) == 1

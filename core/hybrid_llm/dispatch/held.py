@@ -81,7 +81,7 @@ class Held:
                 if shown is None:
                     raise
                 came = shown
-        for chunk in chunks:
+        for chunk in one.replayed(chunks):
             yield chunk, came
 
     async def acall(
@@ -123,7 +123,7 @@ class Held:
                 if shown is None:
                     raise
                 came = shown
-        for chunk in chunks:
+        for chunk in one.replayed(chunks):
             yield chunk, came
 
     def _looked_at(self, one: _One, ask: Ask, checker: Checkers, *, streams: bool) -> tuple[list[Any], Decision]:
@@ -190,6 +190,7 @@ class _One:
         }
         self._began = time.monotonic()
         self._answer: Answer | None = None
+        self._whole: Any = []
         self._place = -1
 
     @property
@@ -202,7 +203,12 @@ class _One:
         """Note what small gave, if it gave anything."""
         if chunks:
             self._place = len(self.attempts.made) - 1
-            self._answer = self.read(self.held.answers.joined(chunks))
+            self._whole = self.held.answers.joined(chunks)
+            self._answer = self.read(self._whole)
+
+    def replayed(self, chunks: list[Any]) -> list[Any]:
+        """Return what is shown of a stream that was held back: one chunk, where its chunks make one."""
+        return chunks if isinstance(self._whole, list) else [self._whole]
 
     def at_once(self, chunks: list[Any], came: Decision) -> Decision | None:
         """Return the decision where no checker is waited for: small is down, or its answer cannot be used."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 _LEAST: Final = -9999.0
@@ -52,4 +52,4 @@ def _logprob_of(token: Any) -> float | None:
 
 
 def _field(token: Any, name: str) -> Any:
-    return token.get(name) if isinstance(token, Mapping) else getattr(token, name, None)
+    return token.get(name) if isinstance(token, dict) else getattr(token, name, None)
