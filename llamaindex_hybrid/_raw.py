@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-Token = tuple[str, Any, float]
-"""A token's text, its bytes where they are told, and its log-probability."""
 
 
 def field(holder: Any, name: str) -> Any:
@@ -28,15 +25,9 @@ def why_ended(raw: Any) -> str | None:
     return str(why) if why else None
 
 
-def tokens_of(raw: Any) -> Iterator[Token]:
-    """Yield the tokens that a server told of, in the form of OpenAI's chats or of its old completions."""
+def tokens_of(raw: Any) -> list[Any]:
+    """Return the tokens that a server told of, with their log-probabilities: of OpenAI's chats, or its completions."""
     told = field(choice_of(raw), "logprobs")
-    for entry in field(told, "content") or ():
-        yield from _token(field(entry, "token"), field(entry, "bytes"), field(entry, "logprob"))
-    for text, logprob in zip(field(told, "tokens") or (), field(told, "token_logprobs") or (), strict=False):
-        yield from _token(text, None, logprob)
-
-
-def _token(text: Any, raw: Any, logprob: Any) -> Iterator[Token]:
-    if isinstance(logprob, (int, float)) and logprob == logprob:  # NaN is none
-        yield str(text or ""), raw, float(logprob)
+    names, numbers = field(told, "tokens") or (), field(told, "token_logprobs") or ()
+    old = [{"token": name, "logprob": number} for name, number in zip(names, numbers, strict=False)]
+    return [*(field(told, "content") or ()), *old]

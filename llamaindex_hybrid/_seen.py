@@ -13,7 +13,7 @@ from llama_index.core.llms import LLM
 
 from hybrid_llm.dispatch import content_logprobs
 from hybrid_llm.look import Answer, ToolCall, without_thoughts
-from llamaindex_hybrid._raw import Token, choice_of, tokens_of, why_ended
+from llamaindex_hybrid._raw import choice_of, tokens_of, why_ended
 from llamaindex_hybrid._settings import dialect_of_llm, with_fields
 
 LOGPROBS: Final = "logprobs"
@@ -42,12 +42,11 @@ def as_answer(value: Any) -> Answer:
         return Answer(_written(seen.value))
     said = without_thoughts((response.message.content if isinstance(response, ChatResponse) else response.text) or "")
     calls = [*_calls(response)]
-    tokens = [{"token": token, "bytes": raw or None, "logprob": number} for token, raw, number in _tokens(response)]
     why = why_ended(response.raw) or ""
     is_made = seen.value is not response and seen.value is not None and not calls  # of what was said
     return Answer(
         _written(seen.value) if is_made else said,
-        content_logprobs(tokens, said),
+        content_logprobs(_tokens(response), said),
         "length" if why in _CUT else why,
         calls,
     )
@@ -108,13 +107,11 @@ def _arguments(given: Mapping[str, Any] | str) -> Mapping[str, Any] | str:
     return read if isinstance(read, dict) else given
 
 
-def _tokens(response: ChatResponse | CompletionResponse) -> Iterator[Token]:
-    """Yield the tokens of an answer; of the framework's own list only what leaves no doubt which one was said."""
-    told = [*tokens_of(response.raw)]
+def _tokens(response: ChatResponse | CompletionResponse) -> list[Any]:
+    """Return the tokens of an answer; of the framework's own list only what leaves no doubt which one was said."""
     listed = response.logprobs or []
-    if not told and all(len(candidates) == 1 for candidates in listed):
-        told = [(one.token, one.bytes, one.logprob) for (one,) in listed]
-    yield from told
+    certain = [candidates[0] for candidates in listed if len(candidates) == 1]
+    return tokens_of(response.raw) or (certain if len(certain) == len(listed) else [])
 
 
 def _bare(raw: Any) -> Any:

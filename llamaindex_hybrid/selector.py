@@ -77,7 +77,8 @@ class HybridSelector(BaseSelector):
     """Selects the small or the large engine by the router's score of the query.
 
     It chooses by difficulty and reads no tool description. To choose by topic as well, put a router query engine
-    with this selector behind each topic.
+    with this selector behind each topic. It chooses before anybody answers, so it takes no second look: for that give
+    one engine a :class:`HybridLLM`.
 
     Args:
         router: A ``hybrid_llm.Router``, the path of a router folder, or an object with ``score(queries)`` and ``id``.
