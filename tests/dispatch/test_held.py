@@ -9,7 +9,7 @@ import pytest
 
 from hybrid_llm import Decision, Pair
 from hybrid_llm.decision import Look
-from hybrid_llm.dispatch import Attempts, Request
+from hybrid_llm.dispatch import Attempts, Capabilities, Place, Request
 from hybrid_llm.errors import ConfigError, HybridLLMWarning, LevelError, LookError
 from hybrid_llm.event import RequestEvent
 from hybrid_llm.testing import FixedScorer
@@ -127,6 +127,22 @@ async def test_where_small_rests_its_answer_is_not_waited_for(way: Way) -> None:
     assert [decision.reason for decision in reasons] == ["fallback"] * 3 + ["cooldown"]
     assert played.asked == ["large"]
     assert all(decision.look is None for decision in reasons)
+
+
+@every_way
+async def test_a_private_request_never_escalates(way: Way) -> None:
+    pair = Pair(
+        router_with(untrained()),
+        small=Capabilities(model="small", speaks=True, place=Place()),
+        large=LARGE,
+        second_look="logprobs",
+        private=True,
+        **LEVEL,
+    )
+    played = Played(ESCALATES)
+    value, decision = await way(pair, Request(EASY), played)
+    assert (value, decision.route, decision.reason) == (UNSURELY, "small", "private")
+    assert played.asked == ["small"]
 
 
 # --- conversations -------------------------------------------------------------------------------------------------
