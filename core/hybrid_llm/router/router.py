@@ -315,6 +315,8 @@ class Router(Decider):
             void_reason=void_reason,
             menu=menu,
         )
+        if path is None:
+            return router
         return router.override(looks={**router.parts.looks, "trained": look.with_parts(certificate=path, scorer=None)})
 
     def watched(self, progress: Progress) -> Self:
