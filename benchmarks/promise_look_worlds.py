@@ -68,6 +68,7 @@ class LookWorld:
         gaps: Share of the calibration queries whose answers do not show what all answers of the traffic show.
         drops: The limits that are tried.
         answers: Of each query in the population.
+        largest: The largest n that is tried.
     """
 
     name: str
@@ -78,6 +79,7 @@ class LookWorld:
     gaps: float = 0.0
     drops: tuple[float, ...] = DROPS
     answers: int = ANSWERS
+    largest: int = 2000
 
     @property
     def ladder(self) -> Ladder:
@@ -161,8 +163,8 @@ def fitted_worlds() -> list[LookWorld]:
     rng = np.random.default_rng(7)
     x = rng.random((QUERIES, 1))
     usual = Traffic(
-        right=0.95 - 0.75 * x,
-        large=(rng.random((QUERIES, 1)) < 0.95 - 0.2 * x).astype(float),
+        right=0.92 - 0.7 * x,
+        large=(rng.random((QUERIES, 1)) < 0.97 - 0.07 * x).astype(float),
         p=np.clip(0.9 - 0.7 * x + rng.normal(0, 0.15, (QUERIES, 1)), 0.01, 0.99),
         known=np.ones((QUERIES, 1), dtype=bool),
     )
@@ -192,18 +194,19 @@ def _fitted(number: int, name: str, text: str, traffic: Traffic, options: dict[s
     paths = fit_paths(trained_on, [f"{name} {i}" for i in range(TRAINING)], [CHECKER])
     look = SecondLook("trained", Bound("small", "large", (CHECKER,)), paths)
     samples, gaps = int(options.get("samples", 1)), options.get("gaps", 0.0)
-    return LookWorld(name, text, rows, look, samples, gaps)
+    largest = 5000 if name in ("gates", "samples") else 2000
+    return LookWorld(name, text, rows, look, samples, gaps, largest=largest)
 
 
 def _population(rng: np.random.Generator, traffic: Traffic) -> LookRows:
     shape = (QUERIES, ANSWERS)
     right = rng.random(shape) < traffic.right
     says = right if traffic.turned is None else right ^ traffic.turned
-    logprobs = np.where(says, 1.5, 0.0) + rng.normal(0, 1.0, shape)
+    logprobs = np.where(says, 1.0, 0.0) + rng.normal(0, 1.0, shape)
     logprobs[rng.random(shape) < np.where(right, *traffic.lacks[::-1])] = np.nan
     large = np.broadcast_to(traffic.large, shape)
     small = np.where(right, 1.0, large * (1 - traffic.loss))
-    agrees = (rng.random(shape) < np.where(says, 0.85, 0.15)).astype(float)
+    agrees = (rng.random(shape) < np.where(says, 0.8, 0.3)).astype(float)
 
     def column(values: NDArray[np.generic]) -> NDArray[np.generic]:
         return np.ascontiguousarray(np.broadcast_to(values, shape)).ravel()
