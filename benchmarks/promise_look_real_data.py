@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from benchmarks._cache import CachedEncoder
 from benchmarks._pairs import Tables
 from benchmarks.doc_tables import markdown, percent, write_between
-from benchmarks.promise_look_simulation import empirical
 from benchmarks.promise_simulation import walk
 from hybrid_llm.certify import LEVELS, Evidence
 from hybrid_llm.certify.betting import mixed
@@ -161,6 +160,12 @@ def proved(rows: Evidence, max_drop: float) -> tuple[int, int]:
     found = [walk(wealth >= math.log(together / (1 - CONFIDENCE))) for together in (1, MENU)]
     alone, menu = (at if at >= 0 and rows.routed[at] else -1 for at in found)
     return alone, menu
+
+
+def empirical(rows: Evidence, max_drop: float) -> int:
+    """Return the place of the lowest threshold whose measured drop is within the limit, -1 for none."""
+    within = np.flatnonzero((rows.drop <= max_drop) & (rows.routed > 0))
+    return int(within[-1]) if within.size else -1
 
 
 RULES: Final = ("look", "look in a menu", "query", "query in a menu", "look, empirical")

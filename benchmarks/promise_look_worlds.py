@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.certify import Evidence
+from benchmarks.promise_look_batch import Batch
 from hybrid_llm.look import AGREEMENT, LOGPROBS, QUERY, Bound, Ladder, LookHead, LookRows, Path, SecondLook
 from hybrid_llm.router.looking import shows
 from hybrid_llm.training.second_look import fit_paths
@@ -68,7 +68,6 @@ class LookWorld:
         gaps: Share of the calibration queries whose answers do not show what all answers of the traffic show.
         drops: The limits that are tried.
         answers: Of each query in the population.
-        largest: The largest n that is tried.
     """
 
     name: str
@@ -79,7 +78,6 @@ class LookWorld:
     gaps: float = 0.0
     drops: tuple[float, ...] = DROPS
     answers: int = ANSWERS
-    largest: int = 2000
 
     @property
     def ladder(self) -> Ladder:
@@ -87,14 +85,10 @@ class LookWorld:
         return self.look.paths[self.look.columns].ladder
 
     @cached_property
-    def heights(self) -> Floats:
-        """Shape (answers,): of each answer, 0 where no rung keeps it."""
-        return self.look.heights(self.rows)
-
-    @cached_property
-    def eligible(self) -> Bools:
-        """Shape (answers,): which are ever kept."""
-        return (self.heights > 0) & self.rows.known
+    def first(self) -> Ints:
+        """Shape (answers,): the first rung that keeps each, as a proof counts them; their number where none does."""
+        rungs, heights = self.ladder.heights, self.look.heights(self.rows)
+        return np.where((heights > 0) & self.rows.known, np.searchsorted(-rungs, -heights), rungs.size)
 
     @cached_property
     def shown(self) -> Bools:
@@ -103,53 +97,37 @@ class LookWorld:
 
     def truth(self) -> tuple[Floats, Floats]:
         """Return the cost advantage and the relative drop of the population at each rung, the strictest first."""
-        rungs = self.ladder.heights
-        first = np.where(self.eligible, np.searchsorted(-rungs, -self.heights), rungs.size)
-        loss = self.rows.large - self.rows.small
-        kept = np.cumsum(np.bincount(first, minlength=rungs.size + 1))[:-1]
-        lost = np.cumsum(np.bincount(first, loss, minlength=rungs.size + 1))[:-1]
+        rungs, loss = self.ladder.heights.size, self.rows.large - self.rows.small
+        kept = np.cumsum(np.bincount(self.first, minlength=rungs + 1))[:-1]
+        lost = np.cumsum(np.bincount(self.first, loss, minlength=rungs + 1))[:-1]
         return kept / len(self.rows), lost / self.rows.large.sum()
 
-    def draw(self, rng: np.random.Generator, n: int) -> Draw:
-        """Draw n queries, with as many answers of each as the world has samples."""
-        queries = rng.integers(len(self.rows) // self.answers, size=n)
-        which = queries[:, None] * self.answers + rng.integers(self.answers, size=(n, self.samples))
-        answered = self.shown[which] & (rng.random((n, 1)) >= self.gaps)
-        return Draw(self, which.ravel(), np.repeat(np.arange(n), self.samples), answered.ravel())
+    def draw(self, rng: np.random.Generator, repetitions: int, n: int) -> tuple[Ints, Bools]:
+        """Draw n queries again and again, with as many answers of each as the world has samples.
 
+        Returns:
+            Places in the population, and which of the answers show all that the look reads; both of shape
+            (repetitions, n, samples).
+        """
+        queries = rng.integers(len(self.rows) // self.answers, size=(repetitions, n, 1))
+        places = queries * self.answers + rng.integers(self.answers, size=(repetitions, n, self.samples))
+        return places, self.shown[places] & (rng.random((repetitions, n, 1)) >= self.gaps)
 
-@dataclass(frozen=True)
-class Draw:
-    """Calibration rows of a world.
-
-    Args:
-        world: Where they come from.
-        rows: Places of the answers in the population.
-        groups: The query of each.
-        shown: Which show all that the look reads.
-    """
-
-    world: LookWorld
-    rows: Ints
-    groups: Ints
-    shown: Bools
-
-    def evidence(self, *, gaps_as_large: bool = False) -> Evidence:
-        """Gather the rows as :func:`hybrid_llm.router.looking.prove_look` does.
+    def batch(self, places: Ints, shown: Bools, *, gaps_as_large: bool = False) -> Batch:
+        """Return draws as a proof takes them.
 
         Args:
+            places: As :meth:`draw` returns them, and so is the next.
+            shown: Which answers show all that the look reads.
             gaps_as_large: Count answers with gaps as large's instead of leaving them out, which proves too much.
         """
-        world = self.world
-        which = np.ones_like(self.shown) if gaps_as_large else self.shown
-        rows = self.rows[which]
-        return Evidence.gather(
-            world.heights[rows],
-            world.rows.small[rows],
-            world.rows.large[rows],
-            world.ladder.heights,
-            self.groups[which] if world.samples > 1 else None,
-            world.eligible[rows] & self.shown[which],
+        rungs = self.ladder.heights.size
+        return Batch(
+            rung=np.where(shown, self.first[places], rungs),
+            loss=(self.rows.large - self.rows.small)[places],
+            large=self.rows.large[places[..., 0]],
+            there=np.ones_like(shown) if gaps_as_large else shown,
+            rungs=rungs,
         )
 
 
@@ -194,8 +172,7 @@ def _fitted(number: int, name: str, text: str, traffic: Traffic, options: dict[s
     paths = fit_paths(trained_on, [f"{name} {i}" for i in range(TRAINING)], [CHECKER])
     look = SecondLook("trained", Bound("small", "large", (CHECKER,)), paths)
     samples, gaps = int(options.get("samples", 1)), options.get("gaps", 0.0)
-    largest = 5000 if name in ("gates", "samples") else 2000
-    return LookWorld(name, text, rows, look, samples, gaps, largest=largest)
+    return LookWorld(name, text, rows, look, samples, gaps)
 
 
 def _population(rng: np.random.Generator, traffic: Traffic) -> LookRows:
