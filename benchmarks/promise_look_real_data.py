@@ -45,8 +45,9 @@ DROPS = (0.01, 0.02, 0.05, 0.10)
 SIZES = (100, 300, 1000, 3000)
 REPETITIONS = 500
 CONFIDENCE = 0.95
-MENU: Final = len(LEVELS)
-"""All of :data:`DROPS` are among the usual levels, so that a menu has no more than these."""
+MENUS: Final = {"look": 2 * len(LEVELS), "query": len(LEVELS)}
+"""Promises that hold at once: with a look those of the path and of the queries. All of :data:`DROPS` are usual levels.
+"""
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "promise_look_real_data.json"
 PAGE = ROOT / "docs" / "promise_look.md"
@@ -152,14 +153,14 @@ def path_scores(data_dir: Path, cache: Path | None = None) -> Iterable[PathScore
         )
 
 
-def proved(rows: Evidence, max_drop: float) -> tuple[int, int]:
-    """Return the places of the certified thresholds, alone and in the menu of the usual levels; -1 for none."""
+def proved(rows: Evidence, max_drop: float, menu: int) -> tuple[int, int]:
+    """Return the places of the certified thresholds, alone and in a menu of so many promises; -1 for none."""
     if rows.small_quality >= rows.large_quality:  # routing needs no promise then
         return -1, -1
     wealth = mixed(rows.log_wealth(max_drop))
-    found = [walk(wealth >= math.log(together / (1 - CONFIDENCE))) for together in (1, MENU)]
-    alone, menu = (at if at >= 0 and rows.routed[at] else -1 for at in found)
-    return alone, menu
+    found = [walk(wealth >= math.log(together / (1 - CONFIDENCE))) for together in (1, menu)]
+    alone, among = (at if at >= 0 and rows.routed[at] else -1 for at in found)
+    return alone, among
 
 
 def empirical(rows: Evidence, max_drop: float) -> int:
@@ -173,8 +174,8 @@ RULES: Final = ("look", "look in a menu", "query", "query in a menu", "look, emp
 
 def chosen(of_look: Evidence, of_query: Evidence, max_drop: float) -> dict[str, int]:
     """Return the place that each rule takes."""
-    places = (*proved(of_look, max_drop), *proved(of_query, max_drop), empirical(of_look, max_drop))
-    return dict(zip(RULES, places, strict=True))
+    look, query = (proved(rows, max_drop, MENUS[kind]) for kind, rows in (("look", of_look), ("query", of_query)))
+    return dict(zip(RULES, (*look, *query, empirical(of_look, max_drop)), strict=True))
 
 
 def study(
@@ -224,6 +225,26 @@ def summary(outcomes: list[tuple[float, float]], max_drop: float) -> dict[str, f
 
 
 # ---- what the page says ---------------------------------------------------------------------------------------------
+
+
+def in_short(cells: list[Cell]) -> str:
+    """Say what a few hundred and a thousand queries promise, and where the query alone promises more."""
+    draws = [c for c in cells if c["way"] == "draws"]
+    lines = []
+    for max_drop in (0.01, 0.05):
+        for n in (300, 1000):
+            of_each = "; ".join(
+                f"{c['pair']} {percent(c['look']['cost_advantage'], 0)} "
+                f"(query only {percent(c['query']['cost_advantage'], 0)})"
+                for c in draws
+                if (c["n"], c["max_drop"]) == (n, max_drop)
+            )
+            lines.append(f"- {max_drop:.0%} drop, {n:,} queries, one promise alone: {of_each}.")
+    behind = [c for c in draws if c["query"]["cost_advantage"] > c["look"]["cost_advantage"] + 0.005]
+    named = "; ".join(f"{c['pair']}, {c['n']:,} queries, {c['max_drop']:.0%}" for c in behind)
+    return "\n".join(
+        [*lines, f"- The query alone promises more in {len(behind)} of {len(draws)} cells: {named or 'none'}."]
+    )
 
 
 def buys_table(cells: list[Cell]) -> str:
@@ -278,7 +299,10 @@ def page(cells: list[Cell]) -> str:
     tables = "\n\n".join(sections)
     return f"""
 Mean certified cost advantage at four limits, 95 % confidence, over {REPETITIONS} draws; 0 where nothing can be
-promised. *In a menu*: all five usual levels hold at once. *Query only*: the router's scores on the same rows.
+promised. *In a menu*: all five usual levels hold at once, with a second look those of the path and of the queries
+both. *Query only*: the scores of a router without a look, on the same rows.
+
+{in_short(cells)}
 
 {tables}
 

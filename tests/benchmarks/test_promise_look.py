@@ -12,7 +12,7 @@ from benchmarks import promise_look_real_data as real
 from benchmarks import promise_look_simulation as simulation
 from benchmarks.promise_look_worlds import LookWorld, worlds
 from hybrid_llm import QualityTable, Router
-from hybrid_llm.certify import certify, certify_menu
+from hybrid_llm.certify import LEVELS, certify, certify_menu
 from hybrid_llm.router.looking import prove_look
 from hybrid_llm.testing import FixedScorer
 
@@ -98,15 +98,15 @@ def test_the_study_of_real_pairs_judges_draws_against_all_rows():
 
 def test_the_study_proves_what_certify_proves():
     pair = made_up()
-    for way in (pair.look, pair.query):
+    for way, families in ((pair.look, 2), (pair.query, 1)):
         rows = np.random.default_rng(1).integers(1200, size=900)
         columns = (way.heights[rows], way.small[rows], way.large[rows])
         options = {"thresholds": way.thresholds, "eligible": way.eligible[rows]}
         for max_drop in real.DROPS:
-            alone, menu = real.proved(way.evidence(rows), max_drop)
+            alone, menu = real.proved(way.evidence(rows), max_drop, families * len(LEVELS))
             grid = np.append(way.thresholds, 2.0)  # -1: always large
             assert certify(*columns, max_drop, **options).threshold == grid[alone]
-            assert certify_menu(*columns, max_drop, **options).asked.threshold == grid[menu]
+            assert certify_menu(*columns, max_drop, **options, families=families).asked.threshold == grid[menu]
 
 
 @pytest.mark.parametrize("written", [simulation, real], ids=["simulation", "real data"])

@@ -193,11 +193,11 @@ def test_the_path_gets_a_certificate_of_its_own_beside_that_of_the_queries(looki
     assert "answers of tiny shown that pass the second look" in path.explain()
 
 
-def test_the_menu_of_the_path_holds_all_at_once(looking):
+def test_the_menus_of_the_path_and_of_the_queries_hold_all_at_once(looking):
     menu = certificate_of(looking.certify(table_of(), small="tiny", large="big", max_drop=0.04))
-    assert {certificate.together for certificate in menu.certificates} == {6}
+    assert {certificate.together for certificate in menu.certificates} == {12}  # six of the path, six of the queries
     alone = certificate_of(looking.certify(table_of(), small="tiny", large="big", max_drop=0.04, menu=False))
-    assert [certificate.together for certificate in alone.certificates] == [1]
+    assert [certificate.together for certificate in alone.certificates] == [2]
 
 
 def test_equal_texts_are_one_query_of_the_path_too(looking):

@@ -12,6 +12,7 @@ from hybrid_llm import QualityTable, Router
 from hybrid_llm.run import Attempt, Judged, Question, Verdict, judge, with_splits
 from hybrid_llm.run.verdict import KEYS, LevelFigures, short_name
 from hybrid_llm.table import PairTable
+from tests.answered_table import make_answered_rows
 
 Judge = Callable[..., Judged]
 
@@ -162,3 +163,36 @@ def test_the_verdict_fits_a_screen(judged: Judge) -> None:
 )
 def test_people_read_the_name_of_a_model_without_its_kind_and_address(model: str, name: str) -> None:
     assert short_name(model) == name
+
+
+def looked_pair(n: int) -> PairTable:
+    rows = make_answered_rows(n)
+    table = QualityTable.from_rows([{key: value for key, value in row.items() if key != "split"} for row in rows])
+    return table.pair("small", "large")
+
+
+def test_where_answers_tell_more_than_queries_the_second_look_is_recommended(judged: Judge, tmp_path: Path) -> None:
+    verdict = judged(looked_pair(700), question=Question(0.1, checkers=("checker",))).verdict
+    assert verdict.second_look
+    assert verdict.compared is not None
+    assert verdict.compared.second_look > verdict.compared.query
+    level = verdict.at(0.9)
+    assert level is not None
+    assert level.both_run > 0
+    assert "second_look=True" in verdict.explain()
+    assert "its answers looked at first" in verdict.headline()
+    assert Router.load(tmp_path / "router").second_look.checkers == ("checker",)
+    assert Verdict.restored(verdict.stored()) == verdict
+    assert set(verdict.as_dict()) == set(KEYS)
+
+
+def test_under_200_prompts_the_second_look_is_measured_too(judged: Judge) -> None:
+    verdict = judged(looked_pair(150), question=Question(0.1)).verdict
+    assert (verdict.verdict, verdict.second_look) == ("measured", True)
+    assert verdict.levels[0].both_run > 0
+
+
+def test_where_queries_tell_all_the_query_alone_is_recommended(judged: Judge) -> None:
+    pair = pair_of(700, easy)
+    verdict = judged(pair).verdict
+    assert (verdict.second_look, verdict.compared) == (False, None)

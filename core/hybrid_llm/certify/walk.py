@@ -95,6 +95,7 @@ def certify_menu(
     *,
     levels: Sequence[float] = LEVELS,
     provenance: Provenance | None = None,
+    families: int = 1,
 ) -> Menu:
     """Certify several quality levels so that all their promises hold at once.
 
@@ -112,6 +113,7 @@ def certify_menu(
         eligible: Shape (n,) or ``None``.
         levels: Quality levels in (0, 1).
         provenance: What was measured, by what, on what; kept for the reader.
+        families: Families of thresholds that are tested on these rows, all of whose promises are to hold at once.
 
     Raises:
         CertificateError: As in :func:`certify`.
@@ -120,7 +122,7 @@ def certify_menu(
     max_drop, confidence, levels = float(max_drop), float(confidence), [float(level) for level in levels]
     rows = Evidence.gather(scores, q_small, q_large, thresholds, groups, eligible)
     drops = sorted({round(1.0 - level, 12) for level in levels} | {round(max_drop, 12)})
-    certificates = tuple(_certificate(rows, drop, confidence, together=len(drops)) for drop in drops)
+    certificates = tuple(_certificate(rows, drop, confidence, together=families * len(drops)) for drop in drops)
     return Menu(certificates, round(max_drop, 12), provenance or Provenance())
 
 

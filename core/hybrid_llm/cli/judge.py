@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hybrid_llm.cli import asking
 from hybrid_llm.cli.options import (
     AsJson,
     Data,
@@ -21,7 +22,16 @@ from hybrid_llm.cli.options import (
     Split,
     open_fraction,
 )
-from hybrid_llm.cli.output import QUALITIES, print_figures, print_json, print_thresholds, progress, thresholds_of
+from hybrid_llm.cli.output import (
+    QUALITIES,
+    print_figures,
+    print_json,
+    print_look,
+    print_look_levels,
+    print_thresholds,
+    progress,
+    thresholds_of,
+)
 from hybrid_llm.cli.pair_rows import read_pair
 
 
@@ -72,18 +82,37 @@ def evaluate(
         error_cost_plot(found.curves, plot, title=title, band=found.band, points=found.points)
     if json:
         about = {"pair": {"small": small, "large": large}, "split": split, "router_id": loaded.id, "seen": seen}
-        print_json({**found.figures, **about, "plot": str(plot) if plot else None})
+        look = {"look": found.looked.as_dict()} if found.looked else {}
+        print_json({**found.figures, **about, "plot": str(plot) if plot else None, **look})
         return
     print_figures(found.figures, small, large)
+    if found.looked is not None:
+        typer.echo("\nWith a second look at small's answers, the whole path:\n")
+        print_look(found.looked)
     if plot is not None:
         typer.echo(f"\nThe error-cost curve is in {plot}")
 
 
 def calibrate(
-    data: Data,
     small: Small,
-    large: Large,
     out: Out,
+    data: Annotated[
+        list[Path] | None, typer.Argument(metavar="DATA", show_default=False, help="Quality tables, as for train.")
+    ] = None,
+    large: Annotated[
+        str | None, typer.Option("--large", metavar="MODEL", help="The large model, as the tables name it.")
+    ] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(
+            "--unlabelled", metavar="PROMPTS", help="Instead of DATA: prompts to ask --small alone, ollama:NAME."
+        ),
+    ] = None,
+    checker: asking.Checkers = None,
+    system: asking.System = None,
+    temperature: asking.Temperature = None,
+    max_tokens: asking.MaxTokens = 1024,
+    parallel: asking.Parallel = None,
     router: RouterDir = None,
     split: Split = None,
     force: Force = False,
@@ -97,7 +126,34 @@ def calibrate(
     The scores stay the same; the quality levels become those of your own models. A few hundred rows that
     training did not see are enough. Where --out holds a router, thresholds or a certificate that would be lost,
     --force replaces them.
+
+    With --unlabelled nothing is graded and nothing is paid: the local model answers the prompts, and a second look
+    that needs no training gets its levels, for cost_advantage= alone.
     """
+    if unlabelled is not None:
+        if data or large:
+            raise typer.BadParameter("--unlabelled asks the local model alone; it takes no DATA and no --large.")
+        from hybrid_llm.cli.unlabelled import calibrate_unlabelled
+        from hybrid_llm.collect import AskSettings
+
+        with asking.usage():
+            settings = AskSettings(system, 0.0 if temperature is None else temperature, max_tokens)
+        calibrate_unlabelled(
+            unlabelled,
+            small,
+            checker or (),
+            router,
+            out,
+            settings=settings,
+            parallel=parallel,
+            force=force,
+            as_json=json,
+        )
+        return
+    if not data or large is None:
+        raise typer.BadParameter(
+            "give quality tables and --large, or --unlabelled PROMPTS to ask the local model alone."
+        )
     from hybrid_llm.router import Router, claim, refuse_few_rows, refuse_foreign, refuse_replacing, warn_of_another_pair
 
     refuse_foreign(out)
@@ -130,6 +186,7 @@ def calibrate(
     typer.echo(f"Router {loaded.id}, calibrated for {small} -> {large}, is in {out}")
     typer.echo(f"Thresholds, measured on {calibration.n:,} rows and not certified:")
     print_thresholds(calibration)
+    print_look_levels(calibrated)
 
 
 def certify(
@@ -185,10 +242,13 @@ def certify(
                 allow_leak=allow_leak,
             )
         certified.save(place)
-    menu = certified.certificate
+    menu, look = certified.certificate, certified.second_look
     assert menu is not None
+    path = look.certificate if look is not None else None
     if json:
-        print_json(menu.as_dict())
+        print_json({**menu.as_dict(), **({"look": path.as_dict()} if path else {})})
     else:
         typer.echo(menu.explain())
+        if path is not None:
+            typer.echo(f"\nWith a second look, both proofs at once:\n\n{path.explain()}")
         typer.echo(f"\nKept in {place}")

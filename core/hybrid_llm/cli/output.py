@@ -12,6 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from hybrid_llm.calibration import Calibration
+    from hybrid_llm.report import Looked
+    from hybrid_llm.router import Router
     from hybrid_llm.scoring import Progress
 
 QUALITIES: Final = (0.99, 0.95, 0.90)
@@ -130,3 +132,37 @@ def print_figures(found: Mapping[str, Any], small: str, large: str) -> None:
     typer.echo(f"{found['n']:,} queries. Mean quality: {means}.\n")
     print_table(figure_columns(found), figure_rows(found), texts=(0,))
     typer.echo("\n" + "\n".join(LEGEND))
+
+
+def print_look(looked: Looked) -> None:
+    """Write what a second look is worth beside the query alone.
+
+    Args:
+        looked: The look on the rows.
+    """
+    from hybrid_llm.certify import percent
+    from hybrid_llm.report import LEGEND, figure_columns, figure_rows
+
+    found = looked.figures
+    print_table(figure_columns(found), figure_rows(found), texts=(0,))
+    both = ", ".join(f"{percent(share)} at {percent(float(drop))}" for drop, share in looked.both_run_at_drop.items())
+    typer.echo(f"\nBoth models run, at a drop of so much: {both}.\n" + "\n".join(LEGEND[:1]))
+
+
+def print_look_levels(router: Router) -> None:
+    """Write what the quality levels mean with a second look, where the router has one that was measured."""
+    from hybrid_llm.certify import percent
+    from hybrid_llm.level import Level
+
+    look = router.second_look
+    measured = look.paths[look.columns].calibration if look is not None else None
+    if look is None or measured is None:
+        return
+    cuts = [(quality, measured.cut(Level("quality", quality))) for quality in QUALITIES]
+    rows = [
+        (f"{quality:g}", percent(cut.cost_advantage), percent(cut.both_run), percent(cut.drop or 0.0))
+        for quality, cut in cuts
+    ]
+    seen = ", ".join(name.removeprefix("agreement:") for name in look.columns if name != "query")
+    typer.echo(f"\nWith a second look ({seen}), measured on {measured.n:,} answers and not certified:")
+    print_table(("quality", f"{look.bound.small} kept", "both run", "measured drop"), rows)

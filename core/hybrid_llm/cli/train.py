@@ -25,7 +25,7 @@ from hybrid_llm.cli.full_options import (
     Precision,
 )
 from hybrid_llm.cli.options import AsJson, Data, DropLeaks, Force, Large, OnScale, Out, SkipBad, Small
-from hybrid_llm.cli.output import print_json, print_thresholds, progress, thresholds_of
+from hybrid_llm.cli.output import print_json, print_look_levels, print_thresholds, progress, thresholds_of
 from hybrid_llm.cli.pair_rows import PairRows, read_pair
 from hybrid_llm.errors import ConfigError, HybridLLMWarning
 
@@ -72,6 +72,13 @@ def train(
             "--no-landmark-rows", help="head: keep means of queries that are alike, so that none can be read off."
         ),
     ] = False,
+    second_look: Annotated[
+        bool, typer.Option("--second-look", help="Train a second look at small's answers, which DATA has to hold.")
+    ] = False,
+    checker: Annotated[
+        list[str] | None,
+        typer.Option("--checker", metavar="MODEL", help="A local model in DATA to compare with; repeatable."),
+    ] = None,
     epochs: Epochs = None,
     learning_rate: LearningRate = None,
     batch_size: BatchSize = None,
@@ -93,7 +100,9 @@ def train(
     """Train a router for a pair of models.
 
     It learns from the split train, takes its thresholds from the split validation and leaves test alone; a table
-    without splits is split by the hash of its ids. With under 200 rows, --all-rows gives the better router.
+    without splits is split by the hash of its ids. With under 200 rows, --all-rows gives the better router. With
+    --second-look small's answers are looked at before they are shown, which saves far more where answers can be
+    compared or come with log-probabilities.
     Fine-tuning that was interrupted goes on at the same command.
     """
     of_full = {
@@ -110,6 +119,8 @@ def train(
         "int8": int8 or None,
         "checkpoints": str(checkpoints) if checkpoints else None,
     }
+    if checker and not second_look:
+        raise typer.BadParameter("--checker belongs to --second-look.")
     if no_landmark_rows and recipe == "full":
         raise typer.BadParameter("--no-landmark-rows belongs to the recipe head; full keeps no rows, only weights.")
     config = _config(
@@ -126,8 +137,7 @@ def train(
 
     refuse_replacing(out, force=force)
     rows = read_pair(data, small, large, None, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale)
-    from hybrid_llm.training import first_process, remove_checkpoints
-    from hybrid_llm.training import train as fit
+    from hybrid_llm.training import first_process, remove_checkpoints, train_and_score, train_second_look
 
     speaks = first_process()  # of several that train together
     if not speaks:
@@ -135,9 +145,11 @@ def train(
     with claim(out) if speaks else nullcontext():
         refuse_replacing(out, force=force)  # another run may have ended while the rows were read
         with progress(speaks) as report:
-            router = fit(rows.pair, config=config, data=rows.source, progress=_then_fitting(report))
+            router, scores = train_and_score(rows.pair, config=config, data=rows.source, progress=_then_fitting(report))
         if not speaks:
             return
+        if second_look:
+            router = train_second_look(router, rows.pair, checkers=checker or (), scores=scores, all_rows=all_rows)
         router.save(out)
     if config.checkpoints:
         remove_checkpoints(Path(config.checkpoints))
@@ -201,7 +213,15 @@ def _summary(router: Router, rows: PairRows, out: Path) -> dict[str, Any]:
         "signal": record.settings["signal"],
         "heldout": dict(record.heldout),
         "thresholds": thresholds_of(calibration) if calibration else None,
+        "second_look": _look_summary(router),
     }
+
+
+def _look_summary(router: Router) -> dict[str, Any] | None:
+    look = router.second_look
+    if look is None:
+        return None
+    return {"sees": list(look.columns), "checkers": list(look.checkers), "rows": look.paths[look.columns].n_fit}
 
 
 def _why(config: TrainConfig) -> str:
@@ -229,3 +249,4 @@ def _print_summary(router: Router, rows: PairRows, out: Path, config: TrainConfi
     where = "training rows, each scored by a fit without it," if record.all_rows else "validation rows"
     typer.echo(f"Thresholds, measured on {calibration.n:,} {where} and not certified:")
     print_thresholds(calibration)
+    print_look_levels(router)

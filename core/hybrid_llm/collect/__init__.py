@@ -13,6 +13,7 @@ from hybrid_llm.collect.grade.start import grading_of
 from hybrid_llm.collect.grade.work import Graded
 from hybrid_llm.collect.models import KINDS, AskSettings, ModelName, Reply
 from hybrid_llm.collect.pair_folder import PairFolder
+from hybrid_llm.collect.quick import ask_each
 from hybrid_llm.collect.setup import Setup
 from hybrid_llm.collect.stored import StoredAnswer, StoredPrompt
 from hybrid_llm.collect.table import rows as table_rows
@@ -41,6 +42,7 @@ __all__ = [
     "StoredPrompt",
     "aexamine",
     "ask_all",
+    "ask_each",
     "client_of",
     "examine",
     "grader_of",

@@ -11,6 +11,8 @@ from hybrid_llm.errors import DamagedFolderError, LevelError, LookError
 Form = Literal["trained", "logprobs", "agreement"]
 
 FORMS: Final[tuple[Form, ...]] = ("trained", "logprobs", "agreement")
+OWN_FINAL: Final = "final answers"
+"""The setting that names the function of one's own by which final answers were found."""
 CHECKS: Final = 1
 """Version of the checks that need no training; a look is bound to it."""
 COMMANDS: Final[Mapping[str, str]] = {

@@ -19,7 +19,7 @@ from hybrid_llm.decision import Look
 from hybrid_llm.errors import DamagedFolderError, LevelError, LookError
 from hybrid_llm.level import ALWAYS_LARGE, Level
 from hybrid_llm.look.answer import Answer
-from hybrid_llm.look.bound import CHECKS, COMMANDS, FORMS, Bound, Form
+from hybrid_llm.look.bound import CHECKS, COMMANDS, FORMS, OWN_FINAL, Bound, Form
 from hybrid_llm.look.path import Path, PathCut
 from hybrid_llm.look.rows import FloatArray, IntArray, LookRows
 from hybrid_llm.look.signals import AGREEMENT, LOGPROBS, QUERY, Finds, Signals
@@ -123,6 +123,7 @@ class SecondLook:
         Raises:
             LookError: Nothing that this look reads can be seen.
         """
+        self._refuse_other_final()
         p = float(self.scorer.score([query])[0]) if self.scorer is not None else None
         signals = self.signals(answer, checker=checker, p=p)
         seen = signals.columns()
@@ -155,7 +156,9 @@ class SecondLook:
 
         Raises:
             LevelError: There is no such level here: a threshold, a quality of an untrained look, or nothing measured.
+            LookError: Final answers were found by a function of one's own, which is not here.
         """
+        self._refuse_other_final()
         if level.kind == "threshold":
             raise LevelError("threshold= is about the query alone; a second look takes quality= or cost_advantage=.")
         proves = level.kind == "quality" and self.certificate is not None and self.bound.checks == CHECKS
@@ -236,6 +239,26 @@ class SecondLook:
                 taken[rows.having(columns)] = number
         return taken
 
+    def along(self, rows: LookRows) -> tuple[FloatArray, FloatArray]:
+        """Return for n answers from which height on each is looked at and kept, as it is served; both of shape (n,).
+
+        At a height h small is asked where the first number is >= h, and its answer is kept where the second one is. 0
+        is never. Paths of fewer signals have rungs of their own, which stand for the same shares.
+
+        Args:
+            rows: The answers.
+        """
+        looked, kept = np.zeros(len(rows)), np.zeros(len(rows))
+        taken = self.taken(rows)
+        for number, (columns, path) in enumerate(self._in_order()):
+            mine = np.flatnonzero(taken == number)
+            if mine.size:
+                s = path.head.scores({name: rows.column(name)[mine] for name in columns})
+                first = path.ladder.passes(rows.p[mine] if QUERY in columns else None, np.asarray(s))
+                heights = np.append(path.ladder.heights, 0.0)
+                looked[mine], kept[mine] = heights[first[0]], heights[first[1]]
+        return looked, np.where(rows.usable, kept, 0.0)
+
     def served(self, rows: LookRows, plan: LookPlan) -> tuple[Any, Any]:
         """Return for n answers whether each is looked at and whether it is kept at a level, both of shape (n,).
 
@@ -291,6 +314,14 @@ class SecondLook:
     def _wanted(self) -> list[str]:
         names = sorted({name for columns in self.paths for name in columns} - {QUERY})
         return [name.replace(AGREEMENT, "the answer of ") for name in names]
+
+    def _refuse_other_final(self) -> None:
+        name = self.bound.settings.get(OWN_FINAL)
+        if name is not None and self.final is None:
+            raise LookError(
+                f"This look was trained on final answers that your own function {name} found, and functions are not "
+                "kept; give it again: look.with_parts(final=...)."
+            )
 
     def _refuse_unmeasured(self, level: Level) -> None:
         measured = self.paths[self.columns].calibration

@@ -13,6 +13,7 @@ from hybrid_llm import metrics
 from hybrid_llm.errors import HybridLLMError
 from hybrid_llm.metrics import Curve
 from hybrid_llm.report.levels import OperatingPoint, points_of, thresholds_of
+from hybrid_llm.report.looked import Looked, evaluate_look
 from hybrid_llm.report.spent import ArmSpent, spent_on
 from hybrid_llm.scoring import UNFAMILIAR
 
@@ -60,6 +61,7 @@ class Evaluation:
         spent: What each arm's answers cost and took, by ``small`` and ``large``; empty when the table does not say.
         source: Where the rows came from, in words.
         left_out: Whether each row was scored by a fit that left it out, and not by the router itself.
+        looked: What the router's second look is worth on the rows; None where it has none, or they say too little.
     """
 
     pair: PairTable
@@ -74,6 +76,7 @@ class Evaluation:
     spent: Mapping[str, ArmSpent] = field(default_factory=dict)
     source: str = ""
     left_out: bool = False
+    looked: Looked | None = None
 
     def at(self, quality: float) -> OperatingPoint | None:
         """Return what a quality level does, if it was looked at."""
@@ -94,6 +97,7 @@ def evaluate_router(
     band: bool = True,
     source: str = "",
     computing: Callable[[], None] = lambda: None,
+    looked: Looked | None = None,
 ) -> Evaluation:
     """Judge a router on the rows of a pair.
 
@@ -107,6 +111,7 @@ def evaluate_router(
         band: Whether the curve gets its interval too, which only a picture needs.
         source: Where the rows came from, in words.
         computing: Called when the queries are scored and the figures come next.
+        looked: What the second look is worth, where that is known already.
 
     Raises:
         HybridLLMError: There is not one score for each row.
@@ -144,6 +149,9 @@ def evaluate_router(
         spent=spent,
         source=source,
         left_out=given,
+        looked=looked
+        if looked is not None or given
+        else evaluate_look(router, pair, scores=scores, levels=levels, repetitions=repetitions),
     )
 
 

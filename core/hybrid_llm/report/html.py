@@ -131,6 +131,37 @@ def _content(evaluation: Evaluation, verdict: str, with_texts: bool) -> dict[str
         "all": figure_rows(evaluation.figures),
         "legend": LEGEND,
         "examples": _examples(evaluation, now) if with_texts else [],
+        "look": _look(evaluation),
+    }
+
+
+def _look(evaluation: Evaluation) -> dict[str, Any] | None:
+    """Return what the page says of a second look; None where there is none."""
+    looked, small = evaluation.looked, evaluation.pair.small
+    if looked is None:
+        return None
+    levels = [
+        (evaluation.at(quality), point)
+        for quality in menu_levels(evaluation.parts)
+        if (point := looked.at(quality)) is not None
+    ]
+    names = {"query": "the query's score", "logprobs": f"how sure {small} is of its words"}
+    seen = [names.get(name, f"whether {name.partition(':')[2]} says the same") for name in looked.look.columns]
+    time = ""
+    if looked.seconds:
+        time = (
+            f" A request takes {looked.seconds['look']:.2g} s on average, and {looked.seconds['large']:.2g} s with "
+            f"{evaluation.pair.large} alone."
+        )
+    certificate = looked.look.certificate
+    return {
+        "words": (
+            f"{small} answers first, and its answer is held back and judged by {', '.join(seen)}. Where it is not good "
+            f"enough, {evaluation.pair.large} answers. Queries below a gate go to {evaluation.pair.large} at once."
+            f"{time}"
+        ),
+        "levels": levels,
+        "certificate": certificate.explain().split("\n\n") if certificate else [],
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.certify import percent
+from hybrid_llm.metrics import Curve
 from hybrid_llm.report.breakdown import STEPS, GapBar, ScoreBin, TaskRow, calibration_error, gap_bars
 from hybrid_llm.report.evaluation import Evaluation
 from hybrid_llm.report.figures import tenths
@@ -34,7 +35,9 @@ def curve_picture(evaluation: Evaluation, now: OperatingPoint | None) -> dict[st
     """
     large = float(evaluation.figures["large_quality"])
     scale, unit = (100 / large, "quality lost (%)") if large > 0 else (100.0, "quality lost (hundredths)")
-    losses = {name: scale * np.interp(_FINE, c.cost_advantage, c.drop_points) for name, c in evaluation.curves.items()}
+    losses = {
+        name: scale * np.interp(_FINE, c.cost_advantage, c.drop_points) for name, c in _curves(evaluation).items()
+    }
     band = evaluation.band
     all_values = [*losses.values(), *([scale * band.low, scale * band.high] if band else [])]
     low, high = min(float(v.min()) for v in all_values), max(float(v.max()) for v in all_values)
@@ -58,7 +61,8 @@ def curve_picture(evaluation: Evaluation, now: OperatingPoint | None) -> dict[st
         "band": frame.area(100 * band.cost_advantage, scale * band.low, scale * band.high) if band else "",
         "lines": [
             {"name": name, "path": frame.line(100 * _FINE, losses[name])}
-            for name in ("random", "oracle", "length", "router")
+            for name in ("random", "oracle", "length", "router", "look")
+            if name in losses
         ],
         "dots": dots,
         "now": now and {"x": frame.px(100 * now.cost_advantage), "y": frame.py(scale * now.drop_points)},
@@ -67,6 +71,12 @@ def curve_picture(evaluation: Evaluation, now: OperatingPoint | None) -> dict[st
         "description": _curve_words(evaluation, scale),
         "remark": "Below zero the mix of both models is better than large alone." if low < 0 else "",
     }
+
+
+def _curves(evaluation: Evaluation) -> dict[str, Curve]:
+    """Return the curves, that of the second look among them, where there is one."""
+    look = {"look": evaluation.looked.curve} if evaluation.looked is not None else {}
+    return {**evaluation.curves, **look}
 
 
 def gap_picture(evaluation: Evaluation) -> dict[str, Any]:
@@ -159,6 +169,8 @@ def _gap_bar(frame: Frame, bar: GapBar) -> dict[str, Any]:
 
 def _key(evaluation: Evaluation, named: Sequence[OperatingPoint], now: OperatingPoint | None) -> list[tuple[str, str]]:
     found = [("router", "this router")]
+    if evaluation.looked is not None:
+        found.append(("look", "with a second look at small's answer"))
     if evaluation.band:
         found.append(("band", "its 95 % interval"))
     found += [
@@ -174,7 +186,7 @@ def _key(evaluation: Evaluation, named: Sequence[OperatingPoint], now: Operating
 
 
 def _curve_rows(evaluation: Evaluation, scale: float) -> list[dict[str, Any]]:
-    curves, band = evaluation.curves, evaluation.band
+    curves, band = _curves(evaluation), evaluation.band
 
     def written(share: float, name: str) -> str:
         return f"{scale * curves[name].drop_points_at(share):.1f}"

@@ -4,6 +4,7 @@ from hybrid_llm.router.card import model_card
 from hybrid_llm.router.folder_reading import read_router
 from hybrid_llm.router.folder_writing import claim, refuse_foreign, refuse_replacing, write_router
 from hybrid_llm.router.judging import refuse_few_rows, warn_before_judging, warn_of_another_pair
+from hybrid_llm.router.looking import judges, look_rows
 from hybrid_llm.router.once import Once, warn_user
 from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.promise import ENOUGH_ROWS
@@ -21,6 +22,8 @@ __all__ = [
     "SeenRows",
     "TrainingRecord",
     "claim",
+    "judges",
+    "look_rows",
     "model_card",
     "read_router",
     "refuse_few_rows",

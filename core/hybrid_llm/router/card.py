@@ -39,6 +39,7 @@ def model_card(parts: RouterParts) -> str:
         *([record.about.strip()] if record.about else []),
         f"## Thresholds\n\n{_thresholds(parts.calibration)}",
         _certificate(parts.certificate, all_rows=record.all_rows),
+        *_looks(parts),
         f"## What it is not\n\n{_limits(parts)}",
         f"## Privacy\n\n{record.recoverable or 'No training row can be recovered from the weights.'}",
         f"## Made with\n\n{_versions(record)}",
@@ -146,6 +147,37 @@ def _certificate(menu: Menu | None, *, all_rows: bool) -> str:
         + "".join(f"\n\nQuality level {c.quality:g}: {c.reason}" for c in menu.certificates if not c.feasible)
         + f"\n\n{CAVEATS}"
     )
+
+
+def _looks(parts: RouterParts) -> list[str]:
+    """Return what the card says of second looks; nothing where there are none."""
+    sections = []
+    for form, look in parts.looks.items():
+        seen = ", ".join(_code(name) for name in look.columns)
+        untrained = "" if form == "trained" else " It needs no training, and its levels are `cost_advantage=` alone."
+        text = (
+            f"## Second look: {form}\n\nJudges an answer of {_code(look.bound.small)} before it is shown, by {seen}."
+            f"{untrained} With other models, checkers or settings its levels say nothing."
+        )
+        measured = look.paths[look.columns].calibration
+        if measured is not None and measured.graded:
+            cuts = [(quality, measured.cut(Level("quality", quality))) for quality in QUALITIES]
+            rows = [(f"{q:g}", percent(c.cost_advantage), percent(c.both_run), percent(c.drop or 0.0)) for q, c in cuts]
+            text += f"\n\nMeasured on {measured.n:,} answers:\n\n" + _table(
+                ("quality level", "small's answer kept", "both models run", "measured drop"), rows
+            )
+        if look.certificate is not None:
+            p = look.certificate.provenance
+            state = f"**VOID: {_inline(p.void_reason)}**" if p.void else f"on {_code(p.data)}"
+            text += f"\n\nCertificate of the whole path, {state}:\n\n" + _table(
+                ("quality level", "small's answer kept", "measured drop"),
+                [
+                    (f"{c.quality:g}", percent(c.cost_advantage) if c.feasible else "no promise", percent(c.drop))
+                    for c in look.certificate.certificates
+                ],
+            )
+        sections.append(text)
+    return sections
 
 
 def _promise(certificate: Certificate) -> Sequence[str]:

@@ -95,6 +95,7 @@ def prove_look(
     measured_by: str,
     void_reason: str,
     menu: bool = True,
+    families: int = 1,
 ) -> Menu | None:
     """Certify quality levels of the whole path, as far as the rows allow.
 
@@ -117,6 +118,7 @@ def prove_look(
         measured_by: What scored the responses, in words.
         void_reason: Why the certificate is void; empty when it stands.
         menu: Whether the usual levels are tested beside ``max_drop``.
+        families: How many families of thresholds these rows test.
 
     Returns:
         The certificates; ``None``, with a warning, when no answer shows all that the look reads.
@@ -146,6 +148,7 @@ def prove_look(
         groups=[normal_text(pair.queries[row]) for row in proving.query],
         eligible=(heights > 0) & proving.known,
         levels=LEVELS if menu else (),
+        families=families,
         provenance=Provenance(
             small=pair.small,
             large=pair.large,

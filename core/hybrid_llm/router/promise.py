@@ -94,6 +94,7 @@ def prove(
     measured_by: str,
     void_reason: str,
     menu: bool = True,
+    families: int = 1,
 ) -> Menu:
     """Certify the quality levels of a pair, as far as the rows allow.
 
@@ -110,6 +111,7 @@ def prove(
         measured_by: What scored the responses, in words.
         void_reason: Why the certificate is void; empty when it stands.
         menu: Whether the usual levels are tested beside ``max_drop``; alone it needs fewer rows.
+        families: How many families of thresholds these rows test.
 
     Raises:
         CertificateError: A value is out of range, or large scores 0 everywhere.
@@ -125,6 +127,7 @@ def prove(
         thresholds=parts.record.thresholds if parts.record else None,
         groups=[normal_text(query) for query in pair.queries],
         levels=LEVELS if menu else (),
+        families=families,
         provenance=Provenance(
             small=pair.small,
             large=pair.large,

@@ -249,7 +249,8 @@ class Router(Decider):
     ) -> Router:
         """Return a router with the same scores and a certificate for this pair: proved thresholds.
 
-        With a trained second look whose answers the rows hold, the whole path gets a certificate of its own.
+        With a trained second look whose answers the rows hold, the whole path gets a certificate of its own, and both
+        hold at once: each is tested at half the error.
 
         Take rows that training did not see. That nothing can be promised is an answer too: the certificate then says
         why, and how many rows would do. Measured thresholds of another pair are replaced by those of this one.
@@ -288,6 +289,8 @@ class Router(Decider):
             self._warn_if_seen(pair)
         scores = self.score(pair.queries)
         self._scoring.tell("Testing thresholds")
+        look = self.second_look
+        looks = look is not None and judges(look, pair)
         proved = prove(
             self.parts,
             pair,
@@ -298,10 +301,10 @@ class Router(Decider):
             measured_by=measured_by,
             void_reason=void_reason,
             menu=menu,
+            families=1 + looks,
         )
         router = self.made_of(certified(self.parts, pair, scores, proved))
-        look = router.second_look
-        if look is None or not judges(look, pair):
+        if look is None or not looks:
             return router
         path = prove_look(
             self.parts,
@@ -314,6 +317,7 @@ class Router(Decider):
             measured_by=measured_by,
             void_reason=void_reason,
             menu=menu,
+            families=2,
         )
         if path is None:
             return router

@@ -54,7 +54,11 @@ def conclude(
     table = graded_table(folder, setup, grader)
     n, spent = len(folder.prompts()), folder.spent()
     pair = table.pair(small, large)
-    question = replace(question, fingerprint=(*question.fingerprint, *_fingerprint(folder, setup)))
+    question = replace(
+        question,
+        fingerprint=(*question.fingerprint, *_fingerprint(folder, setup)),
+        checkers=tuple(model.name for model in setup.checkers),
+    )
     done = _hash({"rows": pair.data_hash, "splits": pair.row_splits, "question": asdict(question)})
     known = folder.noted(VERDICT) or {}
     if known.get("of") == done and _complete(folder, known["verdict"]):

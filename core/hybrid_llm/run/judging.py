@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.certify import LEVELS, certify
+from hybrid_llm.certify import LEVELS
 from hybrid_llm.errors import LabelError
-from hybrid_llm.report import Evaluation, dial, evaluate_router, spent_on, write_page
+from hybrid_llm.look import LookRows
+from hybrid_llm.report import Evaluation, Looked, dial, evaluate_look, evaluate_router, spent_on, write_page
 from hybrid_llm.router import ENOUGH_ROWS
 from hybrid_llm.run.attempts import Attempt, confidence_of, counted
-from hybrid_llm.run.expected import forecast
 from hybrid_llm.run.plan import CERTIFY, REPORT, VALIDATION, few
-from hybrid_llm.run.verdict import LevelFigures, Verdict, short_name
-from hybrid_llm.training import TrainConfig, train_and_score
+from hybrid_llm.run.verdict import LevelFigures, Verdict, WayFigures, short_name
+from hybrid_llm.run.ways import LOOK, Way, better, by_look, by_query
+from hybrid_llm.training import TrainConfig, left_out_heights, train_and_score, train_second_look
 
 if TYPE_CHECKING:
+    from hybrid_llm.certify import Menu
     from hybrid_llm.router import Router
     from hybrid_llm.scoring import Encoder, Progress
     from hybrid_llm.table import PairTable
@@ -44,6 +46,7 @@ class Question:
         measured_by: What graded the responses, in words.
         source: Where the rows come from, in words.
         fingerprint: What else identifies the pair: digests, system prompts.
+        checkers: Names of local models whose answers are compared with small's.
     """
 
     max_drop: float = 0.05
@@ -51,6 +54,7 @@ class Question:
     measured_by: str = "the scores in the quality table"
     source: str = "the graded prompts"
     fingerprint: tuple[tuple[str, str], ...] = ()
+    checkers: tuple[str, ...] = ()
 
     @property
     def quality(self) -> float:
@@ -68,11 +72,15 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class _Fit:
-    """A trained router, and the rows and scores that are honest about it."""
+    """A trained router, and the rows and scores that are honest about it.
+
+    ``heights`` are those of a second look by heads that left each answer out, where all rows were fitted to.
+    """
 
     router: Router
     rows: PairTable
     scores: FloatArray
+    heights: tuple[FloatArray, FloatArray] | None = None
 
 
 def judge(
@@ -124,8 +132,9 @@ def judge(
         confidence = confidence_of(number, question.confidence)
         router = _certified(fit.router, pair, question, number, confidence)
     fit = replace(fit, router=router)
-    verdict = _concluded(replace(verdict, attempt=number), pair, fit, question, len(kept) + 1)
-    return Judged(_written(verdict, pair, fit, folder, question, progress), kept)
+    way, looked = _ways(fit, question)
+    verdict = _concluded(replace(verdict, attempt=number), pair, way, question, len(kept) + 1)
+    return Judged(_written(verdict, pair, fit, looked, folder, question, progress), kept)
 
 
 def _before_training(pair: PairTable, question: Question, n: int, spent_usd: float) -> Verdict:
@@ -162,10 +171,42 @@ def _train(pair: PairTable, question: Question, encoder: Encoder | None, progres
         fingerprint=dict(question.fingerprint),
         progress=progress,
     )
+    checkers = _that_answered(pair, question.checkers)
+    if checkers or _tells_logprobs(pair):
+        router = train_second_look(
+            router,
+            pair,
+            checkers=checkers,
+            scores=left_out,
+            all_rows=config.all_rows,
+            settings=dict(question.fingerprint),
+        )
     if config.all_rows:
-        return _Fit(router, pair, left_out)
+        return _Fit(router, pair, left_out, _left_out(router, pair, left_out))
     unseen = pair.rows(np.array([split in (VALIDATION, REPORT) for split in pair.row_splits]))
     return _Fit(router, unseen, router.score(unseen.queries))
+
+
+def _that_answered(pair: PairTable, checkers: Sequence[str]) -> tuple[str, ...]:
+    """Return the checkers that answered enough prompts to be compared with."""
+    counts = {name: sum(name in models for models in pair.responses) for name in checkers}
+    return tuple(name for name, count in counts.items() if count >= LEAST)
+
+
+def _tells_logprobs(pair: PairTable) -> bool:
+    """Return whether enough answers of small came with log-probabilities."""
+    told = sum(
+        any(response.logprobs is not None for response in models.get(pair.small, ())) for models in pair.responses
+    )
+    return told >= LEAST
+
+
+def _left_out(router: Router, pair: PairTable, scores: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+    look = router.second_look
+    if look is None:
+        return None
+    rows = LookRows.of(pair, scores, None, look.checkers)
+    return left_out_heights(look, rows, [pair.ids[row] for row in rows.query])
 
 
 def _certified(router: Router, pair: PairTable, question: Question, number: int, confidence: float) -> Router:
@@ -179,11 +220,20 @@ def _certified(router: Router, pair: PairTable, question: Question, number: int,
     )
 
 
-def _concluded(verdict: Verdict, pair: PairTable, fit: _Fit, question: Question, next_attempt: int) -> Verdict:
+def _ways(fit: _Fit, question: Question) -> tuple[Way, Looked | None]:
+    """Return the way to recommend, and the second look on the rows, where there is one."""
+    looked = evaluate_look(
+        fit.router, fit.rows, scores=fit.scores, heights=fit.heights, levels=_levels(question), repetitions=0
+    )
+    query = by_query(fit.scores, fit.rows, question.quality, fit.router.certificate)
+    return better(query, by_look(looked, question.quality) if looked is not None else None), looked
+
+
+def _concluded(verdict: Verdict, pair: PairTable, way: Way, question: Question, next_attempt: int) -> Verdict:
     """Say what the router is worth at the level that was asked for."""
-    rows, asked = fit.rows, fit.router.certificate.asked if fit.router.certificate else None
-    expected = forecast(fit.scores, rows.mean_small, rows.mean_large, question.quality)
-    verdict = replace(verdict, expected=expected, needed_n=_needed(pair, fit, question, next_attempt))
+    asked, expected = way.certificate, way.expected
+    needed = _needed(pair, way, question, next_attempt)
+    verdict = replace(verdict, expected=expected, needed_n=needed, second_look=way.name == LOOK)
     if asked is not None and asked.feasible and asked.cost_advantage >= WORTH:
         return replace(verdict, verdict="certified", needed_n=None)
     small, large = verdict.small_quality or 0.0, verdict.large_quality or 0.0
@@ -229,21 +279,25 @@ def _too_much(verdict: Verdict, share: float) -> Verdict:
     return replace(verdict, verdict="not_worth_it", why=why, needed_n=None)
 
 
-def _needed(pair: PairTable, fit: _Fit, question: Question, next_attempt: int) -> int | None:
+def _needed(pair: PairTable, way: Way, question: Question, next_attempt: int) -> int | None:
     """Estimate with how many graded prompts the next attempt could certify the level."""
-    estimate = certify(
-        np.clip(fit.scores, 0.0, 1.0),
-        fit.rows.mean_small,
-        fit.rows.mean_large,
-        question.max_drop,
-        confidence_of(next_attempt, question.confidence),
-    )
+    estimate = way.estimate(question.max_drop, confidence_of(next_attempt, question.confidence))
     rows = estimate.n if estimate.feasible else estimate.needed_n
     return None if rows is None else max(ENOUGH_ROWS, len(pair), math.ceil(rows / CERTIFY))
 
 
+def _levels(question: Question) -> list[float]:
+    return sorted({*LEVELS, question.quality}, reverse=True)
+
+
 def _written(
-    verdict: Verdict, pair: PairTable, fit: _Fit, folder: Path, question: Question, progress: Progress | None
+    verdict: Verdict,
+    pair: PairTable,
+    fit: _Fit,
+    looked: Looked | None,
+    folder: Path,
+    question: Question,
+    progress: Progress | None,
 ) -> Verdict:
     """Write the router and the page, and return the verdict with what each level does."""
     router, page = folder / "router", folder / "report.html"
@@ -255,29 +309,56 @@ def _written(
         fit.router,
         rows,
         scores=scores,
-        levels=sorted({*dial(rows, fit.router.parts), *LEVELS, question.quality}, reverse=True),
+        levels=sorted({*dial(rows, fit.router.parts), *_levels(question)}, reverse=True),
         source=question.source,
+        looked=looked,
     )
-    verdict = replace(verdict, router=str(router), report=str(page), **_figures(verdict, found, fit.router, question))
+    verdict = replace(
+        verdict, router=str(router), report=str(page), **_figures(verdict, found, looked, fit.router, question)
+    )
     write_page(page, found, verdict=verdict.headline())
     return verdict
 
 
-def _figures(verdict: Verdict, found: Evaluation, router: Router, question: Question) -> dict[str, Any]:
-    """Return what each level does, and what the one that was asked for saves."""
-    proved = router.certificate
+def _figures(
+    verdict: Verdict, found: Evaluation, looked: Looked | None, router: Router, question: Question
+) -> dict[str, Any]:
+    """Return what each level does by the way that is recommended, and what the one that was asked for saves."""
+    by_query = _level_figures(found, router.certificate, question)
+    by_look = _level_figures(looked, looked.look.certificate, question) if looked is not None else ()
+    asked = (looked if verdict.second_look and looked is not None else found).at(question.quality)
+    large = spent_on(found.pair).get("large")
+    at = question.quality
+    return {
+        "levels": by_look if verdict.second_look else by_query,
+        "saved_usd_per_1000": asked.saved_usd_per_1000 if asked else None,
+        "always_large_usd_per_1000": large.usd_per_1000 if large else None,
+        "compared": _compared(by_query, by_look, looked, at) if looked is not None else None,
+    }
+
+
+def _level_figures(found: Evaluation | Looked, proved: Menu | None, question: Question) -> tuple[LevelFigures, ...]:
     levels = []
-    for quality in sorted({*LEVELS, question.quality}, reverse=True):
+    for quality in _levels(question):
         point = found.at(quality)
         if point is None:
             continue
         certificate = proved.for_quality(quality) if proved is not None else None
         share = certificate.cost_advantage if certificate is not None else point.cost_advantage
         levels.append(LevelFigures(quality, share, point.both_run, point.certified, point.usd_per_1000))
-    asked = found.at(question.quality)
-    large = spent_on(found.pair).get("large")
-    return {
-        "levels": tuple(levels),
-        "saved_usd_per_1000": asked.saved_usd_per_1000 if asked else None,
-        "always_large_usd_per_1000": large.usd_per_1000 if large else None,
-    }
+    return tuple(levels)
+
+
+def _compared(
+    query: Sequence[LevelFigures], look: Sequence[LevelFigures], looked: Looked, quality: float
+) -> WayFigures | None:
+    pairs = [next((level for level in way if abs(level.quality - quality) < 1e-9), None) for way in (query, look)]
+    if pairs[0] is None or pairs[1] is None:
+        return None
+    return WayFigures(
+        query=pairs[0].cost_advantage,
+        second_look=pairs[1].cost_advantage,
+        both_run=pairs[1].both_run,
+        seconds_large=looked.seconds.get("large"),
+        seconds_look=looked.seconds.get("look"),
+    )

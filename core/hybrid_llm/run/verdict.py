@@ -43,6 +43,39 @@ class LevelFigures:
 
 
 @dataclass(frozen=True)
+class WayFigures:
+    """The query alone beside the second look, at the level that was asked for (shares are fractions).
+
+    Args:
+        query: Share of the queries that small answers by the query's score alone.
+        second_look: Share whose small answer is kept when it is looked at first.
+        both_run: Share on which both models run then.
+        seconds_large: Mean seconds of large alone; None when unknown.
+        seconds_look: Mean seconds of a request with the second look.
+    """
+
+    query: float
+    second_look: float
+    both_run: float
+    seconds_large: float | None = None
+    seconds_look: float | None = None
+
+    def explain(self, *, recommended: bool) -> str:
+        """Return the comparison in words, and what to write for it."""
+        slower = self.seconds_large is not None and self.seconds_look is not None
+        time = (
+            f", and a request takes {self.seconds_look:.2g} s instead of {self.seconds_large:.2g} s" if slower else ""
+        )
+        said = (
+            f"By the query alone small answers {_whole(self.query)}; with a second look at its answers "
+            f"{_whole(self.second_look)}. Both models then run on {_whole(self.both_run)}{time}."
+        )
+        if recommended:
+            return f"{said}\nRecommended: the second look, as in ChatHybrid(small, large, router, second_look=True)."
+        return f"{said}\nRecommended: the query alone; the second look saves no more that is worth its time."
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What a pair is worth on somebody's prompts.
 
@@ -67,6 +100,8 @@ class Verdict:
             help, or are not needed.
         router: Where the router is.
         report: Where the page is.
+        second_look: Whether the way that is recommended looks at small's answers; then the levels are those of it.
+        compared: Both ways, where there are two.
     """
 
     verdict: Kind
@@ -88,6 +123,8 @@ class Verdict:
     needed_n: int | None = None
     router: str | None = None
     report: str | None = None
+    second_look: bool = False
+    compared: WayFigures | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON of ``run --json``."""
@@ -101,12 +138,13 @@ class Verdict:
     @classmethod
     def restored(cls, data: Mapping[str, Any]) -> Verdict:
         """Read what :meth:`stored` gave."""
-        expected = data["expected"]
+        expected, compared = data["expected"], data.get("compared")
         return cls(
             **{
                 **data,
                 "levels": tuple(LevelFigures(**level) for level in data["levels"]),
                 "expected": Forecast(**expected) if expected else None,
+                "compared": WayFigures(**compared) if compared else None,
             }
         )
 
@@ -122,17 +160,21 @@ class Verdict:
             saves = _saves(self.saved_usd_per_1000)
             return (
                 f"certified: at most {drop} of {large}'s quality is lost while {small} answers "
-                f"{_whole(level.cost_advantage)}{saves}"
+                f"{_whole(level.cost_advantage)}{self._looking}{saves}"
             )
         if self.verdict == "measured" and expected is not None:
             more = f"; some {self.more:,} more graded prompts could certify {drop}" if self.more else ""
             return (
                 f"measured, not certified: expect {_range(expected)} of {large}'s quality lost while {small} answers "
-                f"{_whole(expected.cost_advantage)}{_saves(self.saved_usd_per_1000)}{more}"
+                f"{_whole(expected.cost_advantage)}{self._looking}{_saves(self.saved_usd_per_1000)}{more}"
             )
         if self.verdict == "not_worth_it":
             return f"not worth it: {self.why}"
         return f"more graded prompts are needed: {self.why}"
+
+    @property
+    def _looking(self) -> str:
+        return ", its answers looked at first" if self.second_look else ""
 
     @property
     def more(self) -> int:
@@ -147,6 +189,7 @@ class Verdict:
             _capital(self.headline()) + ".",
             self._asked(),
             self._table(),
+            self.compared.explain(recommended=self.second_look) if self.compared else "",
             self._proof(),
             "\n".join(
                 f"{what:9}{where}" for what, where in (("router", self.router), ("report", self.report)) if where
@@ -167,13 +210,22 @@ class Verdict:
         if not self.levels:
             return ""
         money = any(level.usd_per_1000 is not None for level in self.levels)
-        rows = [("keeps", "small answers", "proof", *(("per 1,000 queries",) if money else ()))]
+        both = self.second_look
+        rows = [
+            (
+                *("keeps", "small answers", *(("both run",) if both else ()), "proof"),
+                *(("per 1,000 queries",) if money else ()),
+            )
+        ]
         for level in self.levels:
             proof = "certified" if level.certified else "measured"
             bill = ("-" if level.usd_per_1000 is None else _usd(level.usd_per_1000),) if money else ()
-            rows.append((percent(level.quality), _whole(level.cost_advantage), proof, *bill))
+            ran = (_whole(level.both_run),) if both else ()
+            rows.append((percent(level.quality), _whole(level.cost_advantage), *ran, proof, *bill))
         if money and self.always_large_usd_per_1000 is not None:
-            rows.append(("100 %", "none: large alone", "-", _usd(self.always_large_usd_per_1000)))
+            rows.append(
+                ("100 %", "none: large alone", *(("-",) if both else ()), "-", _usd(self.always_large_usd_per_1000))
+            )
         missed = "" if all(level.certified for level in self.levels) else f"\n{_MISSED}"
         return _columns(rows) + missed
 

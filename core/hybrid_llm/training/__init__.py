@@ -8,8 +8,9 @@ need the extra ``finetune``.
 from hybrid_llm.training.config import TrainConfig
 from hybrid_llm.training.full import first_process, remove_checkpoints
 from hybrid_llm.training.onnx import Pooling, Quantise, export_encoder
-from hybrid_llm.training.second_look import train_second_look
+from hybrid_llm.training.second_look import left_out_heights, train_second_look
 from hybrid_llm.training.trainer import train, train_and_score
+from hybrid_llm.training.untrained import untrained_looks
 
 __all__ = [
     "Pooling",
@@ -17,8 +18,10 @@ __all__ = [
     "TrainConfig",
     "export_encoder",
     "first_process",
+    "left_out_heights",
     "remove_checkpoints",
     "train",
     "train_and_score",
     "train_second_look",
+    "untrained_looks",
 ]

@@ -16,7 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.errors import LookError, MissingExtraError
-from hybrid_llm.look import LOGPROBS, QUERY, Bound, Finds, Ladder, LookHead, LookRows, Path, SecondLook, checked_names
+from hybrid_llm.look import (
+    LOGPROBS,
+    OWN_FINAL,
+    QUERY,
+    Bound,
+    Finds,
+    Ladder,
+    LookHead,
+    LookRows,
+    Path,
+    PathCalibration,
+    SecondLook,
+    checked_names,
+)
 from hybrid_llm.router import Router, warn_user
 from hybrid_llm.table import PairTable, hash_fraction
 
@@ -46,6 +59,7 @@ def train_second_look(
     checkers: Sequence[str] = (),
     scores: FloatArray | None = None,
     gate: bool = True,
+    all_rows: bool = False,
     settings: Mapping[str, str] | None = None,
     final: Finds | None = None,
 ) -> Router:
@@ -62,6 +76,9 @@ def train_second_look(
             :func:`~hybrid_llm.training.train_and_score` returns them; by default the router's own, which will do when
             it saw none of the rows.
         gate: Whether queries that are surely too hard go to large without a look.
+        all_rows: Fit to every row, and measure the levels on the same rows, each scored by heads that left it out: as
+            with ``TrainConfig(all_rows=True)`` the best that under 200 rows give, and never certified. ``scores`` are
+            then those of all rows.
         settings: How the models were asked, for the record.
         final: Finds final answers, in place of :meth:`hybrid_llm.look.FinalAnswer.of`.
 
@@ -80,7 +97,7 @@ def train_second_look(
     names = checked_names(pair.small, checkers)
     if len(names) > MOST_CHECKERS:
         raise LookError(f"{len(names)} checkers are too many: each answers every query; take at most {MOST_CHECKERS}.")
-    rows = pair.split("train")
+    rows = pair if all_rows else pair.split("train")
     if scores is None:
         scores = router.score(rows.queries)
     if np.shape(scores) != (len(rows),):
@@ -88,15 +105,17 @@ def train_second_look(
     answers = LookRows.of(rows, scores, None, names, final)  # to these fits each query was an ordinary one
     _refuse_few(answers, pair.small)
     _warn_of_gaps(answers, names)
-    paths = fit_paths(answers, [rows.ids[row] for row in answers.query], names, gate=gate)
-    bound = Bound(pair.small, pair.large, names, router.id, dict(settings or {}))
+    paths = fit_paths(answers, [rows.ids[row] for row in answers.query], names, gate=gate, measure=all_rows)
+    own = {OWN_FINAL: getattr(final, "__qualname__", repr(final))} if final is not None else {}
+    bound = Bound(pair.small, pair.large, names, router.id, {**(settings or {}), **own})
     look = SecondLook("trained", bound, paths, final=final)
     router = router.override(looks={**router.parts.looks, "trained": look})
-    return router.calibrate_look(pair.split("validation")) if "validation" in pair.splits else router
+    measures = not all_rows and "validation" in pair.splits
+    return router.calibrate_look(pair.split("validation")) if measures else router
 
 
 def fit_paths(
-    rows: LookRows, ids: Sequence[str], checkers: Sequence[str], *, gate: bool = True
+    rows: LookRows, ids: Sequence[str], checkers: Sequence[str], *, gate: bool = True, measure: bool = False
 ) -> dict[tuple[str, ...], Path]:
     """Fit one path for each set of signals that some answers have.
 
@@ -105,34 +124,27 @@ def fit_paths(
         ids: n row ids, which sort the answers into folds.
         checkers: Names of the checkers.
         gate: Whether a path that sees the query's score has gates.
+        measure: Whether the levels are measured on these rows too, each scored by heads that left it out.
 
     Raises:
         LookError: No set of signals has enough answers.
     """
     signals = [LOGPROBS, *(f"agreement:{name}" for name in checkers)]
-    folds = np.array([int(FOLDS * hash_fraction(f"look {each}")) for each in ids])
+    folds = _folds(ids)
     paths = {}
     for size in range(len(signals), 0, -1):
         for some in combinations(signals, size):
             for columns in ((QUERY, *some), some):
                 there = rows.having(some) & rows.seen
                 if int(there.sum()) >= LEAST_ANSWERS:
-                    paths[columns] = _fit_path(rows.take(there), folds[there], columns, gate=gate)
+                    paths[columns] = _fit_path(rows.take(there), folds[there], columns, gate=gate, measure=measure)
     if not paths:
         raise LookError("No signal is there for enough answers: give log-probabilities, or a checker that answered.")
     return paths
 
 
-def _fit_path(rows: LookRows, folds: NDArray[np.intp], columns: tuple[str, ...], *, gate: bool) -> Path:
-    x = np.column_stack([rows.column(name) for name in columns])
-    good = (rows.small >= rows.large).astype(np.float64)
-    head = fit_head(columns, x, good, rows.weights)
-    left_out = np.empty(len(rows))
-    for fold in range(FOLDS):
-        out = folds == fold
-        if out.any():
-            rest = fit_head(columns, x[~out], good[~out], rows.weights[~out]) if (~out).any() else head
-            left_out[out] = rest.scores(dict(zip(columns, x[out].T, strict=True)))
+def _fit_path(rows: LookRows, folds: NDArray[np.intp], columns: tuple[str, ...], *, gate: bool, measure: bool) -> Path:
+    head, left_out = _fit_and_leave_out(rows, folds, columns)
     p = rows.p if QUERY in columns else None
     usable = rows.usable
     ladder = Ladder.fit(
@@ -142,7 +154,52 @@ def _fit_path(rows: LookRows, folds: NDArray[np.intp], columns: tuple[str, ...],
         float(rows.large.mean()),
         gate=gate,
     )
-    return Path(head, ladder, n_fit=len(rows))
+    found = None
+    if measure:
+        found = PathCalibration.of(ladder, p, left_out, usable, rows.weights, small=rows.small, large=rows.large)
+    return Path(head, ladder, found, n_fit=len(rows))
+
+
+def left_out_heights(look: SecondLook, rows: LookRows, ids: Sequence[str]) -> tuple[FloatArray, FloatArray]:
+    """Return from which height on each answer is looked at and kept, by heads that left it out; both of shape (n,).
+
+    For rows that the look was fitted to. Those that lack a signal are never kept.
+
+    Args:
+        look: A trained look.
+        rows: n answers.
+        ids: n row ids.
+    """
+    columns = look.columns
+    there = rows.having(columns) & rows.seen
+    mine, folds = rows.take(there), _folds(ids)[there]
+    _, s = _fit_and_leave_out(mine, folds, columns)
+    ladder = look.paths[columns].ladder
+    heights = np.append(ladder.heights, 0.0)
+    looked, kept = np.zeros(len(rows)), np.zeros(len(rows))
+    first = ladder.passes(mine.p if QUERY in columns else None, s)
+    looked[there], kept[there] = heights[first[0]], np.where(mine.usable, heights[first[1]], 0.0)
+    return looked, kept
+
+
+def _folds(ids: Sequence[str]) -> NDArray[np.intp]:
+    return np.array([int(FOLDS * hash_fraction(f"look {each}")) for each in ids], dtype=np.intp)
+
+
+def _fit_and_leave_out(
+    rows: LookRows, folds: NDArray[np.intp], columns: tuple[str, ...]
+) -> tuple[LookHead, FloatArray]:
+    """Fit a head to all rows; return it, and s of each row by a head that left its query out."""
+    x = np.column_stack([rows.column(name) for name in columns])
+    good = (rows.small >= rows.large).astype(np.float64)
+    head = fit_head(columns, x, good, rows.weights)
+    left_out = np.empty(len(rows))
+    for fold in range(FOLDS):
+        out = folds == fold
+        if out.any():
+            rest = fit_head(columns, x[~out], good[~out], rows.weights[~out]) if (~out).any() else head
+            left_out[out] = rest.scores(dict(zip(columns, x[out].T, strict=True)))
+    return head, left_out
 
 
 def fit_head(columns: tuple[str, ...], x: FloatArray, good: FloatArray, weights: FloatArray) -> LookHead:
