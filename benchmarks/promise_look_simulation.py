@@ -171,14 +171,14 @@ def page(cells: list[Cell]) -> str:
     return f"""
 {cells[0]["repetitions"]:,} repetitions in each cell; n from {sizes[0]:,} to {sizes[-1]:,} queries; limits
 {", ".join(f"{d:.0%}" for d in DROPS)}; confidence 95 %, so that 5 % may break. Cells in which no rung breaks the limit
-are left out.
+are left out. The worst cell of all breaks {percent(max(c["betting"]["broken"] for c in cells))}.
 
 {validity_table(cells)}
 
 Answers that do not show all that the look reads are left out of the proof. Were they counted as large's instead,
 `gaps` would break {percent(float(np.mean([c[THIN]["broken"] for c in thin])))} of its promises on average, and
 {percent(worst[THIN]["broken"])} at worst (n {worst["n"]:,}, {worst["max_drop"]:.0%}): the traffic shows what the rows
-lack.
+lack. The price is paid in `missing`, where the traffic lacks it too: less is promised there than could be.
 
 ### What the proof costs
 
@@ -192,7 +192,7 @@ Mean certified cost advantage in `gates`, one promise at 95 % (0 where nothing c
 
 {buys_table(cells, "gates")}
 
-The same with three answers a query (`samples`): the queries count, and more answers of each help a little.
+The same with three answers a query (`samples`, with a look that was fitted anew).
 
 {buys_table(cells, "samples")}
 """
