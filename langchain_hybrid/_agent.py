@@ -73,7 +73,7 @@ def read_request(
     tool_choice, structured = _schema(call, small)
     return request_of(
         [_not_human(message) for message in messages],
-        read_options(_chosen(call), ensure_config()),
+        read_options(_chosen(call), ensure_config(), small.callbacks),
         query=query,
         tools=[convert_to_openai_tool(tool) for tool in call.tools] if weigh_tools else call.tools,
         tool_choice=tool_choice,

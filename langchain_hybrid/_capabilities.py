@@ -14,6 +14,7 @@ from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, P
 from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._messages import tokens_of_tools
 from langchain_hybrid._ollama import ollama_of
+from langchain_hybrid._place import place_of
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -52,6 +53,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
             speaks=model is not None,
             closes=closes(model),
             wake=server.wake if server else None,
+            place=place_of(arm),
         )
     profile: dict[str, Any] = {**(arm.profile or {})}
     calls = type(arm).bind_tools is not BaseChatModel.bind_tools
@@ -67,6 +69,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         speaks=True,
         closes=closes(arm),
         wake=server.wake if server else None,
+        place=place_of(arm),
     )
 
 

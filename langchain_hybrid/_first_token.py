@@ -48,7 +48,7 @@ class Attempts:
 
         Args:
             decision: That of the attempt.
-            arm: Its model: where the caller said that small has to answer, no other one runs.
+            arm: Its model: where small has to answer, by the caller's word or for privacy, no other one runs.
 
         Raises:
             HalfAnswerError: A reader has seen tokens of the attempt before.
@@ -113,7 +113,7 @@ class _Alone(First):
 
 def _has_to_be_small(decision: Decision) -> bool:
     all_small = decision.level is not None and decision.level.sends_all_to == "small"
-    return decision.route == "small" and (decision.reason == "forced" or all_small)
+    return decision.route == "small" and (decision.private or decision.reason == "forced" or all_small)
 
 
 class _Watch(First):

@@ -11,6 +11,7 @@ from langchain_core.prompt_values import PromptValue
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import FUNCTION, MEDIA_TOKENS, MESSAGE_TOKENS, Request, tokens_in
 from langchain_hybrid._options import Options
+from langchain_hybrid._private import is_private, texts_in
 
 LAST_HUMAN: Final = "last_human"
 CONVERSATION: Final = "conversation"
@@ -71,6 +72,10 @@ def request_of(
         route=options.route,
         previous=previous,
         same_turn=same_turn,
+        private=options.private or is_private(value),
+        said=lambda: (text, *texts_in(value)),
+        tracer=options.tracer,
+        began=_first_decision(messages),
     )
 
 
@@ -169,6 +174,12 @@ def _latest_decision(messages: Sequence[BaseMessage]) -> Decision | None:
     """Return the decision on the last answer; ``None`` when that has none, or none of ours."""
     answer = next((message for message in reversed(messages) if isinstance(message, AIMessage)), None)
     return Decision.found_in(answer.response_metadata) if answer else None
+
+
+def _first_decision(messages: Sequence[BaseMessage]) -> Decision | None:
+    """Return the decision on the first answer that has one."""
+    answers = (message for message in messages if isinstance(message, AIMessage))
+    return next((found for each in answers if (found := Decision.found_in(each.response_metadata))), None)
 
 
 def _modalities(messages: Sequence[BaseMessage]) -> frozenset[str]:

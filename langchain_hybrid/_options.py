@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
+from langchain_core.callbacks import Callbacks
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 
 from hybrid_llm.decision import Route
-from hybrid_llm.dispatch import LEVELS, level_of, refuse_near_miss
+from hybrid_llm.dispatch import LEVELS, level_of, private_of, refuse_near_miss
 from hybrid_llm.level import Level
+from langchain_hybrid._private import hosted_tracer
 
 CONFIG_SPECS: Final = (
     ConfigurableFieldSpec(
@@ -24,6 +27,7 @@ CONFIG_SPECS: Final = (
         "hybrid_threshold", float | None, "Threshold", "The score from which on small answers, in [0, 2]."
     ),
     ConfigurableFieldSpec("hybrid_route", str | None, "Route", "'small' or 'large': forces the route."),
+    ConfigurableFieldSpec("hybrid_private", bool | None, "Private", "Whether it must not leave the machine."),
     ConfigurableFieldSpec("hybrid_query", str | None, "Query", "The text to score instead of the input."),
 )
 _PREFIX: Final = "hybrid_"
@@ -38,23 +42,29 @@ class Options:
         level: Its level; ``None`` leaves the constructor's.
         route: The route that it forces, if any.
         query: The text to score instead of the input's, if any.
+        private: Whether it says that it is private.
+        tracer: Returns the hosted service that its texts are sent to, if any.
     """
 
     level: Level | None = None
     route: Route | None = None
     query: str | None = None
+    private: bool = False
+    tracer: Callable[[], str | None] | None = None
 
 
-def read_options(options: Mapping[str, Any], config: RunnableConfig) -> Options:
+def read_options(options: Mapping[str, Any], config: RunnableConfig, callbacks: Callbacks = None) -> Options:
     """Read what a call chose.
 
     Args:
         options: The router's keyword arguments of the call.
         config: Its config.
+        callbacks: Those of the model itself.
 
     Raises:
         LevelError: A level is out of range, two were given in the same place, or a name is misspelt.
         TypeError: ``hybrid_query`` is no string.
+        ConfigError: ``private`` or ``hybrid_private`` is neither true nor false.
     """
     configurable = config.get("configurable") or {}
     refuse_near_miss((name for name in configurable if name.startswith(_PREFIX)), _NAMES)
@@ -65,4 +75,10 @@ def read_options(options: Mapping[str, Any], config: RunnableConfig) -> Options:
     if query is not None and not isinstance(query, str):
         raise TypeError(f"hybrid_query is the text to score, a string; got {type(query).__name__}.")
     route = options.get("route")
-    return Options(level, route if route is not None else configurable.get("hybrid_route"), query)
+    return Options(
+        level,
+        route if route is not None else configurable.get("hybrid_route"),
+        query,
+        private=private_of(options) or private_of(configurable, "hybrid_private"),
+        tracer=partial(hosted_tracer, config, callbacks),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
@@ -29,7 +29,7 @@ from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._settings import settings_for
 
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch import Pair
+    from hybrid_llm.dispatch import Pair, RuleLike
 
 DECIDED: Final = "hybrid_decided"
 """The keyword argument that takes a decided request from the outer methods to the inner ones."""
@@ -50,6 +50,12 @@ class ChatPair(BaseChatModel):
     small_timeout: float | None = None
     ignore_tags: Sequence[str] = ()
     observers: Sequence[Any] = Field(default=(), exclude=True, repr=False)
+    private: bool | Callable[[str], bool] = Field(default=False, exclude=True, repr=False)
+    local_hosts: Sequence[str] = ()
+    trace_private: bool = False
+    rules: Sequence[Any] = Field(default=(), exclude=True, repr=False)
+    stay: str | None = None
+    shadow: bool = False
     query: str | Callable[[Any], str] = LAST_HUMAN
     streaming: bool | None = None
     state: Any = Field(default=None, exclude=True, repr=False)
@@ -72,6 +78,12 @@ class ChatPair(BaseChatModel):
         small_timeout: float | None = None,
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
+        private: bool | Callable[[str], bool] = False,
+        local_hosts: Sequence[str] = (),
+        trace_private: bool = False,
+        rules: Sequence[RuleLike] = (),
+        stay: Literal["conversation"] | None = None,
+        shadow: bool = False,
         query: str | Callable[[Any], str] = LAST_HUMAN,
         name: str | None = None,
         **settings: Any,
@@ -88,6 +100,12 @@ class ChatPair(BaseChatModel):
             "small_timeout": small_timeout,
             "ignore_tags": ignore_tags,
             "observers": observers,
+            "private": private,
+            "local_hosts": local_hosts,
+            "trace_private": trace_private,
+            "rules": rules,
+            "stay": stay,
+            "shadow": shadow,
         }
         PairOptions(**options)  # its errors say more than those of the fields
         fields: dict[str, Any] = {
@@ -138,7 +156,7 @@ class ChatPair(BaseChatModel):
         options, rest = split_options(kwargs)
         return request_of(
             self._convert_input(value).to_messages(),
-            read_options(options, config),
+            read_options(options, config, self.callbacks),
             query=self.query,
             tools=rest.get("tools") or (),
             tool_choice=rest.get("tool_choice"),
@@ -155,6 +173,39 @@ class ChatPair(BaseChatModel):
     async def _adecide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decided:
         decided = kwargs.get(DECIDED) or await self._pair.adecide(self._request(value, config, kwargs))
         return self._pair.admitted(decided)
+
+    def _generate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        """Decide before the cache is asked, which sees nothing of a private request."""
+        decided = kwargs.get(DECIDED) or self._pair.decide(self._request(messages, ensure_config(), kwargs))
+        chat = self._uncached() if decided.decision.private else self
+        return super(ChatPair, chat)._generate_with_cache(
+            messages, stop=stop, run_manager=run_manager, **{**kwargs, DECIDED: decided}
+        )
+
+    async def _agenerate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        decided = kwargs.get(DECIDED) or await self._pair.adecide(self._request(messages, ensure_config(), kwargs))
+        chat = self._uncached() if decided.decision.private else self
+        return await super(ChatPair, chat)._agenerate_with_cache(
+            messages, stop=stop, run_manager=run_manager, **{**kwargs, DECIDED: decided}
+        )
+
+    def _uncached(self) -> Self:
+        """Return a copy without a cache that decides and calls as this one does."""
+        copy = super().model_copy(update={"cache": False})
+        copy._made = self._made
+        return copy
 
     def _generate(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -22,6 +22,8 @@ from langchain_hybrid.runnable import RunnableHybrid
 
 if TYPE_CHECKING:
     from langchain_hybrid._pair import ChatPair
+
+_KEPT: Final = ("private", "local_hosts", "trace_private", "rules", "stay", "shadow")
 
 
 class StructuredHybrid(RunnableHybrid[Any, Any]):
@@ -62,6 +64,7 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         if len(missing) == 2:
             raise missing[1]
         fields: dict[str, Any] = {**chains, "router": pair.router, "query": pair.query, "name": pair.name}
+        fields |= {name: getattr(pair, name) for name in _KEPT}  # for copies that lose the pair
         structured = cls(**fields)
         structured._chat, structured._pair, structured._models = pair, pair._pair, models
         metadata = {key: value for key, value in (pair.metadata or {}).items() if key != "lc_versions"}

@@ -60,6 +60,14 @@ class ChatHybrid(ChatPair):
         small_timeout: Seconds that small has until its first token (its whole answer, when it is not streamed).
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each request: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
+        private: Whether no request may leave the machine, or a function that says so of each text of a request. Small
+            answers a private request, or nobody does; see ``docs/private.md``.
+        local_hosts: Hosts of yours where small may run for private requests, beside this machine; ``"*"`` for any.
+        trace_private: Whether a private request is answered although a hosted tracer (LangSmith) is on.
+        rules: Pairs of a regular expression, or a function of the query, and the arm that it goes to: ``"small"`` or
+            ``"large"``. They come before the score.
+        stay: ``"conversation"`` keeps a conversation on the arm that it began with.
+        shadow: Whether large answers everything, and observers hear what would have been decided.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
         name: Name of the run in the trace.
         **settings: What every chat model takes: ``cache``, ``rate_limiter``, ``callbacks``, ``tags``, ``metadata``,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from langchain.agents.middleware import AgentMiddleware, ExtendedModelResponse, ModelRequest, ModelResponse, TracePolicy
 from langchain.agents.middleware.types import omit_payload
@@ -14,12 +14,13 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from hybrid_llm.decision import KEY, Decision, Reason, Route
-from hybrid_llm.dispatch import PairState, Request
+from hybrid_llm.dispatch import PairState, Request, RuleLike, is_marked
 from hybrid_llm.errors import ConfigError
 from langchain_hybrid._agent import HybridState, as_model, for_arm, read_request
 from langchain_hybrid._capabilities import capabilities_of, pair_of
 from langchain_hybrid._first_token import Attempts
 from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
+from langchain_hybrid._private import uncached
 from langchain_hybrid._trace import with_decision
 
 _OF_ONE_CALL: Final[frozenset[Reason]] = frozenset({"forced", "context", "modality", "tools", "structured_output"})
@@ -62,6 +63,14 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         small_timeout: Seconds that small has for its whole answer; ``None`` waits as long as the model itself does.
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each model call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
+        private: Whether no request may leave the machine, or a function that says so of each text of a request. Small
+            answers a private request, or nobody does; see ``docs/private.md``.
+        local_hosts: Hosts of yours where small may run for private requests, beside this machine; ``"*"`` for any.
+        trace_private: Whether a private request is answered although a hosted tracer (LangSmith) is on.
+        rules: Pairs of a regular expression, or a function of the query, and the arm that it goes to: ``"small"`` or
+            ``"large"``. They come before the score.
+        stay: ``"conversation"`` keeps a conversation on the arm that it began with.
+        shadow: Whether large answers everything, and observers hear what would have been decided.
         query: The text to score: ``"last_human"``, ``"conversation"``, or a function of the list of messages.
 
     Raises:
@@ -101,6 +110,12 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         small_timeout: float | None = None,
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
+        private: bool | Callable[[str], bool] = False,
+        local_hosts: Sequence[str] = (),
+        trace_private: bool = False,
+        rules: Sequence[RuleLike] = (),
+        stay: Literal["conversation"] | None = None,
+        shadow: bool = False,
         query: str | Callable[[Any], str] = LAST_HUMAN,
     ) -> None:
         super().__init__()
@@ -122,6 +137,12 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
             "small_timeout": small_timeout,
             "ignore_tags": ignore_tags,
             "observers": observers,
+            "private": private,
+            "local_hosts": local_hosts,
+            "trace_private": trace_private,
+            "rules": rules,
+            "stay": stay,
+            "shadow": shadow,
         }
         self._pair = pair_of(self.small, self.large, router, PairState(), options)
         windows = (capabilities_of(arm).context_window for arm in (self.small, self.large))
@@ -138,7 +159,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
 
     def before_agent(self, state: HybridState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Begin a run: a checkpoint may still hold the decision of the one before."""
-        return {KEY: None} if state.get(KEY) else None
+        return {KEY: None} if state.get(KEY) and not is_marked(state) else None  # what was private stays so
 
     async def abefore_agent(self, state: HybridState, runtime: Runtime[Any]) -> dict[str, Any] | None:
         """Do what :meth:`before_agent` does."""
@@ -194,22 +215,29 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
 
     def _holds(self, decision: Decision) -> bool:
         """Return whether a decision that was taken earlier in the run binds this call."""
+        decision = _would_be(decision)
         escalated = self.sticky and decision.route == "large"
         return escalated or (self.scope == "run" and decision.reason not in _OF_ONE_CALL)
 
     def _arm(self, decision: Decision) -> BaseChatModel:
-        return self.small if decision.route == "small" else self.large
+        arm = self.small if decision.route == "small" else self.large
+        return cast("BaseChatModel", uncached(arm)) if decision.private else arm
 
     def _answered(
         self, response: ModelResponse[Any] | AIMessage, held: Decision | None, decision: Decision, came: Decision
     ) -> ExtendedModelResponse[Any]:
         """Return the response with the decision that came true, and keep for the run what is to hold."""
-        large = (each for each in (held, came, decision) if each is not None and each.route == "large")
+        large = (each for each in (held, came, decision) if each is not None and _would_be(each).route == "large")
         kept = (next(large, None) if self.sticky else None) or held or decision
         if isinstance(response, AIMessage):
             response = ModelResponse([response])
         result = [with_decision(message, came) for message in response.result]
         return ExtendedModelResponse(replace(response, result=result), Command(update={KEY: kept.as_dict()}))
+
+
+def _would_be(decision: Decision) -> Decision:
+    """Return what would have been decided, where large answers in shadow."""
+    return decision.shadow or decision
 
 
 def _decision_alone(output: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
@@ -16,16 +16,18 @@ from pydantic import ConfigDict, Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import Decided, PairState, Request, split_options
+from langchain_hybrid._answers import model_in
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._ends import heard_to_the_end, hides_ends
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import CONFIG_SPECS, read_options
+from langchain_hybrid._private import uncached
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each
 from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import Run, child_config, with_decision
 
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch import Pair
+    from hybrid_llm.dispatch import Pair, RuleLike
 
 
 class RunnableHybrid(RunnableSerializable[Input, Output]):
@@ -65,6 +67,14 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         small_timeout: Seconds that small has until its first token; ``None`` waits as long as the arm does.
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each request: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
+        private: Whether no request may leave the machine, or a function that says so of each text of a request. Small
+            answers a private request, or nobody does; see ``docs/private.md``.
+        local_hosts: Hosts of yours where small may run for private requests, beside this machine; ``"*"`` for any.
+        trace_private: Whether a private request is answered although a hosted tracer (LangSmith) is on.
+        rules: Pairs of a regular expression, or a function of the query, and the arm that it goes to: ``"small"`` or
+            ``"large"``. They come before the score.
+        stay: ``"conversation"`` keeps a conversation on the arm that it began with.
+        shadow: Whether large answers everything, and observers hear what would have been decided.
         state: What copies share; see ``hybrid_llm.dispatch.PairState``.
         name: Name of the run in the trace.
 
@@ -94,6 +104,12 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
     small_timeout: float | None = None
     ignore_tags: Sequence[str] = ()
     observers: Sequence[Any] = Field(default=(), exclude=True, repr=False)
+    private: bool | Callable[[str], bool] = Field(default=False, exclude=True, repr=False)
+    local_hosts: Sequence[str] = ()
+    trace_private: bool = False
+    rules: Sequence[Any] = Field(default=(), exclude=True, repr=False)
+    stay: str | None = None
+    shadow: bool = False
     # a field, so that what LangChain copies field by field keeps its breakers and its switch
     state: Any = Field(default=None, exclude=True, repr=False)
 
@@ -117,6 +133,12 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         small_timeout: float | None = None,
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Any] = (),
+        private: bool | Callable[[str], bool] = False,
+        local_hosts: Sequence[str] = (),
+        trace_private: bool = False,
+        rules: Sequence[RuleLike] = (),
+        stay: Literal["conversation"] | None = None,
+        shadow: bool = False,
         state: PairState | None = None,
         name: str | None = None,
     ) -> None:
@@ -131,6 +153,12 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
             "small_timeout": small_timeout,
             "ignore_tags": ignore_tags,
             "observers": observers,
+            "private": private,
+            "local_hosts": local_hosts,
+            "trace_private": trace_private,
+            "rules": rules,
+            "stay": stay,
+            "shadow": shadow,
         }
         arms = {"small": as_arm("small", small), "large": as_arm("large", large)}
         pair = pair_of(arms["small"], arms["large"], router, state or PairState(), options)
@@ -312,7 +340,8 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         return heard_to_the_end(child, decision) if decision.route in self._hiding else nullcontext()
 
     def _arm(self, decision: Decision) -> Runnable[Input, Output]:
-        return self.small if decision.route == "small" else self.large
+        arm = self.small if decision.route == "small" else self.large
+        return uncached(arm) if decision.private else arm
 
     def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
         return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
@@ -321,7 +350,8 @@ class RunnableHybrid(RunnableSerializable[Input, Output]):
         return child_config(config, run, decision)
 
     def _request(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Request:
-        return request_of(value, read_options(options, config), query=self.query)
+        model = model_in(self.small)
+        return request_of(value, read_options(options, config, model.callbacks if model else None), query=self.query)
 
     @property
     def InputType(self) -> type[Input]:  # noqa: N802 - LangChain's name

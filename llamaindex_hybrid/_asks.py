@@ -10,7 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage, ChatResponse, Completi
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
 from hybrid_llm.decision import Route
-from hybrid_llm.dispatch import Request, level_of, split_options
+from hybrid_llm.dispatch import Request, level_of, private_of, split_options
 from hybrid_llm.level import Level
 from llamaindex_hybrid._history import safe_messages
 from llamaindex_hybrid._requests import chat_request, prompt_request, template_request, tokens_of_tools
@@ -32,12 +32,14 @@ class Asks:
         background: Where a call without such a question goes; ``"route"`` scores it by its prompt.
         level: The level of :meth:`HybridLLM.with_quality`, if any.
         usual: That of the constructor, if any.
+        tracer: Returns the hosted service that hears of the calls, if any.
     """
 
     query_vars: tuple[str, ...]
     background: Background
     level: Level | None = None
     usual: Level | None = None
+    tracer: Callable[[], str | None] | None = None
 
     def chat(self, method: str, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Ask[ChatResponse]:
         """Ask for the answer in a conversation."""
@@ -118,6 +120,7 @@ class Asks:
         level = level_of(options) or LEVEL_HERE.get() or self.level
         holds = level or self.usual
         says = holds.sends_all_to if holds else None
+        said = request.said or tuple
         return replace(
             request,
             text=prompt() if self.background == "route" and not request.text else request.text,
@@ -125,6 +128,9 @@ class Asks:
             route=options.get("route"),
             without_text=says or ("small" if self.background == "small" else "large"),
             method=method,
+            private=request.private or private_of(options),
+            said=lambda: (*said(), prompt()),
+            tracer=self.tracer,
         )
 
 

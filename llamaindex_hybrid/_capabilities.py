@@ -12,6 +12,7 @@ from llama_index.core.llms.function_calling import FunctionCallingLLM
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, OllamaServer, Window, is_outage
 from llamaindex_hybrid._answers import closes
+from llamaindex_hybrid._place import place_of
 from llamaindex_hybrid._settings import dialect_of_llm
 
 ContextPolicy = Literal["min", "large"]
@@ -75,6 +76,7 @@ class Arm:
             speaks=True,
             closes=closes(self.llm),
             wake=self._server.wake if self._server else None,
+            place=place_of(self.llm, self._server),
         )
 
     @property

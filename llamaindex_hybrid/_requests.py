@@ -25,6 +25,7 @@ from llama_index.core.prompts.prompt_type import PromptType
 
 from hybrid_llm.dispatch import FUNCTION, MEDIA_TOKENS, MESSAGE_TOKENS, Request, tokens_in
 from llamaindex_hybrid._history import record_of
+from llamaindex_hybrid._private import is_private, texts_in
 
 if TYPE_CHECKING:
     from llama_index.core.bridge.pydantic import BaseModel
@@ -99,6 +100,9 @@ def chat_request(
         structured=bool(kwargs.get("response_format") or kwargs.get("format")),
         previous=record_of(previous) if previous else None,
         same_turn=bool(later),
+        private=is_private(messages),
+        said=lambda: texts_in(messages),
+        began=next((found for place in replies if (found := record_of(messages[place]))), None),
     )
 
 

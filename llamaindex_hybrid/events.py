@@ -22,7 +22,8 @@ class HybridRoutingEvent(BaseEvent):
             router_id.
         model: Name of the model that is called.
         method: Method of the model that is called, ``"chat"`` for example.
-        query_hash: First 16 digits of the SHA-256 of the text that was scored; empty for a background call.
+        query_hash: First 16 digits of the SHA-256 of the text that was scored; empty where there is none,
+            and for a private call.
         latency_ms: Milliseconds since the request came: what the decision took, and an arm that failed before.
 
     Example:

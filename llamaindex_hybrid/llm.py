@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self
 
 from llama_index.core.base.llms.types import (
     LLMMetadata,
@@ -26,12 +27,14 @@ from llamaindex_hybrid._answers import ANSWERS
 from llamaindex_hybrid._asks import Asks, Background
 from llamaindex_hybrid._capabilities import Arm, ContextPolicy, merged_metadata
 from llamaindex_hybrid._methods import RoutedLLM
+from llamaindex_hybrid._private import hosted_service
 from llamaindex_hybrid._routing import Routing
 from llamaindex_hybrid.events import DISPATCHES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hybrid_llm.dispatch import RuleLike
     from hybrid_llm.router import Router, Scorer
 
 _SHARED: Final = ("callback_manager", "rate_limiter")
@@ -57,7 +60,8 @@ class HybridLLM(RoutedLLM):
     :class:`HybridRoutingEvent`.
 
     Each call may have a level of its own: ``llm.chat(messages, quality=0.9)``, else that of :func:`hybrid_quality`,
-    else that of :meth:`with_quality`, else the one given here. ``route="small"`` or ``"large"`` forces.
+    else that of :meth:`with_quality`, else the one given here. ``route="small"`` or ``"large"`` forces, and
+    ``private=True`` or ``with hybrid_llm.private():`` keeps a call on this machine.
 
     What a model says of itself stays on that model: its ``system_prompt``, output parser and prompt format. A
     callback manager or rate limiter that is set here is set on both. Copies share the models and what is known of
@@ -78,6 +82,14 @@ class HybridLLM(RoutedLLM):
         small_timeout: Seconds that small has until its first token; ``None`` waits as long as the model does.
         ignore_tags: Names of tags whose blocks are not scored, such as the environment that an editor appends.
         observers: Who is told of each call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
+        private: Whether no call may leave the machine, or a function that says so of each text of a call. Small answers
+            a private call, or nobody does; see ``docs/private.md``.
+        local_hosts: Hosts of yours where small may run for private calls, beside this machine; ``"*"`` for any.
+        trace_private: Whether a private call is answered although a handler sends what it hears to a service.
+        rules: Pairs of a regular expression, or a function of the question, and the arm that it goes to: ``"small"`` or
+            ``"large"``. They come before the score.
+        stay: ``"conversation"`` keeps a conversation on the arm that it began with.
+        shadow: Whether large answers everything, and observers hear what would have been decided.
         context_policy: ``"min"`` promises the smaller context window, so that both models can read every prompt;
             ``"large"`` promises the large model's, and sends it the prompts that small cannot read.
         background: Where calls without a question of the user's go: ``"large"``, ``"small"``, or ``"route"``, which
@@ -119,6 +131,12 @@ class HybridLLM(RoutedLLM):
         small_timeout: float | None = None,
         ignore_tags: Sequence[str] = (),
         observers: Sequence[Observes] = (),
+        private: bool | Callable[[str], bool] = False,
+        local_hosts: Sequence[str] = (),
+        trace_private: bool = False,
+        rules: Sequence[RuleLike] = (),
+        stay: Literal["conversation"] | None = None,
+        shadow: bool = False,
         context_policy: ContextPolicy = "min",
         background: Background = "large",
         query_vars: Sequence[str] = ("query_str", "question", "query"),
@@ -137,6 +155,12 @@ class HybridLLM(RoutedLLM):
             "fallback_to_small": fallback_to_small,
             "small_timeout": small_timeout,
             "ignore_tags": ignore_tags,
+            "private": private,
+            "local_hosts": local_hosts,
+            "trace_private": trace_private,
+            "rules": rules,
+            "stay": stay,
+            "shadow": shadow,
         }
         pair = Pair(
             router,
@@ -149,7 +173,9 @@ class HybridLLM(RoutedLLM):
         )
         super().__init__(small=small, large=large)
         self._routing = Routing(arms, pair)
-        self._asks = Asks(tuple(query_vars), background, usual=pair.options.level)
+        self._asks = Asks(
+            tuple(query_vars), background, usual=pair.options.level, tracer=partial(_hosted, small, large)
+        )
         self._options = {
             **options,
             "context_policy": context_policy,
@@ -217,6 +243,9 @@ class HybridLLM(RoutedLLM):
             "large": {"class_name": self.large.class_name(), "model": arms["large"].name},
             "router_id": self.router.id,
             **self._options,
+            # functions have no place in a dump
+            "private": "function" if callable(self._options["private"]) else self._options["private"],
+            "rules": len(self._options["rules"]),
         }
 
     @model_serializer(mode="wrap")
@@ -258,6 +287,10 @@ class HybridLLM(RoutedLLM):
         return (
             (name, value) for name, value in self.to_payload().items() if name != "class_name" and value is not None
         )
+
+
+def _hosted(small: LLM, large: LLM) -> str | None:
+    return hosted_service(small.callback_manager, large.callback_manager)
 
 
 def _rebuilt(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from llama_index.core.schema import QueryBundle
 from llama_index.core.tools.types import ToolMetadata
 
 from hybrid_llm.decision import Decision
+from hybrid_llm.dispatch import Request, private_of
 from hybrid_llm.level import Level
 from llamaindex_hybrid.levels import LEVEL_HERE
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from llama_index.core.prompts.mixin import PromptDictType
 
+    from hybrid_llm.dispatch import RuleLike
     from hybrid_llm.router import Router, Scorer
 
 
@@ -32,9 +34,11 @@ class HybridQueryBundle(QueryBundle):
         cost_advantage: Share of queries to send to small, in [0, 1].
         threshold: The score from which on small answers, in [0, 2]. At most one of these three; without any, the
             selector's level.
+        private: Whether this query goes to the small engine, whatever its score.
 
     Raises:
         LevelError: Two levels, or one out of range.
+        ConfigError: ``private`` is neither true nor false.
 
     Example:
         >>> bundle = HybridQueryBundle("Prove it.", quality=1.0)
@@ -44,10 +48,12 @@ class HybridQueryBundle(QueryBundle):
     quality: float | None = None
     cost_advantage: float | None = None
     threshold: float | None = None
+    private: bool = False
 
     def __post_init__(self) -> None:
         """Check the level where it is given, not where it is used."""
         self.level()
+        private_of({"private": self.private})
 
     def level(self) -> Level | None:
         """Return the level of this request, if it has one."""
@@ -79,12 +85,17 @@ class HybridSelector(BaseSelector):
         cost_advantage: Share of queries to send to small, in [0, 1].
         threshold: The score from which on small answers, in [0, 2]. At most one of these three; without any, the
             router's default level. A :class:`HybridQueryBundle` has its own, and :func:`hybrid_quality` chooses one.
+        private: Whether every query goes to the small engine, or a function that says so of a query. What that engine
+            calls, its embeddings too, is its own: give it local models.
+        rules: Pairs of a regular expression, or a function of the query, and the engine that it goes to: ``"small"`` or
+            ``"large"``. They come before the score.
         small: The small engine: its position among the tools, or the name of its tool.
         large: The large engine, likewise.
 
     Raises:
         TypeError: ``router`` is nothing that scores, or an engine is neither a position nor a name.
         LevelError: Two levels, one out of range, or one that this router has no thresholds for.
+        ConfigError: A rule is no rule, or ``private`` neither a truth value nor a function.
 
     Example:
         >>> from hybrid_llm.testing import FixedScorer
@@ -100,17 +111,18 @@ class HybridSelector(BaseSelector):
         quality: float | None = None,
         cost_advantage: float | None = None,
         threshold: float | None = None,
+        private: bool | Callable[[str], bool] = False,
+        rules: Sequence[RuleLike] = (),
         small: int | str = 0,
         large: int | str = 1,
     ) -> None:
         """Check the router and the level; the engines are checked when they are known."""
-        from hybrid_llm.router import Router
+        from hybrid_llm.dispatch import Capabilities, Pair
 
-        self._router = Router.of(router)
-        self._level = Level.of(quality=quality, cost_advantage=cost_advantage, threshold=threshold)
-        if self._level:
-            level: dict[str, Any] = self._level.as_dict()
-            self._router.threshold_for(**level)  # an uncalibrated router says so here, not at the first query
+        anything = Capabilities.unlimited()  # what an engine can serve, and where, is its own
+        level: dict[str, Any] = {"quality": quality, "cost_advantage": cost_advantage, "threshold": threshold}
+        own: dict[str, Any] = {"private": private, "local_hosts": ["*"], "rules": rules}
+        self._pair = Pair(router, small=anything, large=anything, **level, **own)
         for side, engine in (("small", small), ("large", large)):
             if isinstance(engine, bool) or not isinstance(engine, (int, str)):
                 raise TypeError(f"{side}= takes the position of an engine or the name of its tool, not {engine!r}.")
@@ -124,15 +136,11 @@ class HybridSelector(BaseSelector):
 
     def _select(self, choices: Sequence[ToolMetadata], query: QueryBundle) -> SelectorResult:
         positions = self._positions(choices)
-        return _result(self._router.decide_each([query.query_str], [self._level_of(query)])[0], positions)
+        return _result(self._pair.decide(_request(query)).decision, positions)
 
     async def _aselect(self, choices: Sequence[ToolMetadata], query: QueryBundle) -> SelectorResult:
         positions = self._positions(choices)
-        return _result((await self._router.adecide_each([query.query_str], [self._level_of(query)]))[0], positions)
-
-    def _level_of(self, query: QueryBundle) -> Level | None:
-        own = query.level() if isinstance(query, HybridQueryBundle) else None
-        return own or LEVEL_HERE.get() or self._level
+        return _result((await self._pair.adecide(_request(query))).decision, positions)
 
     def _positions(self, choices: Sequence[ToolMetadata]) -> dict[str, int]:
         """Find both engines among the tools.
@@ -149,6 +157,12 @@ class HybridSelector(BaseSelector):
                 "Say which two, small='...' and large='...', or put this pair in a router query engine of its own."
             )
         return positions
+
+
+def _request(query: QueryBundle) -> Request:
+    own = query if isinstance(query, HybridQueryBundle) else None
+    level = (own.level() if own else None) or LEVEL_HERE.get()
+    return Request(query.query_str, level=level, private=own is not None and own.private)
 
 
 def _position(side: str, engine: int | str, choices: Sequence[ToolMetadata]) -> int:
@@ -181,8 +195,9 @@ def _in_words(decision: Decision) -> str:
             "no_text": "no text to score",
             "scorer_error": "the scorer failed",
             "unfamiliar": "unlike the training queries",
+            "rule": "a rule",
         }
-        return f"{causes.get(decision.reason, decision.reason)} {ending}"
+        return f"{causes.get(decision.reason, decision.reason)} {ending if decision.level else f'-> {decision.route}'}"
     score, threshold = decision.score, decision.threshold
     sign = ">=" if score >= threshold else "<"
     # as many digits as tell the two apart, so that it never reads "0.60 < 0.60"

@@ -13,7 +13,7 @@ from hybrid_llm.lazy import lazy_names
 if TYPE_CHECKING:
     from hybrid_llm.certify import Certificate, certify
     from hybrid_llm.decision import Decision
-    from hybrid_llm.dispatch import Pair
+    from hybrid_llm.dispatch import Pair, private
     from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
     from hybrid_llm.level import Level
     from hybrid_llm.look import Answer
@@ -34,6 +34,7 @@ __all__ = [
     "Scorer",
     "__version__",
     "certify",
+    "private",
 ]
 
 _HOMES = {
@@ -47,6 +48,7 @@ _HOMES = {
     "Router": "hybrid_llm.router",
     "Scorer": "hybrid_llm.router",
     "Pair": "hybrid_llm.dispatch",
+    "private": "hybrid_llm.dispatch",
     "QualityTable": "hybrid_llm.table",
 }
 

@@ -13,6 +13,8 @@ Route = Literal["small", "large"]
 Reason = Literal[
     "score",
     "forced",
+    "private",
+    "rule",
     "follow_up",
     "no_text",
     "context",
@@ -26,6 +28,7 @@ Reason = Literal[
     "kept",
     "escalated",
     "rejected",
+    "shadow",
 ]
 
 
@@ -98,6 +101,8 @@ class Decision:
         truncated: Whether the text was longer than the encoder reads, so that only its head and tail were scored.
         familiar: Whether the query resembles what the router was trained on; ``None`` when nobody knows.
         look: What a second look at small's answer came to; ``None`` when there was none.
+        private: Whether the request must not leave the machine: nobody else than small may answer it, nor what follows.
+        shadow: What would have been decided, where ``shadow=True`` let large answer all the same; it has none itself.
         router_id: The content hash of the router that scored.
 
     Raises:
@@ -113,6 +118,8 @@ class Decision:
     truncated: bool = False
     familiar: bool | None = field(default=None, kw_only=True)
     look: Look | None = field(default=None, kw_only=True)
+    private: bool = field(default=False, kw_only=True)
+    shadow: Decision | None = field(default=None, kw_only=True)
     router_id: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -132,9 +139,13 @@ class Decision:
             LevelError: It is something else.
         """
         try:
-            level, look = data["level"], data.get("look")
+            level, look, shadow = data["level"], data.get("look"), data.get("shadow")
             known = {key: value for key, value in data.items() if key in cls.__dataclass_fields__}
-            read = {"level": Level.of(**level) if level else None, "look": Look.from_dict(look) if look else None}
+            read = {
+                "level": Level.of(**level) if level else None,
+                "look": Look.from_dict(look) if look else None,
+                "shadow": cls.from_dict(shadow) if shadow else None,
+            }
             return cls(**{**known, **read})
         except (TypeError, KeyError, AttributeError) as error:
             raise LevelError(f"This is no decision as Decision.as_dict() writes it: {error}.") from error
@@ -173,5 +184,7 @@ class Decision:
             "truncated": self.truncated,
             "familiar": self.familiar,
             "look": self.look.as_dict() if self.look else None,
+            "private": self.private,
+            "shadow": self.shadow.as_dict() if self.shadow else None,
             "router_id": self.router_id,
         }

@@ -16,6 +16,7 @@ The tree::
     │   │   └── DamagedEncoderError   the same of an encoder's folder           (also EncoderError)
     │   └── NewerFormatError      written by a later version of the library
     ├── PairFolderError       a pair folder that cannot be used
+    ├── PrivateError          a private request that nobody here may answer (also ValueError)
     ├── LookError             an answer that cannot be looked at            (also ValueError)
     ├── NoAnswerError         a model answered, with nothing to show
     ├── CutAnswerError        a model's answer broke off without its end
@@ -117,6 +118,10 @@ class PairFolderError(HybridLLMError):
 
 class DamagedEncoderError(DamagedFolderError, EncoderError):
     """A file of an encoder's folder is missing, is not as it should be, or has another hash."""
+
+
+class PrivateError(HybridLLMError, ValueError):
+    """A private request that cannot be answered on this machine, and so by nobody; no text of it is in here."""
 
 
 class LookError(HybridLLMError, ValueError):

@@ -32,6 +32,8 @@ def test_a_decision_is_plain_json():
         "truncated": False,
         "familiar": None,
         "look": None,
+        "private": False,
+        "shadow": None,
         "router_id": "r",
     }
 

@@ -228,5 +228,12 @@ class TestInLangChain:
 
     def test_what_a_request_may_configure_is_listed(self, router: Router) -> None:
         names = [spec.id for spec in (pair(router, threshold=0.5) | StrOutputParser()).config_specs]
-        wanted = ["hybrid_cost_advantage", "hybrid_quality", "hybrid_query", "hybrid_route", "hybrid_threshold"]
+        wanted = [
+            "hybrid_cost_advantage",
+            "hybrid_private",
+            "hybrid_quality",
+            "hybrid_query",
+            "hybrid_route",
+            "hybrid_threshold",
+        ]
         assert names == wanted

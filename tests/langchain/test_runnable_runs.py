@@ -311,7 +311,14 @@ class TestAsARunnable:
     def test_what_a_request_may_configure_is_listed_once(self, router: Router) -> None:
         chain = hybrid_of(router, threshold=0.5) | StrOutputParser() | hybrid_of(router, threshold=0.5)
         names = [spec.id for spec in chain.config_specs]
-        assert names == ["hybrid_cost_advantage", "hybrid_quality", "hybrid_query", "hybrid_route", "hybrid_threshold"]
+        assert names == [
+            "hybrid_cost_advantage",
+            "hybrid_private",
+            "hybrid_quality",
+            "hybrid_query",
+            "hybrid_route",
+            "hybrid_threshold",
+        ]
         assert chain.config_schema()(configurable={"hybrid_quality": 0.9})
 
     def test_with_retry_asks_again(self, router: Router) -> None:

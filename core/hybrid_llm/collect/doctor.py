@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hybrid_llm.collect.ask import what_went_wrong
 from hybrid_llm.collect.clients import Asks, client_of
 from hybrid_llm.collect.models import AskSettings, ModelName, Reply
-from hybrid_llm.dispatch import window_of
+from hybrid_llm.dispatch import remote_host_of, window_of
 from hybrid_llm.errors import ConfigError, MissingExtraError
 from hybrid_llm.prices import Price, Prices
 
@@ -145,7 +145,7 @@ async def _of_ollama(found: Examined, model: ModelName, http: httpx.AsyncClient)
         return replace(found, reachable=True, pulled=False)
     shown = await _json(http, "POST", f"{model.url}/api/show", {"model": model.name}) or {}
     can = shown.get("capabilities")
-    remote = entry.get("remote_host") or shown.get("remote_host")
+    remote = remote_host_of(entry) or remote_host_of(shown)
     return replace(
         found,
         reachable=True,

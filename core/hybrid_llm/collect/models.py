@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
+from hybrid_llm.dispatch import is_loopback
 from hybrid_llm.errors import ConfigError
 
 Kind = Literal["ollama", "openai"]
@@ -74,10 +75,7 @@ class ModelName:
     @property
     def on_loopback(self) -> bool:
         """Whether its server is on this very machine."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
 
     @property
     def local(self) -> bool:

@@ -8,19 +8,23 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.answers import Answers, has_text
     from hybrid_llm.dispatch.breaker import Breaker
     from hybrid_llm.dispatch.failover import Failover
-    from hybrid_llm.dispatch.ollama import OllamaServer, window_of
+    from hybrid_llm.dispatch.ollama import OllamaServer, remote_host_of, window_of
     from hybrid_llm.dispatch.options import (
         LEVELS,
         OF_A_CALL,
         OPTIONS,
         PairOptions,
         level_of,
+        private_of,
         refuse_near_miss,
         split_options,
     )
     from hybrid_llm.dispatch.outage import is_outage, reason_of
     from hybrid_llm.dispatch.pair import Pair
+    from hybrid_llm.dispatch.place import Place, is_loopback
+    from hybrid_llm.dispatch.privacy import is_marked, private
     from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
+    from hybrid_llm.dispatch.rules import RuleLike
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
     from hybrid_llm.dispatch.window import ASSUMED, MEDIA_TOKENS, MESSAGE_TOKENS, Window, tokens_in
@@ -43,16 +47,23 @@ __all__ = [
     "Pair",
     "PairOptions",
     "PairState",
+    "Place",
     "Request",
+    "RuleLike",
     "Window",
     "dialect_of",
     "has_text",
+    "is_loopback",
+    "is_marked",
     "is_outage",
     "is_setting",
     "json_schema_of",
     "level_of",
+    "private",
+    "private_of",
     "reason_of",
     "refuse_near_miss",
+    "remote_host_of",
     "split_options",
     "tokens_in",
     "translated",
@@ -63,18 +74,30 @@ _HOMES = {
     **dict.fromkeys(("FUNCTION", "Capabilities", "Request"), "hybrid_llm.dispatch.request"),
     **dict.fromkeys(("Decided", "PairState"), "hybrid_llm.dispatch.state"),
     **dict.fromkeys(
-        ("LEVELS", "OF_A_CALL", "OPTIONS", "PairOptions", "level_of", "refuse_near_miss", "split_options"),
+        (
+            "LEVELS",
+            "OF_A_CALL",
+            "OPTIONS",
+            "PairOptions",
+            "level_of",
+            "private_of",
+            "refuse_near_miss",
+            "split_options",
+        ),
         "hybrid_llm.dispatch.options",
     ),
     **dict.fromkeys(
         ("Dialect", "dialect_of", "is_setting", "json_schema_of", "translated"), "hybrid_llm.dispatch.settings"
     ),
     **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
-    **dict.fromkeys(("OllamaServer", "window_of"), "hybrid_llm.dispatch.ollama"),
+    **dict.fromkeys(("OllamaServer", "remote_host_of", "window_of"), "hybrid_llm.dispatch.ollama"),
     **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
+    "RuleLike": "hybrid_llm.dispatch.rules",
     "Pair": "hybrid_llm.dispatch.pair",
+    **dict.fromkeys(("Place", "is_loopback"), "hybrid_llm.dispatch.place"),
+    **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
     **dict.fromkeys(("is_outage", "reason_of"), "hybrid_llm.dispatch.outage"),
 }
 """By need, since each adapter's import waits for what it takes from here."""

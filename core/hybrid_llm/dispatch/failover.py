@@ -28,9 +28,9 @@ T = TypeVar("T")
 logger = logging.getLogger("hybrid_llm")
 
 _FINAL: Final[frozenset[Reason]] = frozenset(
-    {"forced", "context", "modality", "tools", "structured_output", "fallback", "cooldown"}
+    {"private", "forced", "context", "modality", "tools", "structured_output", "fallback", "cooldown"}
 )
-"""Decisions that stay on their arm: the caller's own word, what the other arm cannot serve, and a second try."""
+"""Decisions that stay on their arm: private, the caller's own word, what the other arm cannot serve, a second try."""
 
 
 class Failover:

@@ -30,14 +30,20 @@ class OllamaServer:
         http: Returns the HTTP client, an ``httpx.Client``.
         model: The model's name.
         settings: Returns the options and the ``keep_alive`` of its calls: other ones would have it loaded again.
+        root: The server's address, where the client has another one.
     """
 
     def __init__(
-        self, http: Callable[[], Any], model: str, settings: Callable[[], Mapping[str, Any]] = dict[str, Any]
+        self,
+        http: Callable[[], Any],
+        model: str,
+        settings: Callable[[], Mapping[str, Any]] = dict[str, Any],
+        root: str = "",
     ) -> None:
         self._http = http
         self._model = model
         self._settings = settings
+        self._root = root
         self._lock = threading.Lock()
         self._asked_by: list[Callable[[], object]] = []  # calls that wait for a word on whether it is there
         self._loading = False
@@ -64,6 +70,14 @@ class OllamaServer:
             Exception: As :meth:`window`.
         """
         return _length(self._shown())
+
+    def shown(self) -> dict[str, Any]:
+        """Ask what ``/api/show`` says of the model.
+
+        Raises:
+            Exception: As :meth:`window`.
+        """
+        return self._shown()
 
     def wake(self, failed: Callable[[], object]) -> None:
         """Have the model loaded in the background, after a call that gave up on it.
@@ -127,16 +141,27 @@ class OllamaServer:
         return self._post("/api/show", {"model": self._model}, _PATIENCE)
 
     def _get(self, path: str) -> dict[str, Any]:
-        return _read(self._http().get(path, timeout=_PATIENCE))
+        return _read(self._http().get(self._root + path, timeout=_PATIENCE))
 
     def _post(self, path: str, body: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        return _read(self._http().post(path, json=body, timeout=seconds))
+        return _read(self._http().post(self._root + path, json=body, timeout=seconds))
 
 
 def window_of(shown: Mapping[str, Any], num_ctx: int | None = None) -> int:
     """Return how many tokens a model reads, by what ``/api/show`` says of it; see :meth:`OllamaServer.window`."""
     told = num_ctx or _parameter(shown.get("parameters") or "", "num_ctx") or ASSUMED
     return min(told, _length(shown) or told)
+
+
+def remote_host_of(shown: Mapping[str, Any]) -> str | None:
+    """Return whom a server hands the calls of a model on to, by what it says of the model; ``None`` for one it runs.
+
+    Example:
+        >>> remote_host_of({"remote_model": "gpt-oss:120b", "remote_host": "https://ollama.com:443"})
+        'https://ollama.com:443'
+    """
+    host = shown.get("remote_host") or (shown.get("remote_model") and "another server")
+    return str(host) if host else None
 
 
 def _read(response: Any) -> dict[str, Any]:

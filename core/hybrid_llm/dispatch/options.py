@@ -6,11 +6,14 @@ import difflib
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from hybrid_llm.dispatch.blocks import checked_tags
+from hybrid_llm.dispatch.place import checked_hosts
 from hybrid_llm.dispatch.policy import Allowed
-from hybrid_llm.errors import ConfigError, LevelError
+from hybrid_llm.dispatch.privacy import Judges, checked_private
+from hybrid_llm.dispatch.rules import RuleLike, checked_rules
+from hybrid_llm.errors import ConfigError, LevelError, shown
 from hybrid_llm.event import Observes
 from hybrid_llm.level import Level
 
@@ -33,11 +36,21 @@ class PairOptions:
         ignore_tags: Names of tags whose blocks are not scored: what an editor appends to the user's words. The arms
             get them all the same.
         observers: Who is told of each request; see :class:`~hybrid_llm.event.Observer`.
+        private: Whether no request may leave the machine, or a function that says so of a text, which judges every
+            text of a request. Small answers a private request, or nobody does.
+        local_hosts: Hosts of yours where small may run for private requests, beside this machine; ``"*"`` for any.
+        trace_private: Whether a private request is answered although the framework sends its text to a hosted
+            tracing service.
+        rules: Pairs of a regular expression (or a function of the query) and the arm that a query goes to which it
+            finds; the first that does so counts, and comes before the score.
+        stay: ``"conversation"`` keeps a conversation on the arm that it began with, unless the caller forces another,
+            it becomes private, or that arm cannot serve it. Elsewhere the provider's prompt cache would be lost.
+        shadow: Whether large answers everything, beside what would have been decided (``Decision.shadow``).
 
     Raises:
         LevelError: Two levels, one out of range, or a range that is none.
-        ConfigError: ``small_timeout`` is not positive, ``ignore_tags`` are no names of tags, or an observer is neither
-            an ``Observer`` nor a function.
+        ConfigError: ``small_timeout`` is not positive, ``ignore_tags`` are no names of tags, an observer is neither
+            an ``Observer`` nor a function, a rule is no rule, or another option is not of its kind.
 
     Example:
         >>> PairOptions(quality=0.95).level
@@ -53,6 +66,12 @@ class PairOptions:
     small_timeout: float | None = None
     ignore_tags: Sequence[str] = ()
     observers: Sequence[Observes] = ()
+    private: bool | Judges = False
+    local_hosts: Sequence[str] = ()
+    trace_private: bool = False
+    rules: Sequence[RuleLike] = ()
+    stay: Literal["conversation"] | None = None
+    shadow: bool = False
     level: Level | None = field(init=False)
     range: Allowed | None = field(init=False, repr=False)
 
@@ -64,6 +83,11 @@ class PairOptions:
         object.__setattr__(self, "ignore_tags", checked_tags(self.ignore_tags))
         if self.small_timeout is not None and not self.small_timeout > 0:
             raise ConfigError(f"small_timeout={self.small_timeout} must be a number of seconds > 0, or None.")
+        object.__setattr__(self, "private", checked_private(self.private))
+        object.__setattr__(self, "local_hosts", checked_hosts(self.local_hosts))
+        object.__setattr__(self, "rules", checked_rules(self.rules))
+        if self.stay not in (None, "conversation"):
+            raise ConfigError(f"stay={shown(self.stay)} must be 'conversation', or None.")
         for observer in self.observers:
             if not (callable(observer) or callable(getattr(observer, "finished", None))):
                 raise ConfigError(
@@ -73,7 +97,7 @@ class PairOptions:
 
 LEVELS: Final = ("quality", "cost_advantage", "threshold")
 """The names of a level's kinds, of which a call chooses one."""
-OF_A_CALL: Final = (*LEVELS, "route")
+OF_A_CALL: Final = (*LEVELS, "route", "private")
 """What a call may choose for itself."""
 OPTIONS: Final = tuple(option.name for option in fields(PairOptions) if option.init)
 """The names of a pair's options, as every adapter takes them."""
@@ -116,6 +140,18 @@ def _near(name: str, known: tuple[str, ...]) -> str | None:
     """Return the name that this one is a slip of; ``None`` for a name that is known, or unlike all."""
     alike = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
     return alike[0] if alike and name not in known else None
+
+
+def private_of(options: Mapping[str, Any], name: str = "private") -> bool:
+    """Return whether a mapping says that a request is private; ``False`` says nothing, and takes nothing back.
+
+    Raises:
+        ConfigError: It says something else than true or false.
+    """
+    said = options.get(name)
+    if said is not None and not isinstance(said, bool):
+        raise ConfigError(f"{name}= is True or False for one request; got {type(said).__name__}.")
+    return bool(said)
 
 
 def level_of(options: Mapping[str, Any]) -> Level | None:

@@ -10,24 +10,24 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import hashlib
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch.answers import Answers
 from hybrid_llm.dispatch.attempts import Attempts
-from hybrid_llm.dispatch.blocks import as_scored
+from hybrid_llm.dispatch.deciding import Deciding
 from hybrid_llm.dispatch.failover import Failover
 from hybrid_llm.dispatch.observers import Observers
 from hybrid_llm.dispatch.options import PairOptions
 from hybrid_llm.dispatch.policy import Policy, Serves
+from hybrid_llm.dispatch.privacy import alone
 from hybrid_llm.dispatch.request import Request
 from hybrid_llm.dispatch.state import Decided, PairState
-from hybrid_llm.errors import LevelError
 from hybrid_llm.event import ArmCall, RequestEvent
 
 if TYPE_CHECKING:
@@ -85,8 +85,15 @@ class Pair:
         self.options = PairOptions(**options)
         self.state = state or PairState()
         self._policy = Policy(
-            Router.of(router), level=self.options.level, small=small, large=large, allowed=self.options.range
+            Router.of(router),
+            level=self.options.level,
+            small=small,
+            large=large,
+            allowed=self.options.range,
+            rules=self.options.rules,  # type: ignore[arg-type]  # checked, and read
+            stays=self.options.stay is not None,
         )
+        self._deciding = Deciding(self._policy, self.options, self.state)
         self._failover = Failover(
             to_large=self.options.fallback_to_large,
             to_small=self.options.fallback_to_small,
@@ -145,19 +152,11 @@ class Pair:
         Raises:
             LevelError: As :meth:`check`.
         """
-        start = time.perf_counter()
-        scored = as_scored(requests, self.options.ignore_tags)
-        decisions = self._forced(requests) or self._policy.decide_many(scored)
-        seconds = time.perf_counter() - start
-        return [Decided(request, decision, seconds) for request, decision in zip(requests, decisions, strict=True)]
+        return self._deciding.decide_many(requests)
 
     async def adecide_many(self, requests: Sequence[Request]) -> list[Decided]:
         """Do what :meth:`decide_many` does without blocking the event loop."""
-        start = time.perf_counter()
-        scored = as_scored(requests, self.options.ignore_tags)
-        decisions = self._forced(requests) or await self._policy.adecide_many(scored)
-        seconds = time.perf_counter() - start
-        return [Decided(request, decision, seconds) for request, decision in zip(requests, decisions, strict=True)]
+        return await self._deciding.adecide_many(requests)
 
     def admitted(self, decided: Decided) -> Decided:
         """Return a request with the decision that holds at this moment: an arm in its cooldown is not called.
@@ -167,15 +166,6 @@ class Pair:
         if decided.admitted:
             return decided
         return replace(decided, decision=self._failover.admitted(decided.decision), admitted=True)
-
-    def _forced(self, requests: Sequence[Request]) -> list[Decision]:
-        """Return the decisions that the switch takes; none while it is off."""
-        route = self.state.force
-        if route is None:
-            return []
-        for request in requests:
-            self.check(request)
-        return [Decision(route, reason="forced", router_id=self.router.id)] * len(requests)
 
     # call
 
@@ -188,6 +178,7 @@ class Pair:
 
         Raises:
             LevelError: As :meth:`check`.
+            PrivateError: The request is private, and nobody here may answer it, or small is down.
             Exception: What the arm raised, where no other arm may answer.
         """
         decided = request if isinstance(request, Decided) else self.decide(request)
@@ -258,7 +249,7 @@ class Pair:
             LevelError: As :meth:`check`.
             Exception: What could not be read, or what an arm raised.
         """
-        outcomes = self._checked(requests, return_exceptions)
+        outcomes: list[Any] = self._deciding.checked(requests, return_exceptions=return_exceptions)
         outcomes = _in_place(outcomes, self.decide_many([one for one in outcomes if isinstance(one, Request)]))
         answer: Callable[[Decided, Any], Any] = call or self.call
 
@@ -288,7 +279,8 @@ class Pair:
         return_exceptions: bool = False,
     ) -> list[Answer]:
         """Do what :meth:`batch` does without blocking the event loop."""
-        outcomes = self._checked(requests, return_exceptions)
+        checked = partial(self._deciding.checked, return_exceptions=return_exceptions)
+        outcomes: list[Any] = await asyncio.to_thread(checked, requests)
         outcomes = _in_place(outcomes, await self.adecide_many([one for one in outcomes if isinstance(one, Request)]))
         answer: Callable[[Decided, Any], Awaitable[Any]] = call or self.acall
         limit = asyncio.Semaphore(max_workers) if max_workers else nullcontext()
@@ -302,22 +294,6 @@ class Pair:
         answers = (one(outcome, ask) for outcome, ask in zip(outcomes, asks, strict=True))
         found: list[Any] = await asyncio.gather(*answers, return_exceptions=return_exceptions)
         return found
-
-    def _checked(self, requests: Sequence[Request | Exception], return_exceptions: bool) -> list[Any]:
-        """Return the requests, and an error in the place of each that makes no sense."""
-        outcomes = [one if isinstance(one, Exception) else self._error_of(one) or one for one in requests]
-        if not return_exceptions:
-            for outcome in outcomes:
-                if isinstance(outcome, Exception):
-                    raise outcome
-        return outcomes
-
-    def _error_of(self, request: Request) -> LevelError | None:
-        try:
-            self.check(request)
-        except LevelError as error:
-            return error
-        return None
 
     # tell
 
@@ -340,13 +316,15 @@ class Pair:
         self, decided: Decided, attempts: Attempts, ask: Callable[[Decision], T]
     ) -> AbstractContextManager[Callable[[Decision], T]]:
         """Tell the observers of a request from beginning to end; give the function that calls an arm and tells them."""
-        return self._telling(decided, attempts, ask) if self._observers else nullcontext(ask)
+        telling = self._telling(decided, attempts, ask) if self._observers else nullcontext(ask)
+        return alone(telling, self._name("small")) if decided.decision.private else telling
 
     @contextmanager
     def _telling(
         self, decided: Decided, attempts: Attempts, ask: Callable[[Decision], T]
     ) -> Iterator[Callable[[Decision], T]]:
-        method, text, error = decided.request.method, decided.request.text, None
+        # of a private text not even the hash is told: that of a short one can be guessed
+        method, text, error = decided.request.method, "" if decided.request.private else decided.request.text, None
         digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else ""
 
         def told(decision: Decision) -> T:

@@ -1,7 +1,8 @@
 """What decides besides the score: the caller's word, what an arm cannot serve, and what went before.
 
-In this order: a forced route; the gates (context window, images and files, tools, forced tool choice, structured
-output); a follow-up, which keeps the previous decision; the score. A gate speaks only when one arm can serve the
+In this order: privacy; a forced route; the gates (context window, images and files, tools, forced tool choice,
+structured output); the arm that a conversation stays on; the caller's rules; a follow-up, which keeps the previous
+decision; the score. A gate speaks only when one arm can serve the
 request and the other cannot, or when neither is known to: then large is asked. What happens when an arm breaks is in
 ``failover.py``.
 """
@@ -14,7 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from hybrid_llm.decision import Decision, Reason, Route
+from hybrid_llm.dispatch.privacy import private_decision
 from hybrid_llm.dispatch.request import Capabilities, Request, is_short
+from hybrid_llm.dispatch.rules import Rule, route_by
 from hybrid_llm.dispatch.window import SURELY_READ
 from hybrid_llm.errors import LevelError, shown
 from hybrid_llm.level import ALWAYS_LARGE, ALWAYS_SMALL, Level
@@ -75,6 +78,8 @@ class Policy:
         small: What the small arm can serve, or a function that returns it, where that becomes known later.
         large: The same of the large arm.
         allowed: The range that requests may choose from; ``None`` leaves them free.
+        rules: Where queries go that these find.
+        stays: Whether a conversation stays on the arm that it began with.
 
     Raises:
         LevelError: A level that this router has no thresholds for.
@@ -95,11 +100,15 @@ class Policy:
         small: Serves | None = None,
         large: Serves | None = None,
         allowed: Allowed | None = None,
+        rules: Sequence[Rule] = (),
+        stays: bool = False,
     ) -> None:
         self.router = router
         self.level = level
         self._serves: dict[Route, Serves] = {"small": small or Capabilities(), "large": large or Capabilities()}
         self.allowed = allowed
+        self._rules = rules
+        self._stays = stays
         if level:
             self._threshold(level)  # an uncalibrated router says so here, not at the first request
         self._range = (
@@ -166,12 +175,41 @@ class Policy:
     def _without_score(self, request: Request) -> Decision | None:
         """Return the decision of a request that needs no score."""
         self.check(request)
+        if request.private:
+            return private_decision(self.router.id)
         if request.route is not None:
             return Decision(request.route, reason="forced", router_id=self.router.id)
         gate = self._gate(request)
         if gate is not None:
             return Decision(gate[0], reason=gate[1], router_id=self.router.id)
-        return self._kept(request)
+        if request.same_turn and (kept := self._kept(request)):
+            return kept
+        return self._stayed(request) or self._ruled(request.text) or self._kept(request) or self._ruled_before(request)
+
+    def _stayed(self, request: Request) -> Decision | None:
+        """Return the decision that the conversation began with, where it is to stay there."""
+        began = request.began
+        if not self._stays or began is None or not self._counts(began, request):
+            return None
+        level = request.level or self.level
+        says = level.sends_all_to if level else None
+        return began.override(reason="follow_up", shadow=None) if says in (None, began.route) else None
+
+    def _ruled(self, text: str) -> Decision | None:
+        route = route_by(self._rules, text)
+        return Decision(route, reason="rule", router_id=self.router.id) if route else None
+
+    def _ruled_before(self, request: Request) -> Decision | None:
+        """Return what a rule says of the turn that a follow-up belongs to."""
+        return self._ruled(_scored_text(request)) if self._rules and request.is_follow_up else None
+
+    def _counts(self, decision: Decision, request: Request) -> bool:
+        """Return whether a decision that comes with a request may hold for it.
+
+        It may have been written by whoever sent the request, so it counts only where requests choose freely, and only
+        when this router took it.
+        """
+        return decision.router_id == self.router.id and (self.allowed is None or request.trusted)
 
     def _gate(self, request: Request) -> tuple[Route, Reason] | None:
         small, large = (self.capabilities(route).missing(request) for route in get_args(Route))
@@ -180,25 +218,19 @@ class Policy:
         return ("small", large) if large is not None else None
 
     def _kept(self, request: Request) -> Decision | None:
-        """Return the previous decision, when this request is to keep it.
-
-        A decision that comes with the request may have been written by whoever sent it, so it counts only where
-        requests choose freely, and only when this router took it.
-        """
+        """Return the previous decision, when this request is to keep it."""
         previous = request.previous
-        if previous is None or previous.router_id != self.router.id:
-            return None
-        if self.allowed is not None and not request.trusted:
+        if previous is None or not self._counts(previous, request):
             return None
         if request.level not in (None, previous.level):
             return None  # the caller asks for something else now
         if request.same_turn:
             # a later step did not fall back itself: it follows the one that did
-            return previous.override(reason="follow_up") if previous.reason in _BROKEN else previous
+            return previous.override(reason="follow_up", shadow=None) if previous.reason in _ENDED else previous
         level = request.level or self.level
         says = level.sends_all_to if level else None
         follows = request.is_follow_up and says in (None, previous.route)
-        return previous.override(reason="follow_up") if follows else None
+        return previous.override(reason="follow_up", shadow=None) if follows else None
 
     def _threshold(self, level: Level) -> float:
         option: dict[str, Any] = level.as_dict()
@@ -209,7 +241,8 @@ class Policy:
             raise LevelError(f"{asked} is not for requests to choose here; they may ask for {self.allowed}.")
 
 
-_BROKEN: Final[frozenset[Reason]] = frozenset({"fallback", "cooldown"})
+_ENDED: Final[frozenset[Reason]] = frozenset({"fallback", "cooldown", "shadow"})
+"""What holds for one call alone; a later step of its turn keeps the arm."""
 
 
 def _scored_text(request: Request) -> str:

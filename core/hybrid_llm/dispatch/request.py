@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from typing import Final
 
 from hybrid_llm.decision import Decision, Reason, Route
+from hybrid_llm.dispatch.place import Place
 from hybrid_llm.dispatch.window import Window
 from hybrid_llm.level import Level
 
@@ -43,6 +44,11 @@ class Request:
             whatever requests may choose.
         without_text: Where the request goes when it has no text to score: the framework's own errands.
         method: What the caller's program called, for observers: ``"invoke"``, ``"chat"``.
+        private: Whether the caller said so, or a message before it was answered as a private one.
+        said: Returns all texts that would leave with it, those of earlier messages too; by default the query and the
+            turns are all there is.
+        tracer: Returns the address of a hosted service that the framework sends these texts to; ``None`` for none.
+        began: The first decision of the conversation, where it is known.
 
     Example:
         >>> Request("yes, do it", turns=("Book the flight to Lima.",)).is_follow_up
@@ -63,6 +69,10 @@ class Request:
     trusted: bool = False
     without_text: Route = "large"
     method: str = ""
+    private: bool = False
+    said: Callable[[], Iterable[str]] | None = None
+    tracer: Callable[[], str | None] | None = None
+    began: Decision | None = None
 
     @property
     def is_follow_up(self) -> bool:
@@ -86,12 +96,14 @@ class Capabilities:
             that has given one in a stream it is known from then on.
         wake: Has its model loaded in the background, after a call that gave up on it; calls the function it is given
             when that was a failure all the same. ``None`` where that makes no sense.
+        place: Where it runs; ``None`` when unknown.
     """
 
     model: str = field(default="", kw_only=True)
     speaks: bool = field(default=False, kw_only=True)
     closes: bool = field(default=False, kw_only=True)
     wake: Wakes | None = field(default=None, kw_only=True)
+    place: Place | None = field(default=None, kw_only=True)
     context_window: int | Window | None = None
     modalities: frozenset[str] | None = frozenset()
     tools: frozenset[str] | None = frozenset({FUNCTION})

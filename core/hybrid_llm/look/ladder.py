@@ -21,10 +21,8 @@ from hybrid_llm.errors import DamagedFolderError
 FloatArray = NDArray[np.float64]
 
 RUNGS: Final = 200
-TOLERANCE: Final = 0.1
-"""Share of the quality lost at a rung that a higher gate may add: what running one model less is worth."""
-_PASSED: Final = np.round(np.arange(1.0, 0.0, -0.05), 2)
-"""Shares of the queries that a gate may let through."""
+SPARED: Final = 0.05
+"""Share of the answers that reach a rung's threshold and that its gate may turn away, unseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,51 +85,29 @@ class Ladder:
         return looked, np.maximum(looked, _first_at_most(self.thresholds, s))
 
     @classmethod
-    def fit(
-        cls,
-        p: FloatArray | None,
-        s: FloatArray,
-        gain: FloatArray,
-        large: float,
-        *,
-        gate: bool = True,
-        tolerance: float = TOLERANCE,
-    ) -> Ladder:
+    def fit(cls, p: FloatArray | None, s: FloatArray, *, gate: bool = True) -> Ladder:
         """Make the rungs from training rows, each scored by fits that left it out.
 
-        At each share of kept answers the gate is the highest whose loss stays near that of no gate.
+        The thresholds are quantiles of s. The gate of a rung is the highest that spares all but a few of the answers
+        that reach its threshold: it saves the calls that would hardly be kept, and never lowers the bar for an answer.
+        (A gate that may trade one for the other looks better on known tasks, and fails on new ones, where the query's
+        score says little.)
 
         Args:
             p: Shape (n,), the queries' scores; ``None`` for a look without a gate.
             s: Shape (n,), the looks' scores.
-            gain: Shape (n,), quality of small minus that of large.
-            large: Mean quality of large: a gate may also cost a thousandth of it.
             gate: Whether there is one.
-            tolerance: See :data:`TOLERANCE`.
         """
-        shares = np.arange(1, RUNGS + 1) / RUNGS
-        options = _PASSED if gate and p is not None else _PASSED[:1]
-        lost = np.full((len(options), RUNGS), np.inf)
-        cuts, cut_at = np.zeros_like(lost), np.zeros(len(options))
-        for row, passed in enumerate(options):
-            cut_at[row] = 0.0 if p is None or passed == 1.0 else np.quantile(p, 1 - passed)
-            inside = np.flatnonzero(p >= cut_at[row]) if p is not None else np.arange(len(s))
-            order = inside[np.argsort(-s[inside], kind="stable")]
-            count = np.clip(np.round(shares * len(s)).astype(int), 1, None)
-            fits = count <= len(order)
-            losses = np.append(0.0, np.cumsum(-gain[order])) / len(s)
-            lost[row, fits] = losses[count[fits]]
-            cuts[row, fits] = s[order[count[fits] - 1]]
-        least = lost.min(axis=0)
-        near = lost <= least + tolerance * np.abs(least) + 0.001 * large
-        chosen = len(options) - 1 - np.argmax(near[::-1], axis=0)  # the last that is near lets the fewest through
-        gates = np.minimum.accumulate(cut_at[chosen])
-        thresholds = np.minimum.accumulate(cuts[chosen, np.arange(RUNGS)])
-        return cls(tuple(gates.tolist()), tuple(thresholds.tolist()))
+        thresholds = cls.level(s).thresholds
+        if p is None or not gate:
+            return cls((0.0,) * RUNGS, thresholds)
+        reached = (p[s >= threshold] for threshold in thresholds)
+        found = [float(np.quantile(kept, SPARED, method="lower")) for kept in reached]
+        return cls(tuple(np.minimum.accumulate(found).tolist()), thresholds)
 
     @classmethod
     def level(cls, s: Sequence[float] | FloatArray) -> Ladder:
-        """Return rungs without gates at the quantiles of scores that nobody graded."""
+        """Return rungs without gates, at the quantiles of scores, shape (n,)."""
         shares = np.arange(1, RUNGS + 1) / RUNGS
         found = np.quantile(np.asarray(s, dtype=np.float64), 1 - shares, method="lower")
         return cls((0.0,) * RUNGS, tuple(np.minimum.accumulate(found).tolist()))

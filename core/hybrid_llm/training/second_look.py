@@ -147,13 +147,7 @@ def _fit_path(rows: LookRows, folds: NDArray[np.intp], columns: tuple[str, ...],
     head, left_out = _fit_and_leave_out(rows, folds, columns)
     p = rows.p if QUERY in columns else None
     usable = rows.usable
-    ladder = Ladder.fit(
-        None if p is None else p[usable],
-        left_out[usable],
-        (rows.small - rows.large)[usable],
-        float(rows.large.mean()),
-        gate=gate,
-    )
+    ladder = Ladder.fit(None if p is None else p[usable], left_out[usable], gate=gate)
     found = None
     if measure:
         found = PathCalibration.of(ladder, p, left_out, usable, rows.weights, small=rows.small, large=rows.large)

@@ -1,0 +1,60 @@
+"""Where an arm's model runs, as far as its class and its client tell."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from langchain_core.language_models import BaseLanguageModel
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
+
+from hybrid_llm.dispatch import OllamaServer, Place
+from langchain_hybrid._answers import classes_of
+from langchain_hybrid._ollama import ollama_of
+
+_IN_THIS_PROGRAM: Final = frozenset(
+    {
+        *(("langchain_core", name) for name in ("FakeListChatModel", "FakeMessagesListChatModel", "FakeListLLM")),
+        *(("langchain_core", name) for name in ("GenericFakeChatModel", "ParrotFakeChatModel", "FakeChatModel")),
+        ("langchain_hybrid", "FakeChatModel"),
+        *(("langchain_community", name) for name in ("ChatLlamaCpp", "LlamaCpp", "ChatMLX", "MLXPipeline")),
+        ("langchain_huggingface", "HuggingFacePipeline"),
+    }
+)
+"""(package, class) of models that no server stands behind; by name, to import none of them."""
+_ADDRESSES: Final = ("base_url", "api_base", "openai_api_base", "endpoint_url")
+"""What the integrations call the address of their server."""
+_HARMLESS: Final = frozenset({"BasePromptTemplate", "BaseLLMOutputParser"})
+"""Steps of a chain that call nobody."""
+
+
+def place_of(arm: Runnable[Any, Any]) -> Place | None:
+    """Return where the model of an arm runs; ``None`` where nothing tells.
+
+    A chain runs where its one model does, when its other steps are prompts and parsers. Of a function, or of a step
+    that may call anybody, nothing tells.
+    """
+    while isinstance(arm, RunnableBinding):
+        arm = arm.bound
+    if isinstance(arm, RunnableSequence):
+        steps = [step for step in arm.steps if not _HARMLESS & {name for _, name in classes_of(step)}]
+        return place_of(steps[0]) if len(steps) == 1 else None
+    return _place_of_model(arm) if isinstance(arm, BaseLanguageModel) else None
+
+
+def _place_of_model(model: Any) -> Place | None:
+    classes = classes_of(model)
+    if classes & _IN_THIS_PROGRAM:
+        return Place()
+    server = ollama_of(model)
+    if server is not None:
+        return Place(str(model._client._client.base_url), shown=server.shown, ollama=True)
+    if ("langchain_openai", "BaseChatOpenAI") in classes and getattr(model, "root_client", None) is not None:
+        client = model.root_client
+        url = str(client.base_url)
+        # an Ollama speaks as OpenAI does, too
+        root = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+        asked = OllamaServer(lambda: client._client, model.model_name, root=root)
+        return Place(url, proxy=model.openai_proxy, shown=asked.shown)
+    urls = (found for name in _ADDRESSES if isinstance(found := getattr(model, name, None), str) and found)
+    return next(map(Place, urls), None)

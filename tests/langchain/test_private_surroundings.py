@@ -1,0 +1,223 @@
+"""Around a private request in LangChain: where small runs, what the cache keeps, and who traces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.globals import set_llm_cache
+from langchain_core.messages import HumanMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
+from langchain_core.tracers import BaseTracer
+
+from hybrid_llm.errors import PrivateError
+from hybrid_llm.personal import holds_personal_data
+from hybrid_llm.testing import FixedScorer
+from langchain_hybrid import ChatHybrid, RunnableHybrid
+from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._agents import agent_of
+from tests.langchain._pair import pair
+from tests.langchain._ways import Way, every_way
+
+HARD = "Prove that there are infinitely many primes."
+SECRET = "My card is 4111 1111 1111 1111. What is its bank?"
+DOWN = ConnectionRefusedError("refused")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def cache() -> Iterator[InMemoryCache]:
+    made = InMemoryCache()
+    set_llm_cache(made)
+    yield made
+    set_llm_cache(None)
+
+
+def chat(**options: Any) -> ChatHybrid:
+    """Return a pair whose router sends everything to large."""
+    return pair(FixedScorer(0.1), **{"threshold": 0.5, **options})
+
+
+def chain(**options: Any) -> RunnableHybrid[Any, Any]:
+    arms = (FakeChatModel(model="small"), FakeChatModel(model="large"))
+    return RunnableHybrid(*arms, FixedScorer(0.1), **{"threshold": 0.5, **options})
+
+
+def record(message: Any) -> dict[str, Any]:
+    return message.response_metadata["hybrid"]
+
+
+both = pytest.mark.parametrize("made", [chat, chain])
+
+
+# --- where small runs ----------------------------------------------------------------------------------------------
+
+
+def small_of(kind: str, url: str) -> Any:
+    if kind == "ollama":
+        from langchain_ollama import ChatOllama
+
+        return ChatOllama(model="qwen3:4b", base_url=url)
+    from langchain_openai import ChatOpenAI
+
+    return ChatOpenAI(model="qwen3:4b", base_url=url, api_key="none")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["ollama", "openai"])
+def test_small_on_another_host_is_refused(kind: str) -> None:
+    llm = ChatHybrid(small_of(kind, "http://gpu.lan:8080/v1"), FakeChatModel(), FixedScorer(0.9), threshold=0.5)
+    with pytest.raises(PrivateError, match=r"runs at gpu.lan, .* local_hosts=\['gpu.lan'\]"):
+        llm.invoke(SECRET, private=True)
+
+
+@pytest.mark.parametrize("kind", ["ollama", "openai"])
+def test_a_cloud_model_of_a_local_ollama_is_refused_and_the_server_is_asked_once(kind: str) -> None:
+    asked: list[str] = []
+    remote = {"remote_host": "https://ollama.com:443"}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(f"{request.url} {request.content.decode()}")
+        return httpx.Response(200, json=remote)
+
+    small = small_of(kind, "http://127.0.0.1:11434" + ("/v1" if kind == "openai" else ""))
+    client = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1:11434")
+    if kind == "ollama":
+        small._client._client = client
+    else:
+        small.root_client._client = client
+    llm = ChatHybrid(small, FakeChatModel(), FixedScorer(0.9), threshold=0.5)
+    with pytest.raises(PrivateError, match="is a cloud model: the Ollama at 127"):
+        llm.invoke(SECRET, private=True)
+    remote.clear()
+    for _ in range(2):
+        assert llm._pair.decide(llm._request(SECRET, {}, {"private": True})).decision.private
+    assert len(asked) == 2
+    assert asked[0].startswith("http://127.0.0.1:11434/api/show ")
+    assert "qwen3:4b" in asked[0]
+    assert "4111" not in str(asked)
+
+
+def test_a_function_as_small_needs_the_callers_word() -> None:
+    arms = RunnableLambda(lambda _: "from small"), RunnableLambda(lambda _: "from large")
+    with pytest.raises(PrivateError, match="Nothing tells where small runs"):
+        RunnableHybrid(*arms, FixedScorer(0.1), threshold=0.5, private=True).invoke(SECRET)
+    vouched = RunnableHybrid(*arms, FixedScorer(0.1), threshold=0.5, private=True, local_hosts=["*"])
+    assert vouched.invoke(SECRET) == "from small"
+
+
+def test_a_chain_runs_where_its_model_does() -> None:
+    prompt = ChatPromptTemplate([("human", "{question}")])
+    arms = [prompt | FakeChatModel(model=name) | StrOutputParser() for name in ("small", "large")]
+    hybrid = RunnableHybrid(*arms, FixedScorer(0.1), threshold=0.5, private=True, query="question")
+    assert hybrid.invoke({"question": SECRET}) == "from small"
+    hiding = RunnableHybrid(
+        prompt | RunnableLambda(lambda x: x) | arms[0].steps[1],
+        arms[1],
+        FixedScorer(0.1),
+        threshold=0.5,
+        private=True,
+        query="question",
+    )
+    with pytest.raises(PrivateError, match="Nothing tells"):
+        hiding.invoke({"question": SECRET})
+
+
+# --- caches and tracers --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "generate", "batch"])
+@both
+async def test_nothing_private_is_in_langchains_cache(made: Any, way: str, cache: InMemoryCache) -> None:
+    llm = made(private=holds_personal_data)
+
+    async def ask(text: str) -> None:
+        if way == "batch":
+            llm.batch([text])
+        elif way == "generate" and made is chat:
+            llm.generate([[HumanMessage(text)]])
+        elif way == "ainvoke":
+            await llm.ainvoke(text)
+        else:
+            llm.invoke(text)
+
+    await ask(SECRET)
+    await ask(SECRET)
+    assert cache._cache == {}
+    assert len(llm.small.asked) == 2
+    await ask(HARD)
+    await ask(HARD)
+    assert len(cache._cache) == len(llm.large.asked) == 1
+
+
+def test_no_model_of_a_chain_uses_the_cache_either(cache: InMemoryCache) -> None:
+    prompt = ChatPromptTemplate([("human", "{question}")])
+    small, large = FakeChatModel(model="small"), FakeChatModel(model="large")
+    arms = [prompt | model.bind(stop=["!"]) | StrOutputParser() for model in (small, large)]
+    hybrid = RunnableHybrid(*arms, FixedScorer(0.1), threshold=0.5, private=True, query="question")
+    assert hybrid.invoke({"question": SECRET}) == "from small"
+    agent_of(small, large, FixedScorer(0.1), private=True).invoke({"messages": [HumanMessage(SECRET)]})
+    llm = ChatHybrid(small, large, FixedScorer(0.1), threshold=0.5, private=True, cache=cache)
+    llm.invoke(SECRET)
+    llm.with_structured_output({"title": "A", "type": "object", "properties": {}}).invoke("'x'")
+    assert cache._cache == {}
+    assert llm.cache is cache
+
+
+class Client:
+    api_url = "https://api.smith.langchain.com"
+
+
+class Tracer(BaseTracer):
+    """Stands for LangSmith's, and sends nothing."""
+
+    client = Client()
+
+    def _persist_run(self, run: Any) -> None:
+        pass
+
+
+Tracer.__name__ = "LangChainTracer"
+
+
+class OfAService(BaseCallbackHandler):
+    """Stands for a handler of a service."""
+
+
+OfAService.__module__ = "langfuse.langchain.CallbackHandler"
+
+
+@every_way
+@both
+async def test_a_hosted_tracer_is_noticed_and_refused_unless_allowed(made: Any, way: Way) -> None:
+    handlers = {"https://api.smith": Tracer(), "langfuse.OfAService": OfAService()}
+    for name, handler in handlers.items():
+        llm, config = made(private=True), {"callbacks": [handler]}
+        with pytest.raises(PrivateError, match=f"sends its text to {name}"):
+            await way(llm, [SECRET], config)
+        assert llm.small.asked == llm.large.asked == []
+        (allowed,) = await way(made(private=True, trace_private=True), [SECRET], config)
+        assert allowed.text == "from small"
+    (own,) = await way(made(private=True, local_hosts=["api.smith.langchain.com"]), [SECRET], {"callbacks": [Tracer()]})
+    assert own.text == "from small"
+
+
+def test_tracing_by_the_environment_is_noticed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    monkeypatch.setattr("langchain_hybrid._private.CallbackManager.configure", lambda *a, **k: _Managed())
+    with pytest.raises(PrivateError, match="trace_private=True"):
+        chat(private=True)._pair.decide(chat()._request(SECRET, {}, {}))
+
+
+class _Managed:
+    handlers = (type("LangChainTracer", (), {"client": Client()})(),)
