@@ -105,8 +105,10 @@ class SecondLook:
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     def with_parts(self, **changes: Any) -> SecondLook:
-        """Return a copy with some fields changed."""
-        return replace(self, **changes)
+        """Return a copy with some fields changed; a certificate goes when what it was proved for changes."""
+        changed = replace(self, **changes)
+        same = changes.keys().isdisjoint(("form", "bound", "paths")) or changed.id == self.id
+        return changed if same else replace(changed, certificate=changes.get("certificate"))
 
     # score
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.look import QUERY, LookRows, Path, PathCalibration, SecondLook
+from hybrid_llm.router.once import warn_user
 from hybrid_llm.router.promise import told_data
 from hybrid_llm.scoring import UNFAMILIAR
 from hybrid_llm.table import normal_text
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from hybrid_llm.table import PairTable
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 LEAST_ANSWERS: Final = 30
 """Answers without which a path gets no levels."""
@@ -73,6 +75,14 @@ def _measured(path: Path, rows: LookRows) -> Path:
     return replace(path, calibration=found)
 
 
+def shows(look: SecondLook, rows: LookRows) -> BoolArray:
+    """Return of which of n answers a proof can speak, shape (n,): those that show all that a look reads of an answer.
+
+    Of two kinds the fate is known without: an unfamiliar query has no score, and what a check rejects goes to large.
+    """
+    return rows.seen & (rows.having(_signals(look)) | ~rows.usable)
+
+
 def prove_look(
     parts: RouterParts,
     look: SecondLook,
@@ -86,13 +96,16 @@ def prove_look(
     void_reason: str,
     menu: bool = True,
     families: int = 1,
-) -> Menu:
+) -> Menu | None:
     """Certify quality levels of the whole path, as far as the rows allow.
 
     A row is one answer, and rows of one query share its weight. It counts as small's if all holds: the query is
-    familiar, its score passes the gate, no check rejects the answer, all that the look reads is there, and s reaches
-    the rung's threshold. What lacks one of these is served too, and not as certified. The rungs come from training
-    rows alone.
+    familiar, its score passes the gate, no check rejects the answer, and s reaches the rung's threshold. The rungs come
+    from training rows alone.
+
+    Answers that do not show all that the look reads are left out, and the certificate says how many. To count them as
+    large's would prove too much: where a table lacks signals that the traffic has, they would lower the drop of all.
+    Without them the promise holds whether the traffic has such answers or not, since it is of the others alone.
 
     Args:
         parts: The router.
@@ -107,28 +120,40 @@ def prove_look(
         menu: Whether the usual levels are tested beside ``max_drop``.
         families: How many families of thresholds these rows test.
 
+    Returns:
+        The certificates; ``None``, with a warning, when no answer shows all that the look reads.
+
     Raises:
         CertificateError: A value is out of range, or large scores 0 everywhere.
     """
     from hybrid_llm.certify import LEVELS, Provenance, certify_menu
 
-    heights = look.heights(rows)
+    there = shows(look, rows)
+    proving = rows.take(there)
+    if not len(proving):
+        warn_user(
+            f"None of the {len(rows):,} answers shows all that the second look reads ({', '.join(_signals(look))}), so "
+            "it gets no certificate: collect them (hybrid-llm collect), or train it for what is there."
+        )
+        return None
+    left = len(rows) - len(proving)
+    heights = look.heights(proving)
     return certify_menu(
         heights,
-        rows.small,
-        rows.large,
+        proving.small,
+        proving.large,
         max_drop,
         confidence,
         thresholds=look.paths[look.columns].ladder.heights,
-        groups=[normal_text(pair.queries[row]) for row in rows.query],
-        eligible=(heights > 0) & rows.known & rows.seen,
+        groups=[normal_text(pair.queries[row]) for row in proving.query],
+        eligible=(heights > 0) & proving.known,
         levels=LEVELS if menu else (),
         families=families,
         provenance=Provenance(
             small=pair.small,
             large=pair.large,
             measured_by=measured_by,
-            data=told_data(data, pair),
+            data=told_data(data, pair) + _told_gaps(left, len(rows)),
             data_hash=pair.data_hash,
             router_id=parts.id,
             look_id=look.id,
@@ -136,3 +161,12 @@ def prove_look(
             void_reason=void_reason,
         ),
     )
+
+
+def _signals(look: SecondLook) -> list[str]:
+    return [name for name in look.columns if name != QUERY]
+
+
+def _told_gaps(left: int, of: int) -> str:
+    """Say how many answers a proof left out, since they do not show all that the look reads."""
+    return f"; {left:,} of {of:,} answers that do not show all that the look reads were left out" if left else ""

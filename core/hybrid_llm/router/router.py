@@ -319,6 +319,8 @@ class Router(Decider):
             menu=menu,
             families=2,
         )
+        if path is None:
+            return router
         return router.override(looks={**router.parts.looks, "trained": look.with_parts(certificate=path, scorer=None)})
 
     def watched(self, progress: Progress) -> Self:
