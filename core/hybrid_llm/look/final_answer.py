@@ -22,6 +22,7 @@ FEW_WORDS: Final = 8
 """A text of at most so many words is its own final answer."""
 _FIELDS: Final = ("final_answer", "answer", "result")
 _FENCE: Final = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n\s*```\s*\Z", re.DOTALL)
+_LETTER: Final = re.compile(r"[\W_]*[A-Za-z](?![\w'])")
 _IDLE: Final = re.compile(r"\b(?:the|a|an|is|are|it|its|it's)\b")
 _LATEX: Final = re.compile(r"\\(?:left|right|[!,;: ]|[dt](?=frac)|text(?:bf|rm|it)?|mathrm|boxed|displaystyle)|[\s{}$]")
 _ONLY_NUMBER: Final = re.compile(r"[^\w]*[-\u2212+]?[\d.,/ ]*\d(?:\s?(?:%|\\%|percent|[A-Za-z]{1,12}))?[^\w]*")
@@ -86,6 +87,8 @@ class FinalAnswer:
 
 def _field(text: str) -> str | None:
     """Return the answer's field of a text that is a JSON object."""
+    if not text.lstrip().startswith(("{", "```")):
+        return None
     fenced = _FENCE.match(text)
     try:
         value: Any = json.loads(fenced[1] if fenced else text)
@@ -97,8 +100,8 @@ def _field(text: str) -> str | None:
 
 def _of_span(span: str) -> FinalAnswer | None:
     first = span.splitlines()[0] if span else ""
-    letter = final_choice(first) if len(first) <= 3 or len(first.split()) > 1 else None
-    if letter and re.match(r"[\W_]*[A-Za-z](?![\w'])", first):
+    lettered = _LETTER.match(first) and (len(first) <= 3 or len(first.split()) > 1)
+    if lettered and (letter := final_choice(first)):
         return FinalAnswer("choice", letter)
     number = final_number(first)
     if number is not None and (_ONLY_NUMBER.fullmatch(first) or len(first.split()) > 1):
