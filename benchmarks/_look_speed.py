@@ -1,0 +1,76 @@
+"""How fast a look is: one by one as it is served, and in a batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks._look_data import SPECS, Fits
+from benchmarks._look_judge import seen_scores
+from benchmarks._look_pairs import paths_of
+from hybrid_llm import Level, Router
+from hybrid_llm.look import Bound, LookRows, SecondLook, answer_of, answers_of
+from hybrid_llm.router.looking import measured
+
+PAIRS: Final = {"short plain answers with log-probabilities": "0.5B to 1.5B", "final numbers": "gemma-2-9b"}
+REPEATS: Final = 7
+ONE: Final = 300
+
+
+def speed_study(fits: Fits) -> dict[str, Any]:
+    """Time looks, the best of several passes: on a shared machine the others measure the neighbours."""
+    found = {}
+    router = Router.load()
+    for what, name in PAIRS.items():
+        spec = next(each for each in SPECS if each.name == name)
+        if not fits.tables.has(spec.files):
+            continue
+        material = fits.material(spec)
+        pair, rows = material.pair, material.as_served()
+        look = SecondLook("trained", Bound(spec.small, spec.large, spec.checkers), paths_of(material))
+        look = measured(look, rows.take(material.split("validation")))
+        plan = look.plan(Level("quality", 0.95))
+        few = [row for row in range(len(pair)) if rows.seen[row] and pair.responses[row].get(spec.checkers[0])][:ONE]
+        given = [answer_of(pair.responses[row][spec.small][0]) for row in few]
+        others = [{spec.checkers[0]: answers_of(pair.responses[row][spec.checkers[0]])} for row in few]
+
+        def one_by_one(
+            look: Any = look, plan: Any = plan, few: Any = few, given: Any = given, others: Any = others
+        ) -> None:
+            for row, answer, checker in zip(few, given, others, strict=True):
+                look.judge(plan, answer, checker=checker, p=float(row % 2))
+
+        def batch(pair: Any = pair, spec: Any = spec, look: Any = look) -> None:
+            seen_scores(look.paths, LookRows.of(pair, np.full(len(pair), 0.5), None, spec.checkers))
+
+        def served(look: Any = look, plan: Any = plan, rows: Any = rows) -> None:
+            look.served(rows, plan)
+
+        found[what] = {
+            "one_ms": 1000 * _best(one_by_one) / len(few),
+            "batch_per_s": len(pair) / _best(batch),
+            "signals_known_per_s": len(pair) / _best(served),
+        }
+    queries = [f"{text} " for text in fits.pair(SPECS[0]).queries[:50]] if fits.tables.has(SPECS[0].files) else []
+    if queries:
+        took = []
+        for number in range(3):
+            start = time.perf_counter()
+            for query in queries[number::3]:
+                router.score([query])
+            took.append((time.perf_counter() - start) / len(queries[number::3]))
+        found["one score of a query"] = {"one_ms": 1000 * min(took)}
+    return found
+
+
+def _best(run: Callable[[], None]) -> float:
+    run()
+    took = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        run()
+        took.append(time.perf_counter() - start)
+    return min(took)
