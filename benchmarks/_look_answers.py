@@ -32,13 +32,8 @@ def _of_table(table: QualityTable) -> dict[str, Any]:
         asked += sum(len(row) for row in finals[name])
         found += sum(final is not None for row in finals[name] for final in row)
     for one, other in combinations(names, 2):
-        rows = [
-            (mine[0], theirs[0], float(q_mine[0]), float(q_theirs[0]))
-            for mine, theirs, q_mine, q_theirs in zip(
-                finals[one], finals[other], grades[one], grades[other], strict=True
-            )
-            if mine and theirs and len(q_mine) and len(q_theirs)
-        ]
+        columns = zip(finals[one], finals[other], grades[one], grades[other], strict=True)
+        rows = [tuple(cell[0] for cell in row) for row in columns if all(map(len, row))]
         for mine, theirs, q_mine, q_theirs in rows:
             match = mine is not None and mine.agrees(theirs)
             if q_mine > 0.5 and q_theirs > 0.5:

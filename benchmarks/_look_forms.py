@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -81,9 +82,14 @@ def columns_of(material: Material) -> dict[str, Floats]:
     rows = material.looks()
     found = {QUERY: rows.column(QUERY), LOGPROBS: rows.column(LOGPROBS)}
     found |= {AGREEMENT + name: rows.column(AGREEMENT + name) for name in material.spec.checkers}
+    return found | _of_answers(material.pair)
+
+
+@cache
+def _of_answers(pair: PairTable) -> dict[str, Floats]:
     more: dict[str, list[float]] = {name: [] for name in (*QUANTILES, LENGTH, FOUND)}
-    for models in material.pair.responses:
-        given = models.get(material.spec.small, ())
+    for models in pair.responses:
+        given = models.get(pair.small, ())
         answer = answer_of(given[0]) if given else None
         signals = Signals.of(answer) if answer is not None else Signals()
         summed: LogProbs | None = signals.logprobs
@@ -91,7 +97,7 @@ def columns_of(material: Material) -> dict[str, Floats]:
             more[name].append(getattr(summed, name) if summed else np.nan)
         more[LENGTH].append(-np.log(signals.tokens) if signals.tokens else np.nan)
         more[FOUND].append(float(signals.found) if answer is not None else np.nan)
-    return found | {name: np.array(column) for name, column in more.items()}
+    return {name: np.array(column) for name, column in more.items()}
 
 
 def fitted(form: Form, checkers: Sequence[str], columns: Columns, rows: Mask, good: Floats) -> tuple[Floats, float]:

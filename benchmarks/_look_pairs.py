@@ -141,10 +141,8 @@ def decisions_of(material: Material, judge: Mask) -> dict[str, dict[str, tuple[M
         kept = (material.p >= limits.cut(Level("quality", quality)).threshold) & material.known
         found[QUERY_ONLY][f"{quality:g}"] = kept[judge], kept[judge]
     for name, gate in _GATES:
-        look = SecondLook(
-            "trained", Bound(pair.small, pair.large, material.spec.checkers), paths_of(material, gate=gate)
-        )
-        look = measured(look, rows.take(choose))
+        bound = Bound(pair.small, pair.large, material.spec.checkers)
+        look = measured(SecondLook("trained", bound, paths_of(material, gate=gate)), rows.take(choose))
         plans = {f"{quality:g}": look.plan(Level("quality", quality)) for quality in QUALITIES}
         decisions = {level: look.served(rows.take(judge), plan) for level, plan in plans.items()}
         found[f"{LOOK}, {name}"] = {level: (kept, looked) for level, (looked, kept) in decisions.items()}
@@ -163,19 +161,14 @@ def served_on_new_tasks(fits: Fits, spec: LookSpec, repetitions: int) -> Result:
             for level, decisions in levels.items():
                 parts.setdefault(name, {}).setdefault(level, []).append(decisions)
     pair = fits.pair(spec)
-    columns = [pair.ids[row] for row in order], pair.mean_small[order], pair.mean_large[order]
-    return {
-        name: {
-            level: decided(
-                columns[0],
-                *(np.concatenate(masks) for masks in zip(*decisions, strict=True)),
-                *columns[1:],
-                repetitions,
-            )
-            for level, decisions in levels.items()
-        }
-        for name, levels in parts.items()
-    }
+    ids, small, large = [pair.ids[row] for row in order], pair.mean_small[order], pair.mean_large[order]
+    found: Result = {}
+    for name, levels in parts.items():
+        found[name] = {}
+        for level, decisions in levels.items():
+            kept, looked = (np.concatenate(masks) for masks in zip(*decisions, strict=True))
+            found[name][level] = decided(ids, kept, looked, small, large, repetitions)
+    return found
 
 
 def groups_study(fits: Fits, spec: LookSpec, repetitions: int) -> Result:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -12,8 +13,9 @@ from benchmarks._look_data import SPECS, Fits
 from benchmarks._look_judge import seen_scores
 from benchmarks._look_pairs import paths_of
 from hybrid_llm import Level, Router
-from hybrid_llm.look import Bound, LookRows, SecondLook, answer_of, answers_of
+from hybrid_llm.look import Answer, Bound, LookPlan, LookRows, SecondLook, answers_of
 from hybrid_llm.router.looking import measured
+from hybrid_llm.table import PairTable
 
 PAIRS: Final = {"short plain answers with log-probabilities": "0.5B to 1.5B", "final numbers": "gemma-2-9b"}
 REPEATS: Final = 7
@@ -34,25 +36,13 @@ def speed_study(fits: Fits) -> dict[str, Any]:
         look = measured(look, rows.take(material.split("validation")))
         plan = look.plan(Level("quality", 0.95))
         few = [row for row in range(len(pair)) if rows.seen[row] and pair.responses[row].get(spec.checkers[0])][:ONE]
-        given = [answer_of(pair.responses[row][spec.small][0]) for row in few]
+        given = [answers_of(pair.responses[row][spec.small])[0] for row in few]
         others = [{spec.checkers[0]: answers_of(pair.responses[row][spec.checkers[0]])} for row in few]
 
-        def one_by_one(
-            look: Any = look, plan: Any = plan, few: Any = few, given: Any = given, others: Any = others
-        ) -> None:
-            for row, answer, checker in zip(few, given, others, strict=True):
-                look.judge(plan, answer, checker=checker, p=float(row % 2))
-
-        def batch(pair: Any = pair, spec: Any = spec, look: Any = look) -> None:
-            seen_scores(look.paths, LookRows.of(pair, np.full(len(pair), 0.5), None, spec.checkers))
-
-        def served(look: Any = look, plan: Any = plan, rows: Any = rows) -> None:
-            look.served(rows, plan)
-
         found[what] = {
-            "one_ms": 1000 * _best(one_by_one) / len(few),
-            "batch_per_s": len(pair) / _best(batch),
-            "signals_known_per_s": len(pair) / _best(served),
+            "one_ms": 1000 * _best(partial(_one_by_one, look, plan, given, others)) / len(few),
+            "batch_per_s": len(pair) / _best(partial(_batch, look, pair)),
+            "signals_known_per_s": len(pair) / _best(partial(look.served, rows, plan)),
         }
     queries = [f"{text} " for text in fits.pair(SPECS[0]).queries[:50]] if fits.tables.has(SPECS[0].files) else []
     if queries:
@@ -66,7 +56,16 @@ def speed_study(fits: Fits) -> dict[str, Any]:
     return found
 
 
-def _best(run: Callable[[], None]) -> float:
+def _one_by_one(look: SecondLook, plan: LookPlan, given: Sequence[Answer], others: Sequence[Any]) -> None:
+    for number, (answer, checker) in enumerate(zip(given, others, strict=True)):
+        look.judge(plan, answer, checker=checker, p=float(number % 2))
+
+
+def _batch(look: SecondLook, pair: PairTable) -> None:
+    seen_scores(look.paths, LookRows.of(pair, np.full(len(pair), 0.5), None, look.checkers))
+
+
+def _best(run: Callable[[], object]) -> float:
     run()
     took = []
     for _ in range(REPEATS):

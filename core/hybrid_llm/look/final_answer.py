@@ -20,6 +20,8 @@ Kind = Literal["choice", "number", "text"]
 
 FEW_WORDS: Final = 8
 """A text of at most so many words is its own final answer."""
+SENTENCE: Final = 20
+"""A text of at most so many words, without an option or a number, is compared as a whole."""
 _FIELDS: Final = ("final_answer", "answer", "result")
 _FENCE: Final = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n\s*```\s*\Z", re.DOTALL)
 _LETTER: Final = re.compile(r"[\W_]*[A-Za-z](?![\w'])")
@@ -67,8 +69,10 @@ class FinalAnswer:
             return _of_span(span.strip())
         if letter := final_choice(text):
             return cls("choice", letter)
-        number = final_number(text)
-        return None if number is None else cls("number", str(number.value), number)
+        if number := final_number(text):
+            return cls("number", str(number.value), number)
+        words = text.split()
+        return cls("text", plain) if len(words) <= SENTENCE and (plain := _plain(text)) else None
 
     def agrees(self, other: FinalAnswer | None) -> bool:
         """Return whether another model said the same: a few words may stand in a sentence of the other's.
