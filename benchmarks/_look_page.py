@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from benchmarks._judge import APGR
 from benchmarks._look_judge import (
+    AGREEMENT_ALONE,
     AUC,
     LOGPROBS_UNTRAINED,
     LOOK,
@@ -48,8 +49,8 @@ SECTIONS: Final = (
 SKELETON: Final = """\
 # What a second look is worth
 
-A *second look* lets the small model answer, looks at that answer, and shows it or asks the large model. It sees how sure
-the small model was of its words (log-probabilities), whether another local model gives the same final answer (a
+A *second look* lets the small model answer, looks at that answer, and shows it or asks the large model. It sees how
+sure the small model was of its words (log-probabilities), whether another local model gives the same final answer (a
 *checker*), and the score of the query.
 
 <!-- begin: glance -->
@@ -66,8 +67,8 @@ the small model was of its words (log-probabilities), whether another local mode
 <!-- end: setting -->
 
 - *Local*: share of the queries whose small answer is shown, so that nothing is paid. *At 1 %*: the most that can stay
-  local while 1 % of the large model's quality is lost, with the cut chosen on the judged rows, as papers do; *as served*
-  below chooses it beforehand. *Both run*: share of the queries on which both models ran.
+  local while 1 % of the large model's quality is lost, with the cut chosen on the judged rows, as papers do; *as
+  served* below chooses it beforehand. *Both run*: share of the queries on which both models ran.
 - *APGR*: share of the gap between both models that is kept, averaged over all shares; 0.5 is random. *AUC*: of the
   score, for "the small answer is at least as good as the large one" (against `reference`: for "right").
 - Numbers in brackets are 95 % intervals from resamples of the judged rows; differences are paired, and bold where the
@@ -77,10 +78,10 @@ the small model was of its words (log-probabilities), whether another local mode
 
 ## Which form
 
-The form was chosen on rows that judge nothing else: the held-out fifth of `train`, and tasks that no fit saw. *Built* is
-a logistic step over the log-odds of the query's score, the log-odds of the geometric mean of the tokens' probabilities,
-and the agreement of each checker, with weights of at least a little above zero. Means over the pairs; the last column is
-the paired difference in APGR from what is built, on tasks left out.
+The form was chosen on the held-out fifth of `train` and on tasks that no fit saw. *Built* is a logistic step over the
+log-odds of the query's score, the log-odds of the geometric mean of the tokens' probabilities, and the agreement of
+each checker, with weights of at least a little above zero. Means over the pairs; the last column is the paired
+difference in APGR from what is built, on tasks left out.
 
 <!-- begin: forms -->
 <!-- end: forms -->
@@ -148,7 +149,7 @@ right and their final answers do not match; one was right, one wrong, and they m
 - **Log-probabilities of long answers.** `plain` holds answers of at most 40 tokens of three small models, at
   temperature 0. The tables of mathematics and MMLU-Pro hold final answers without log-probabilities, so what both
   signals do together on long reasoning is not known.
-- **An always-right large model.** `reference` stands for one. A real one errs, and then more stays local at the same drop.
+- **A large model that errs.** `reference` is always right. With a real one more stays local at the same drop.
 - **Time.** A checker is a second local model that runs on every query that is looked at, beside the small one.
 - **Your traffic.** These are benchmarks. A level holds on traffic like the rows that it was measured on.
 """
@@ -214,8 +215,8 @@ def glance(results: Results) -> str:
                     for share in (SHARES[0.01], SHARES[0.05])
                     for name in (QUERY_ONLY, LOOK)
                 ),
-                f"{number(figures[QUERY_ONLY][APGR]['value'])} → "
-                f"{number(figures[LOOK][APGR]['value'])}{_marked(pair, LOOK, APGR)}",
+                " → ".join(number(figures[name][APGR]["value"]) for name in (QUERY_ONLY, LOOK))
+                + _marked(pair, LOOK, APGR),
                 signed(figures[f"{LOOK} - {QUERY_ONLY}"][APGR]),
             ]
         )
@@ -254,10 +255,13 @@ def short(results: Results) -> str:
     if results["three"]:
         each = results["three"]["each"].items()
         told = "; ".join(
-            f"*{name}* {number(one['figures'][QUERY_ONLY][AUC]['value'])} → {number(one['figures'][LOOK][AUC]['value'])}"
+            f"*{name}* "
+            + " → ".join(number(one["figures"][way][AUC]["value"]) for way in (QUERY_ONLY, AGREEMENT_ALONE, LOOK))
             for name, one in each
         )
-        lines.append(f"**Two benchmarks fitted, the third judged**, AUC of the query alone → second look: {told}.")
+        lines.append(
+            f"**Two benchmarks fitted, the third judged**, AUC of the query → agreement → second look: {told}."
+        )
     lines.append(_speed_in_short(results["speed"]))
     return "\n".join(f"- {line}" for line in lines)
 
@@ -266,14 +270,14 @@ def _pairs_in_short(pairs: Sequence[Results]) -> list[str]:
     aimed = [(pair, figure) for pair in pairs for figure in AIMS.get(pair["name"], {})]
     misses = [f"{pair['name']}, {figure}" for pair, figure in aimed if missed(pair, figure)]
     better = [pair for pair in pairs if _gain(pair)["value"] > 0 and clear(_gain(pair))]
-    told = f"missed: {'; '.join(misses)}" if misses else f"all {len(aimed)} are met"
-    lines = [
+    told = f"missed: {'; '.join(misses)}" if misses else f"{len(aimed)} of {len(aimed)} are met"
+    first = (
         f"**Better than the query alone** in APGR, with the whole interval, on {len(better)} of {len(pairs)} pairs. "
         f"Aims (APGR and local at 5 % drop of a first logistic head on the same rows): {told}."
-    ]
-    for pair in pairs:
-        if pair["name"] in PANELS:
-            lines.append(f"**{_what(pair).capitalize()}, {pair['small']} → {pair['large']}**: {_saved(pair)}.")
+    )
+    shown = [pair for pair in pairs if pair["name"] in PANELS]
+    lines = [first]
+    lines += [f"**{_what(pair).capitalize()}, {pair['small']} → {pair['large']}**: {_saved(pair)}." for pair in shown]
     plain = [pair for pair in pairs if LOGPROBS_UNTRAINED in pair["figures"] and pair["large"] == "reference"]
     if plain:
         aucs = "; ".join(
@@ -344,7 +348,6 @@ def known_tasks(results: Results) -> str:
         quality = f"{pair['n']:,} rows; quality {number(pair['small_quality'])} → {number(pair['large_quality'])}"
         header = [f"{quality}", "AUC", "APGR", *(f"local at {percent(drop, 0)} drop, %" for drop in SHARES)]
         answered = ", ".join(f"{name} on {count:,}" for name, count in pair["answered"].items())
-        tables.append(
-            f"{said}\n\n{markdown(header, rows)}\n\nChecker: {answered} of these rows. Differences in APGR: {differences}."
-        )
+        told = f"Checker: {answered} of these rows. Differences in APGR: {differences}."
+        tables.append(f"{said}\n\n{markdown(header, rows)}\n\n{told}")
     return "\n\n".join(tables) or MISSING

@@ -49,9 +49,11 @@ def draw(pairs: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.set_ylim(-2.0, _MOST)
         axes.set_xlabel("calls saved: answers of small that are shown (%)")
         axes.grid(color="#eeeeee", zorder=0)
-        axes.legend(frameon=False, loc="upper left", fontsize="small")
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
+    lines = {label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    order = [name for name in _LINES if name in lines]
+    figure.legend([lines[name] for name in order], order, loc="outside lower center", ncols=len(order), frameon=False)
     figure.supylabel("quality lost (% of always-large)", fontsize="medium")
     figure.savefig(path, dpi=130)
     shrink(path)

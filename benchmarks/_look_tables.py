@@ -51,11 +51,11 @@ def forms(results: Results) -> str:
         said += f"; of tasks left out: {_counts(counts['left out'])}." if left else "."
         tables.append(f"{markdown(header, rows)}\n\n{said}")
     notes = (
-        "*Untrained*: fixed weights. *Free signs*: a weight may turn against its signal. *mean, lowest, q10, q25, median* "
-        "are of the log-probabilities; *logprobs* is the log-odds of their mean; *length* is minus the logarithm of the "
-        "number of tokens; *found*: whether there is a final answer. Tasks left out are sorted without the fits' "
-        "intercepts: one says how good the answers to the *other* tasks are, and would sort the tasks the wrong way "
-        "round. No row of `mmlu_pro` is left out by its subject."
+        "*Untrained*: fixed weights. *Free signs*: a weight may turn against its signal. *mean, lowest, q10, q25, "
+        "median* are of the log-probabilities; *logprobs* is the log-odds of the mean probability; *length* is minus "
+        "the logarithm of the number of tokens; *found*: whether there is a final answer. Tasks left out are sorted "
+        "without the fits' intercepts: one says how good the answers to the *other* tasks are, and would sort the "
+        "tasks the wrong way round. No row of `mmlu_pro` is left out by its subject."
     )
     return "\n\n".join([*tables, notes])
 
@@ -183,8 +183,8 @@ def answers(results: Results) -> str:
     ]
     header = ["table", "rows", "answers", "with a final answer", *COUNTS, "AUC of agreement: least / median / most"]
     told = [
-        f"`{name}` has accepted texts: of {one['right']:,} right answers {one['right, no match']:,} do not match one, of "
-        f"{one['wrong']:,} wrong ones {one['wrong, match']:,} do. (A right answer is one in which an accepted text "
+        f"`{name}` has accepted texts: of {one['right']:,} right answers {one['right, no match']:,} do not match one, "
+        f"of {one['wrong']:,} wrong ones {one['wrong, match']:,} do. (A right answer is one in which an accepted text "
         'stands: "18 is larger than 69" counts as right there for 69.)'
         for name, one in results["answers"].items()
         if "right" in one
@@ -214,6 +214,6 @@ def speed(results: Results) -> str:
     ]
     header = ["one core, best of some passes", "one, ms", "beside one score of a query", "a second, from texts"]
     return markdown([*header, "a second, signals known"], rows) + (
-        "\n\nA look finds the final answer of small and of each checker, sums up log-probabilities, and decides. Measured "
-        "on a shared machine whose neighbours were busy, so that the ratio says more than the milliseconds."
+        "\n\nA look finds the final answer of small and of each checker, sums up log-probabilities, and decides. "
+        "CPU time on a shared machine whose neighbours were busy: the ratio says more than the milliseconds."
     )
