@@ -86,6 +86,10 @@ class Tables:
         """Return the queries of some files."""
         return self._read(tuple(files)).queries
 
+    def table(self, files: Sequence[str]) -> QualityTable:
+        """Return the pooled table of some files, without training rows whose question is in another split."""
+        return self._read(tuple(files))
+
     def pair(self, files: Sequence[str], small: str, large: str) -> PairTable:
         """Return the rows with both models; a row without a task gets the name of its benchmark as its task.
 

@@ -30,7 +30,7 @@ def draw_curves(pairs: Sequence[Mapping[str, Any]], folder: Path) -> str:
         dataset = pair["name"].partition(",")[0]
         title = f"{dataset}: {pair['small']} → {pair['large']}"
         error_cost_plot(curves, folder / name, title=title)
-        _shrink(folder / name)
+        shrink(folder / name)
         shown += f'<img src="img/{name}" width="49%" alt="Quality drop against cost advantage, {title}">\n'
     return f"\n\n{shown}"
 
@@ -59,10 +59,10 @@ def draw_labels(simulated: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure.supxlabel("cost advantage: queries sent to small (%)", fontsize="medium")
     figure.supylabel("drop avoided against random (% of always-large)", fontsize="medium")
     figure.savefig(path, dpi=130)
-    _shrink(path)
+    shrink(path)
 
 
-def _shrink(path: Path) -> None:
+def shrink(path: Path) -> None:
     """Keep 64 colours of a PNG, a third of its bytes; nobody sees the difference."""
     from PIL import Image
 

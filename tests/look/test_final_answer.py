@@ -63,3 +63,10 @@ def test_a_long_text_is_read_at_once():
     start = time.process_time()
     FinalAnswer.of("so it goes on and on, 12 and 13. " * 20_000)
     assert time.process_time() - start < 5
+
+
+def test_an_answer_in_a_whole_sentence_agrees_with_one_in_a_word():
+    sentence = FinalAnswer.of("The currency that people pay with in Germany and in Italy is the euro.")
+    assert sentence.agrees(FinalAnswer.of("Euro"))
+    assert not sentence.agrees(FinalAnswer.of("Pound"))
+    assert FinalAnswer.of("Money is what people pay with. " * 5) is None  # a text that long has no answer to compare

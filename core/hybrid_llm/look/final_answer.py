@@ -20,8 +20,11 @@ Kind = Literal["choice", "number", "text"]
 
 FEW_WORDS: Final = 8
 """A text of at most so many words is its own final answer."""
+SENTENCE: Final = 20
+"""A text of at most so many words, without an option or a number, is compared as a whole."""
 _FIELDS: Final = ("final_answer", "answer", "result")
 _FENCE: Final = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n\s*```\s*\Z", re.DOTALL)
+_LETTER: Final = re.compile(r"[\W_]*[A-Za-z](?![\w'])")
 _IDLE: Final = re.compile(r"\b(?:the|a|an|is|are|it|its|it's)\b")
 _LATEX: Final = re.compile(r"\\(?:left|right|[!,;: ]|[dt](?=frac)|text(?:bf|rm|it)?|mathrm|boxed|displaystyle)|[\s{}$]")
 _ONLY_NUMBER: Final = re.compile(r"[^\w]*[-\u2212+]?[\d.,/ ]*\d(?:\s?(?:%|\\%|percent|[A-Za-z]{1,12}))?[^\w]*")
@@ -66,8 +69,10 @@ class FinalAnswer:
             return _of_span(span.strip())
         if letter := final_choice(text):
             return cls("choice", letter)
-        number = final_number(text)
-        return None if number is None else cls("number", str(number.value), number)
+        if number := final_number(text):
+            return cls("number", str(number.value), number)
+        words = text.split()
+        return cls("text", plain) if len(words) <= SENTENCE and (plain := _plain(text)) else None
 
     def agrees(self, other: FinalAnswer | None) -> bool:
         """Return whether another model said the same: a few words may stand in a sentence of the other's.
@@ -86,6 +91,8 @@ class FinalAnswer:
 
 def _field(text: str) -> str | None:
     """Return the answer's field of a text that is a JSON object."""
+    if not text.lstrip().startswith(("{", "```")):
+        return None
     fenced = _FENCE.match(text)
     try:
         value: Any = json.loads(fenced[1] if fenced else text)
@@ -97,8 +104,8 @@ def _field(text: str) -> str | None:
 
 def _of_span(span: str) -> FinalAnswer | None:
     first = span.splitlines()[0] if span else ""
-    letter = final_choice(first) if len(first) <= 3 or len(first.split()) > 1 else None
-    if letter and re.match(r"[\W_]*[A-Za-z](?![\w'])", first):
+    lettered = _LETTER.match(first) and (len(first) <= 3 or len(first.split()) > 1)
+    if lettered and (letter := final_choice(first)):
         return FinalAnswer("choice", letter)
     number = final_number(first)
     if number is not None and (_ONLY_NUMBER.fullmatch(first) or len(first.split()) > 1):

@@ -18,6 +18,7 @@ _MARK: Final = re.compile(
     r"|####|\bfinal\s+(?:result|value)\b[\"'*_]{0,4}\s{0,3}(?:is|:|=))",
     re.IGNORECASE,
 )
+_MARKS: Final = re.compile(r"answer|####|final", re.IGNORECASE)
 _LEAD: Final = " \t*_:=\"'`\\([{$"
 """What may stand between a mark and what it marks."""
 
@@ -29,7 +30,7 @@ def without_thoughts(text: str) -> str:
         >>> without_thoughts("<think>2 and 2, so 5? No.</think> 4")
         '4'
     """
-    return _THOUGHTS.sub("", text).strip()
+    return (_THOUGHTS.sub("", text) if "<" in text else text).strip()
 
 
 def boxed(text: str) -> str | None:
@@ -39,6 +40,8 @@ def boxed(text: str) -> str | None:
         >>> boxed(r"So \boxed{\frac{1}{2}}.")
         '\\frac{1}{2}'
     """
+    if "box" not in text:
+        return None
     for box in reversed(list(_BOX.finditer(text))[-20:]):  # a text of boxes without an end must not take for ever
         depth = 1
         for at in range(box.end(), len(text)):
@@ -57,6 +60,8 @@ def marked(text: str) -> str | None:
         >>> marked("3 + 4. **Answer:** 7 apples")
         '7 apples'
     """
+    if _MARKS.search(text) is None:  # most texts have none, and looking for a word alone is fast
+        return None
     for mark in reversed(list(_MARK.finditer(text))):
         for line in text[mark.end() :].splitlines():
             if found := line.lstrip(_LEAD).rstrip(" \t*_"):
@@ -71,5 +76,7 @@ def bold(text: str) -> Iterator[str]:
         >>> list(bold("**Step 1:** add. It is **7**."))
         ['7', 'Step 1:']
     """
+    if "**" not in text and "__" not in text:
+        return
     for found in reversed(list(_BOLD.finditer(text))):
         yield (found[1] or found[2]).strip()
