@@ -92,6 +92,11 @@ the target.
 <!-- begin: weak -->
 <!-- end: weak -->
 
+Aims that were missed, measured on other pages:
+
+<!-- begin: missed -->
+<!-- end: missed -->
+
 ## The data
 
 <!-- begin: data -->

@@ -15,6 +15,7 @@ from hybrid_llm.table import hash_fraction
 Edit = Callable[[str], str]
 
 CAPITALS: Final = "all capitals"
+APOSTROPHE: Final = "curly apostrophe inside a word"
 _INSIDE: Final = re.compile(r"(?<=[A-Za-z]{2})(?=[A-Za-z]{2})")
 _SPACE: Final = re.compile(r"(?<=\S) (?=\S)")
 _VOWEL: Final = re.compile(r"[aeiou]")
@@ -35,7 +36,7 @@ def _accented(letter: str) -> str:
 
 
 EDITS: Final[Mapping[str, Edit]] = {
-    "curly apostrophe inside a word": lambda text: _one(_INSIDE, lambda _: "\u2019", text),
+    APOSTROPHE: lambda text: _one(_INSIDE, lambda _: "\u2019", text),
     "straight apostrophe inside a word": lambda text: _one(_INSIDE, lambda _: "'", text),
     "emoji at the end": lambda text: f"{text} \U0001f642",
     "no-break space for a space": lambda text: _one(_SPACE, lambda _: "\u00a0", text),

@@ -11,11 +11,17 @@ from benchmarks._judge import APGR
 from benchmarks._label_sections import answer
 from benchmarks._page import listed, with_interval
 from benchmarks._pairs import ORIGIN
+from benchmarks._robustness_edits import APOSTROPHE
+from benchmarks._robustness_familiar import KEPT
+from benchmarks._robustness_figures import FLIP_LIMIT, FLIPS_MEDIAN
+from benchmarks._robustness_routers import HEAD
 from benchmarks._sections import on_average, overshoot, solid
-from benchmarks.doc_tables import markdown
+from benchmarks.doc_tables import markdown, percent
 
 FEW: Final = 0.12
 """A cost advantage at 1 % drop below this is called low."""
+MISSED: Final = "**missed**"
+"""Marks the rows of ``docs/speed.md`` that miss their goal."""
 
 
 def summary(results: Mapping[str, Any]) -> str:
@@ -76,6 +82,41 @@ def weak(pairs: Sequence[Mapping[str, Any]]) -> str:
             "own family: calibrate on rows of your own."
         ),
     ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def missed_elsewhere(robustness: Mapping[str, Any], speed: str) -> str:
+    """Return the aims that other pages miss.
+
+    Args:
+        robustness: The results of ``robustness.py``.
+        speed: The page that ``speed.py`` wrote.
+    """
+    lines = []
+    flipped = robustness["edits"][HEAD][APOSTROPHE][FLIPS_MEDIAN]["value"]
+    if flipped >= FLIP_LIMIT:
+        lines.append(
+            f"An apostrophe set inside a word flips {percent(flipped)} of the decisions at the median of a router "
+            f"trained for its pair; the aim is less than {percent(FLIP_LIMIT, 0)} ([robustness](robustness.md))."
+        )
+    subjects = robustness["left_out"]["pooled"]
+    usual, plain = (subjects[f"{KEPT}, {form} options"]["value"] for form in ("with", "without"))
+    lines.append(
+        "Whether a query is called unfamiliar goes partly by its format: a router of MMLU flags "
+        f"{percent(plain)} of the questions of subjects that it knows once their options are missing, and "
+        f"{percent(usual)} with them ([robustness](robustness.md#subjects-left-out))."
+    )
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in speed.splitlines() if MISSED in line]
+    if rows:
+        goals = "; ".join(f"*{what}* {figure}, goal {goal}" for what, figure, goal, *_ in rows)
+        lines.append(
+            f"Speed: {goals} ([speed](speed.md), where *ST* is explained). A second thread for a single query was "
+            "measured there, and is not used."
+        )
+    lines.append(
+        "All this is the recipe `head`. A router of the recipe `full` reads the text as it comes (typography is not "
+        "folded) and cannot tell what is unfamiliar ([training](training.md))."
+    )
     return "\n".join(f"- {line}" for line in lines)
 
 

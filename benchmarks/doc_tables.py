@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
+
+IDLE: Final = 0.5
+"""A load average up to this is a machine that does nothing else."""
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -15,6 +19,11 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def percent(share: float, digits: int = 1) -> str:
     """Write a fraction as a percentage."""
     return f"{100 * share:.{digits}f} %"
+
+
+def shared(load: float) -> str:
+    """Say how busy the machine was before times were taken, by its load average."""
+    return f"load average before it began {load:.1f}{', shared with other programs' if load > IDLE else ''}"
 
 
 def write_between(page: Path, name: str, text: str) -> None:

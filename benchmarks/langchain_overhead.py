@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from doc_tables import markdown, write_between
+from doc_tables import markdown, shared, write_between
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -144,7 +144,7 @@ def main() -> None:
     rows = [*calls(options.calls), *first_tokens(max(20, options.calls // 20))]
     setting = (
         f"`python benchmarks/langchain_overhead.py --calls {options.calls}`, {day}; {machine()}; "
-        f"load average before it began {load:.1f}; Python {platform.python_version()}, langchain-core "
+        f"{shared(load)}; Python {platform.python_version()}, langchain-core "
         f"{version('langchain-core')}."
     )
     if not options.out.exists():

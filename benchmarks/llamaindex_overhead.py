@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from doc_tables import markdown, write_between
+from doc_tables import markdown, shared, write_between
 from llama_index.core import SummaryIndex
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -202,7 +202,7 @@ def main() -> None:
     rows = [*calls(options.calls), *chunks(few), *first_tokens(few)]
     setting = (
         f"`python benchmarks/llamaindex_overhead.py --calls {options.calls}`, {day}; {machine()}; "
-        f"load average before it began {load:.1f}; Python {platform.python_version()}, llama-index-core "
+        f"{shared(load)}; Python {platform.python_version()}, llama-index-core "
         f"{version('llama-index-core')}."
     )
     if not options.out.exists():

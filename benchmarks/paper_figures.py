@@ -32,13 +32,15 @@ from benchmarks._pairs import ORIGIN, ZEROEVAL, Tables
 from benchmarks._plots import draw_curves, draw_labels
 from benchmarks._sections import baselines_section, figures_section, levels_section
 from benchmarks._simulated import simulated
-from benchmarks._summary import data_text, setting_text, summary, weak
+from benchmarks._summary import data_text, missed_elsewhere, setting_text, summary, weak
 from benchmarks._transfer import transfer, transfer_section
 from benchmarks.doc_tables import write_between
 from hybrid_llm.scoring import Encoder
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "benchmarks" / "results" / "paper_figures.json"
+ROBUSTNESS: Final = RESULTS.with_name("robustness.json")
+SPEED: Final = ROOT / "docs" / "speed.md"
 PARTS: Final = ("pairs", "labels", "simulated", "transfer")
 QUICK: Final = LabelEffort(bootstrap=30, folds=3, repetitions=1, seeds=2, train_rows=100, test_rows=100)
 
@@ -100,6 +102,9 @@ def write_page(page: Path, results: Results) -> None:
         "labels": labels_section(real, simulation),
         "transfer": transfer_section(results["transfer"]) if results.get("transfer") else "The files are not there.",
         "weak": weak(pairs),
+        "missed": missed_elsewhere(
+            json.loads(ROBUSTNESS.read_text(encoding="utf-8")), SPEED.read_text(encoding="utf-8")
+        ),
         "data": data_text(results["setting"]),
     }
     for name, text in sections.items():

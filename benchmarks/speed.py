@@ -28,7 +28,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from doc_tables import markdown, write_between
+from doc_tables import markdown, shared, write_between
 from quantisation import machine
 
 from hybrid_llm import Router
@@ -331,7 +331,7 @@ def write(page: Path, rows: list[list[str]], texts: int, load: float) -> None:
     """Write what was measured so far into the page."""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "torch", "sentence-transformers"))
     command = f"`python benchmarks/speed.py DATA_DIR --texts {texts}`, {datetime.now(tz=UTC).date()}"
-    where = f"{machine()}, load average before it began {load:.1f}; Python {platform.python_version()}"
+    where = f"{machine()}, {shared(load)}; Python {platform.python_version()}"
     setting = f"{command}; {where}; {libraries}."
     before = page.read_text(encoding="utf-8") if page.exists() else PAGE
     page.write_text(before, encoding="utf-8")

@@ -1,12 +1,14 @@
 """What the README shows is what runs."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from langchain_core.language_models import FakeListChatModel
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -40,6 +42,27 @@ def test_the_query_engine_answers(monkeypatch):
 
 
 def test_every_link_leads_somewhere():
-    root = Path(__file__).parent.parent
     for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("https://") or (root / target).exists(), target
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+def kept(name):
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("pair", ["mmlu", "zeroeval, gemma-2-9b", "mmlu_pro, Llama-3.1-8B"])
+def test_the_table_of_savings_is_what_was_measured(pair):
+    (figures,) = (one["figures"] for one in kept("paper_figures")["pairs"]["each"] if one["name"] == pair)
+    shares, ci = figures["cost_advantage_at_drop"], figures["ci"]
+    cells = []
+    for drop in ("0.01", "0.05"):
+        low, high = (100 * end for end in ci["cost_advantage_at_drop"][drop])
+        cells.append(f"{100 * shares[drop]:.0f} % [{low:.0f}, {high:.0f}]")
+    low, high = ci["apgr"]
+    cells.append(f"{figures['apgr']:.3f} [{low:.3f}, {high:.3f}]")
+    assert f"| {' | '.join(cells)} |" in README
+
+
+def test_the_claim_about_broken_promises_is_what_was_measured():
+    broken = max(cell["ours"]["broken"] for cell in kept("promise_real_data") if cell["way"] == "draws")
+    assert f"at most {100 * broken:.1f} % of 500 trials" in README

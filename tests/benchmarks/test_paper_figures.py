@@ -17,10 +17,11 @@ from benchmarks._judge import APGR, Judged, apgr_only, compare
 from benchmarks._page import SKELETON, prepare, signed
 from benchmarks._pairs import CHAT, PAIRS, ZEROEVAL, Tables
 from benchmarks._sections import overshoot
+from benchmarks._summary import missed_elsewhere
 from benchmarks.doc_tables import write_between
 from benchmarks.heads import AVERAGES, halves
 from benchmarks.heads import report as heads_report
-from benchmarks.paper_figures import run
+from benchmarks.paper_figures import ROBUSTNESS, run
 from hybrid_llm.scoring import Encoded
 from hybrid_llm.table import hash64, hash_fraction
 
@@ -226,6 +227,17 @@ def test_labels_that_make_the_same_router_share_a_row(made: tuple[Path, dict[str
         ("prob", " - det"),
     ]
     assert "| det = prob |" in page
+
+
+def test_the_page_names_what_other_pages_miss() -> None:
+    speed = "| a score | 7 ms | 2 ms | **missed** |\n| its load | 1 s | 2 s | met |"
+    text = missed_elsewhere(json.loads(ROBUSTNESS.read_text(encoding="utf-8")), speed)
+    assert "*a score* 7 ms, goal 2 ms" in text
+    assert "its load" not in text
+    flipped, flagged = re.findall(r"flips ([\d.]+) %|flags ([\d.]+) %", text)
+    robustness = (ROBUSTNESS.parents[2] / "docs" / "robustness.md").read_text(encoding="utf-8")
+    assert f"flipped at the median {flipped[0]} %" in robustness
+    assert f"it is {flagged[1]} % without options" in robustness
 
 
 def test_baselines_score_by_neighbours_and_by_task(data: Path) -> None:
