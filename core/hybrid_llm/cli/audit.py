@@ -71,6 +71,7 @@ def audit(
     from hybrid_llm.collect import Budget, PairFolder
     from hybrid_llm.observe import read_journal
     from hybrid_llm.prices import Prices
+    from hybrid_llm.report import drift_of
     from hybrid_llm.router import Router, void_certificates
     from hybrid_llm.run import Promise, draw, known_draws, lay_in, more_to_draw, outcome_of, secret_of
 
@@ -87,6 +88,8 @@ def audit(
     with asking.usage():
         setup = setup_of(small or _small_of(there), large, None, 1, system, temperature, max_tokens, think)
     changed = _changed_weights(loaded, setup)
+    for line in drift_of(read_journal(journal)).lines():
+        say(line)
     with PairFolder(out or journal.with_name(f"{journal.stem}.audit-{promise.id}")) as folder:
         secret = secret_of(folder, promise)
         folder.begin(setup)

@@ -42,7 +42,7 @@ def savings(
     """
     from hybrid_llm.observe import count_lost, read_journal
     from hybrid_llm.prices import Prices
-    from hybrid_llm.report import check_page, savings_lines, savings_of, write_savings_page
+    from hybrid_llm.report import check_page, drift_of, savings_lines, savings_of, write_savings_page
 
     if days is not None and not days > 0:
         raise typer.BadParameter(f"--days {days:g} must be more than 0.")
@@ -59,7 +59,7 @@ def savings(
     if json:
         print_json(found.as_dict())
         return
-    typer.echo("\n".join(savings_lines(found)))
+    typer.echo("\n".join([*savings_lines(found), *drift_of(read_journal(journal)).lines()]))
     _print_tables(found)
     if out is not None:
         typer.echo(f"\nThe page is in {out}")
