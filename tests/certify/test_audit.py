@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.certify import audit
-from hybrid_llm.certify.audit import RATIO, log_wealth_of_break, log_wealth_of_hold, weighted
+from hybrid_llm.certify.auditing import RATIO, log_wealth_of_break, log_wealth_of_hold, weighted
 from hybrid_llm.errors import CertificateError
 
 PROOF = float(np.log(20))
