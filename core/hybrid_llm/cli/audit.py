@@ -88,8 +88,7 @@ def audit(
     with asking.usage():
         setup = setup_of(small or _small_of(there), large, None, 1, system, temperature, max_tokens, think)
     changed = _changed_weights(loaded, setup)
-    for line in drift_of(read_journal(journal)).lines():
-        say(line)
+    drift = drift_of(read_journal(journal)).lines()
     with PairFolder(out or journal.with_name(f"{journal.stem}.audit-{promise.id}")) as folder:
         secret = secret_of(folder, promise)
         folder.begin(setup)
@@ -106,9 +105,9 @@ def audit(
     if found.void_reason:
         void_certificates(router, found.void_reason)
     if json:
-        print_json(found.as_dict())
+        print_json({**found.as_dict(), "drift": drift})
     else:
-        typer.echo(found.explain())
+        typer.echo("\n".join([found.explain(), *drift]))
     if found.void_reason:
         say(f"The certificate in {router} is void now: {found.void_reason}")
         say("Load the router again wherever it is in use.")

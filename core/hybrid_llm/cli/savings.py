@@ -56,10 +56,11 @@ def savings(
     found = savings_of(read_journal(journal, since=since), prices=prices, lost=count_lost(journal))
     if out is not None:
         write_savings_page(out, found, source=journal.name)
+    drift = drift_of(read_journal(journal)).lines()
     if json:
-        print_json(found.as_dict())
+        print_json({**found.as_dict(), "drift": drift})
         return
-    typer.echo("\n".join([*savings_lines(found), *drift_of(read_journal(journal)).lines()]))
+    typer.echo("\n".join([*savings_lines(found), *drift]))
     _print_tables(found)
     if out is not None:
         typer.echo(f"\nThe page is in {out}")
