@@ -153,6 +153,8 @@ def test_other_requests_are_left_out_and_counted(server: Stub, certified: Path, 
     ]
     journal = journal_of(tmp_path / "traffic.sqlite", rows)
     shown = run("audit", journal, *options(server, certified), "--sample", 50)
+    assert "warning: the certificate was measured by exact, and this audit by judge:" in shown.err
+    assert "warning: the certificate is about large, and --large is big." in shown.err
     assert "are drawn from 8;" in shown.err
     assert "2 are left out: private." in shown.err
     assert "4 are left out: decided by another router" in shown.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from json import dumps as to_json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -99,7 +100,7 @@ def audit(
         failed, key = _ask_and_grade(
             folder, setup, prices, money, grader=grader, rubric=rubric, parallel=parallel, yes=yes
         )
-        _say_other_grader(key, promise)
+        _say_differences(key, promise, setup, loaded)
         found = outcome_of(folder, setup, promise, key)
     found = replace(found, void_reason=found.void_reason or changed)
     if found.void_reason:
@@ -195,12 +196,16 @@ def _ask_and_grade(
     return failed or graded.gave_up, graded.key
 
 
-def _say_other_grader(key: str, promise: Promise) -> None:
+def _say_differences(key: str, promise: Promise, setup: Setup, router: Router) -> None:
+    """Warn where the audit is not made as the certificate was: it then tests another promise."""
     if key != promise.measured_by:
-        say(
-            f"warning: the certificate was measured by {promise.measured_by}, and this audit by {key}. Unless these "
-            "are the same grader, the audit tests another promise."
-        )
+        say(f"warning: the certificate was measured by {promise.measured_by}, and this audit by {key}.")
+    if setup.large.name != promise.large:
+        say(f"warning: the certificate is about {promise.large}, and --large is {setup.large.name}.")
+    known = router.record.fingerprint.get("asked with") if router.record else None
+    now = to_json(setup.settings.as_dict(), sort_keys=True)
+    if known is not None and known != now:
+        say(f"warning: when it was certified, the models were asked with {known}, and are now with {now}.")
 
 
 def _changed_weights(router: Router, setup: Setup) -> str:
