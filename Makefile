@@ -47,6 +47,7 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/label_speed.py
 	$(BIN)/python benchmarks/promise_simulation.py
+	$(BIN)/python benchmarks/audit_simulation.py
 	$(BIN)/python benchmarks/promise_real_data.py $(DATA)
 	$(BIN)/python benchmarks/promise_look_simulation.py
 	$(BIN)/python benchmarks/promise_look_real_data.py $(DATA)/second_look

@@ -69,3 +69,10 @@ def test_a_table_is_written_between_its_markers_only(tmp_path: Path):
     assert "old" not in text
     with pytest.raises(ValueError, match="needs the lines"):
         write_between(page, "y", "")
+
+
+def test_the_claims_of_the_page_on_audits_hold_in_a_short_run():
+    command = [sys.executable, "benchmarks/audit_simulation.py", "--quick"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.count("holds: ") == 3

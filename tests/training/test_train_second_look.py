@@ -16,7 +16,7 @@ from hybrid_llm import Answer, Level, QualityTable, Router
 from hybrid_llm.errors import CertificateError, DamagedFolderError, HybridLLMWarning, LevelError, LookError
 from hybrid_llm.look import Ladder, LookRows
 from hybrid_llm.report import evaluate_look, evaluate_router
-from hybrid_llm.router import RouterParts, look_rows
+from hybrid_llm.router import RouterParts, look_rows, void_certificates
 from hybrid_llm.testing import FixedScorer
 from hybrid_llm.training import (
     TrainConfig,
@@ -129,6 +129,19 @@ def test_a_certified_level_says_so_and_a_stricter_one_does_not(looking: Router, 
     assert router.second_look.certificate.asked.feasible
     assert router.second_look.plan(Level("quality", 0.7)).certified
     assert not router.second_look.plan(Level("quality", 0.9)).certified
+
+
+def test_a_broken_audit_voids_both_proofs_and_a_reason_that_is_there_stays(
+    looking: Router, answered: QualityTable, tmp_path: Path
+) -> None:
+    looking.certify(answered.pair(*PAIR).split("test"), max_drop=0.3, menu=False).save(tmp_path / "router")
+    void_certificates(tmp_path / "router", "An audit said so.")
+    void_certificates(tmp_path / "router", "Another one did.")
+    router = Router.load(tmp_path / "router")
+    menus = (router.certificate, router.second_look.certificate)
+    assert [menu.provenance.void_reason for menu in menus] == ["An audit said so."] * 2
+    assert not router.second_look.plan(Level("quality", 0.7)).certified
+    assert "VOID: An audit said so." in (tmp_path / "router" / "README.md").read_text()
 
 
 def test_under_200_rows_all_of_them_train(answered: QualityTable, encoder: CachedEncoder) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from hybrid_llm import __version__
-from hybrid_llm.cli import collect, doctor, explain, export, grade, judge, report, route, run, savings, train
+from hybrid_llm.cli import audit, collect, doctor, explain, export, grade, judge, report, route, run, savings, train
 from hybrid_llm.cli.output import say
 from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
 
@@ -69,6 +69,10 @@ _COMMANDS: Final = (
     ),
     (report.report, "hybrid-llm report rows.jsonl --router my-router/ --out report.html"),
     (savings.savings, "hybrid-llm savings traffic.sqlite"),
+    (
+        audit.audit,
+        "hybrid-llm audit traffic.sqlite --router my-router/ --large openai:gpt-4o --grader judge:openai:gpt-4.1",
+    ),
     (export.export, "hybrid-llm export sentence-transformers/all-MiniLM-L6-v2 --out encoder/"),
 )
 for _command, _example in _COMMANDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -120,8 +120,26 @@ def setup_of(
     return Setup(ModelName.read(small), ModelName.read(large), checkers, settings, samples)
 
 
-def ask(folder: PairFolder, setup: Setup, prices: Prices, money: Budget, *, parallel: int | None, yes: bool) -> bool:
+def ask(
+    folder: PairFolder,
+    setup: Setup,
+    prices: Prices,
+    money: Budget,
+    *,
+    parallel: int | None,
+    yes: bool,
+    plans: Callable[[PairFolder, Setup, Prices], list[Plan]] = plans_of,
+) -> bool:
     """Say what it costs, examine the models, and ask what there is to ask.
+
+    Args:
+        folder: Where answers are kept.
+        setup: Who is asked.
+        prices: What models cost.
+        money: What may be spent.
+        parallel: Requests at a time.
+        yes: Whether nobody is asked before money is spent.
+        plans: Returns what there is to ask.
 
     Returns:
         Whether a model was given up on.
@@ -132,7 +150,7 @@ def ask(folder: PairFolder, setup: Setup, prices: Prices, money: Budget, *, para
     from hybrid_llm.collect import ask_all
 
     money.spent = folder.spent()
-    todo = [plan for plan in plans_of(folder, setup, prices) if plan.todo]
+    todo = [plan for plan in plans(folder, setup, prices) if plan.todo]
     if not todo:
         say(f"Everything is answered; nothing is asked. {asking.dollars(money.spent)} were spent in {folder.path}.")
         return False

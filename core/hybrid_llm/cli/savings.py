@@ -42,7 +42,7 @@ def savings(
     """
     from hybrid_llm.observe import count_lost, read_journal
     from hybrid_llm.prices import Prices
-    from hybrid_llm.report import check_page, savings_lines, savings_of, write_savings_page
+    from hybrid_llm.report import check_page, drift_of, savings_lines, savings_of, write_savings_page
 
     if days is not None and not days > 0:
         raise typer.BadParameter(f"--days {days:g} must be more than 0.")
@@ -56,10 +56,11 @@ def savings(
     found = savings_of(read_journal(journal, since=since), prices=prices, lost=count_lost(journal))
     if out is not None:
         write_savings_page(out, found, source=journal.name)
+    drift = drift_of(read_journal(journal)).lines()
     if json:
-        print_json(found.as_dict())
+        print_json({**found.as_dict(), "drift": drift})
         return
-    typer.echo("\n".join(savings_lines(found)))
+    typer.echo("\n".join([*savings_lines(found), *drift]))
     _print_tables(found)
     if out is not None:
         typer.echo(f"\nThe page is in {out}")

@@ -1,7 +1,7 @@
 """Collecting: asking both models what people ask, and grading what they answer."""
 
 from hybrid_llm.collect.ask import BUDGET, Outcome, Progress, ask_all, what_went_wrong
-from hybrid_llm.collect.budget import Budget, Plan, plans, tokens_of, too_long
+from hybrid_llm.collect.budget import USUAL, Budget, Plan, plans, tokens_of, too_long
 from hybrid_llm.collect.clients import Asks, client_of
 from hybrid_llm.collect.doctor import Examined, aexamine, examine
 from hybrid_llm.collect.grade.agreement import Agreement
@@ -18,10 +18,12 @@ from hybrid_llm.collect.setup import Setup
 from hybrid_llm.collect.stored import StoredAnswer, StoredPrompt
 from hybrid_llm.collect.table import rows as table_rows
 from hybrid_llm.collect.table import write as write_pair_table
+from hybrid_llm.collect.weights import weights_of
 
 __all__ = [
     "BUDGET",
     "KINDS",
+    "USUAL",
     "Agreement",
     "AskSettings",
     "Asks",
@@ -53,6 +55,7 @@ __all__ = [
     "tokens_of",
     "too_long",
     "warn_of_own_judge",
+    "weights_of",
     "what_went_wrong",
     "write_pair_table",
 ]

@@ -1,5 +1,6 @@
 """Reports: what a router is worth on the rows of a pair, as figures, as a picture and as a page."""
 
+from hybrid_llm.report.drift import Drift, drift_of
 from hybrid_llm.report.evaluation import Band, Evaluation, evaluate_router
 from hybrid_llm.report.figures import LEGEND, figure_columns, figure_rows
 from hybrid_llm.report.html import html_page, write_page
@@ -18,6 +19,7 @@ __all__ = [
     "ArmSpent",
     "Band",
     "Day",
+    "Drift",
     "Evaluation",
     "Extra",
     "Looked",
@@ -27,6 +29,7 @@ __all__ = [
     "check_page",
     "check_plotting",
     "dial",
+    "drift_of",
     "error_cost_plot",
     "evaluate_look",
     "evaluate_router",

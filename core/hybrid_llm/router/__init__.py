@@ -12,6 +12,7 @@ from hybrid_llm.router.promise import ENOUGH_ROWS
 from hybrid_llm.router.record import SeenRows, TrainingRecord
 from hybrid_llm.router.router import Router
 from hybrid_llm.router.threshold import resolve
+from hybrid_llm.router.voiding import void_certificates
 from hybrid_llm.scoring import Scorer
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "refuse_foreign",
     "refuse_replacing",
     "resolve",
+    "void_certificates",
     "warn_before_judging",
     "warn_of_another_pair",
     "warn_user",

@@ -79,6 +79,12 @@ class Thresholds:
     def _warn(self, level: Level) -> None:
         measured = self._calibration
         assert measured is not None
+        if self._certificate is not None and self._certificate.provenance.void:
+            warn_user(
+                f"The certificate of this router is void: {self._certificate.provenance.void_reason} The threshold for "
+                f"{level} is a measured one, and promises nothing; hybrid-llm certify gives a new one with a proof."
+            )
+            return
         note = f"; {measured.note}" if measured.note else ""
         warn_user(
             f"The threshold for {level} was measured, not certified, for this pair ({measured.small} -> "
