@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hybrid_llm import Router
 from hybrid_llm.calibration import calibrate
 from hybrid_llm.certify import Provenance, certify_menu
 from hybrid_llm.errors import EncoderError, RouterFolderError
+from hybrid_llm.look import Bound, Ladder, LookHead, PathCalibration, SecondLook, agreement_head, logprobs_head
+from hybrid_llm.look import Path as RungPath
 from hybrid_llm.router import SeenRows, TrainingRecord
 from hybrid_llm.router.folder import seal_of
 from hybrid_llm.scoring import EmbeddingScorer, Encoder, Head
@@ -51,8 +54,28 @@ def write_base(folder: Path) -> Path:
         calibration=calibrate(scores, small, large, features=2),
         certificate=certify_menu(scores, small, large, 0.05, 0.9, thresholds=[0.5, 0.2], provenance=origin),
         record=record,
+        looks=_looks(scorer.id, scores),
     ).save(folder)
     return folder
+
+
+def _looks(router_id: str, scores: NDArray[np.float64]) -> dict[str, SecondLook]:
+    """Return a second look of each form, the trained one with a certificate."""
+    heads = {
+        "trained": LookHead(("query", "logprobs"), (1.0, 0.5), -0.2),
+        "logprobs": logprobs_head(),
+        "agreement": agreement_head(["checker"], "logprobs"),
+    }
+    ladder, ones = Ladder.level(scores), np.ones(len(scores))
+    looks = {}
+    for form, head in heads.items():
+        graded = (ones, ones) if form == "trained" else ()
+        measured = PathCalibration.of(ladder, None, scores, ones > 0, ones, *graded)
+        bound = Bound("small", "large" if graded else "", ("checker",) if form == "agreement" else (), router_id)
+        looks[form] = SecondLook(form, bound, {head.columns: RungPath(head, ladder, measured)})
+    origin = Provenance("small", "large", router_id=router_id, look_id=looks["trained"].id)
+    proved = certify_menu(scores, ones, ones, 0.05, 0.9, thresholds=[0.5, 0.2], provenance=origin)
+    return {**looks, "trained": looks["trained"].with_parts(certificate=proved)}
 
 
 def put_right(folder: Path) -> None:

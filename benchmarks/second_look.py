@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from benchmarks._look_page import write_page
-from benchmarks._look_plots import draw
 from threadpoolctl import threadpool_limits
 
 from benchmarks._cache import CachedEncoder
 from benchmarks._look_answers import answers_study
 from benchmarks._look_data import PLAIN, SPECS, Fits
 from benchmarks._look_forms import forms_study
+from benchmarks._look_page import write_page
 from benchmarks._look_pairs import grades_study, groups_study, pair_study, served_on_new_tasks
+from benchmarks._look_plots import draw
 from benchmarks._look_speed import speed_study
 from benchmarks._look_three import FILES, three_study
 from benchmarks.paper_figures import machine

@@ -58,7 +58,7 @@ def test_it_saves_far_more_than_the_query_where_the_answer_tells(looking: Router
 def test_each_set_of_signals_has_a_path_and_levels_of_its_own(looking: Router) -> None:
     look = looking.second_look
     assert look.columns == ("query", "logprobs", "agreement:checker")
-    assert len(look.paths) == 6
+    assert len(look.paths) == 7
     assert all(path.calibration is not None and path.calibration.n == 120 for path in look.paths.values())
     assert all(min(path.head.weights) > 0 for path in look.paths.values())
 

@@ -117,7 +117,7 @@ def train_second_look(
 def fit_paths(
     rows: LookRows, ids: Sequence[str], checkers: Sequence[str], *, gate: bool = True, measure: bool = False
 ) -> dict[tuple[str, ...], Path]:
-    """Fit one path for each set of signals that some answers have.
+    """Fit one path for each set of signals that some answers have, and one for the query alone.
 
     Args:
         rows: n answers, with scores by fits that left each query out.
@@ -138,6 +138,8 @@ def fit_paths(
                 there = rows.having(some) & rows.seen
                 if int(there.sum()) >= LEAST_ANSWERS:
                     paths[columns] = _fit_path(rows.take(there), folds[there], columns, gate=gate, measure=measure)
+    if paths:  # of an answer of which nothing can be seen the query still says something
+        paths[(QUERY,)] = _fit_path(rows, folds, (QUERY,), gate=False, measure=measure)
     if not paths:
         raise LookError("No signal is there for enough answers: give log-probabilities, or a checker that answered.")
     return paths
