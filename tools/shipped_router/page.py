@@ -9,9 +9,9 @@ from typing import Any, Final
 from benchmarks._judge import APGR
 from benchmarks._page import cell, listed, number, signed, with_interval
 from benchmarks._pairs import ORIGIN
-from benchmarks._shipped_rows import LARGE_MODELS, SMALL_MODELS, Answered
-from benchmarks._shipped_study import MEASURED, OURS, SOLID, VARIANTS
 from benchmarks.doc_tables import markdown, percent, write_between
+from tools.shipped_router.rows import LARGE_MODELS, SMALL_MODELS, Answered
+from tools.shipped_router.study import MEASURED, OURS, SOLID, VARIANTS
 
 ALL: Final = "all together"
 SOURCES: Final = ORIGIN | dict.fromkeys(

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._judge import APGR, Judged, apgr_only, compare
-from benchmarks._shipped_fit import SHIPPED, Problem, Variant, targets
-from benchmarks._shipped_rows import Answered, Material, without
 from hybrid_llm import Router
 from hybrid_llm.level import Level
 from hybrid_llm.metrics import evaluate
 from hybrid_llm.table import normal_text
+from tools.shipped_router.fit import SHIPPED, Problem, Variant, targets
+from tools.shipped_router.rows import Answered, Material, without
 
 Floats = NDArray[np.float64]
 

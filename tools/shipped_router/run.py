@@ -1,11 +1,11 @@
 """Fit the router that comes with the library, judge it, and write its folder and docs/shipped_router.md.
 
-    python benchmarks/shipped_router.py DATA_DIR [--cache DIR] [--study | --texts]
+    python tools/shipped_router/run.py DATA_DIR [--cache DIR] [--study | --texts]
 
 It answers for no pair in particular: each query's small side is every small local model (2 to 9 B) that answered it,
 its large side every strong hosted one. It is judged on the test rows of each benchmark, and again on each benchmark
 without which it was fitted. ``--study`` also compares ways to fit it, on training rows alone. Results are kept in
-``benchmarks/results/shipped_router.json``; ``--texts`` writes the card and the page again from them.
+``results.json``; ``--texts`` writes the card and the page again from them.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from typing import Any, Final
 from threadpoolctl import threadpool_limits
 
 from benchmarks._cache import CachedEncoder
-from benchmarks._shipped_fit import fit_shipped
-from benchmarks._shipped_page import card_text, sources, write_page
-from benchmarks._shipped_rows import Answered, read_rows
-from benchmarks._shipped_study import left_out_on_test, on_test, study
 from hybrid_llm import Router
 from hybrid_llm.router.folder_reading import SHIPPED_ROUTER
 from hybrid_llm.scoring import Encoder
+from tools.shipped_router.fit import fit_shipped
+from tools.shipped_router.page import card_text, sources, write_page
+from tools.shipped_router.rows import Answered, read_rows
+from tools.shipped_router.study import left_out_on_test, on_test, study
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-RESULTS: Final = ROOT / "benchmarks" / "results" / "shipped_router.json"
+ROOT: Final = Path(__file__).resolve().parents[2]
+RESULTS: Final = Path(__file__).with_name("results.json")
 PAGE: Final = ROOT / "docs" / "shipped_router.md"
 
 __all__ = ["fit_shipped", "read_rows"]
@@ -42,7 +42,7 @@ def figures(router: Router, rows: list[Answered], encoder: CachedEncoder, repeti
         "test": on_test(router, rows, encoder, repetitions),
         "left_out": left_out_on_test(lambda file: fit_shipped(rows, encoder, file), rows, encoder, repetitions),
         "setting": {
-            "command": "python benchmarks/shipped_router.py DATA_DIR",
+            "command": "python tools/shipped_router/run.py DATA_DIR",
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "router": router.id,
             "encoder": encoder.id,

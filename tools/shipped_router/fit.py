@@ -20,8 +20,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._shipped_irt import denoised
-from benchmarks._shipped_rows import FOLDS, LARGE, SMALL, Answered, Material, pair_table, without
 from hybrid_llm import Router
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.router import SeenRows, TrainingRecord
@@ -29,6 +27,8 @@ from hybrid_llm.scoring import VERSION, EmbeddingScorer, Head, gaussian_kernel
 from hybrid_llm.training.head.regression import Scaling, familiarity_of
 from hybrid_llm.training.head.ridge import LINEAR
 from hybrid_llm.training.probability import platt
+from tools.shipped_router.item_response import denoised
+from tools.shipped_router.rows import FOLDS, LARGE, SMALL, Answered, Material, pair_table, without
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
