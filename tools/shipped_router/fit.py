@@ -15,6 +15,7 @@ import datetime
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -56,6 +57,8 @@ class Variant:
         level_penalty: Pulls the benchmarks' levels towards 0, in rows: a small one takes each benchmark's mean out,
             a huge one leaves everything to the text.
         weight_power: A benchmark of n rows weighs n to the power of one minus this.
+        judged_weight: What a judged row weighs beside a measured one of a source as large; 0 leaves judged rows out.
+        judged_gap: How much of the judged gap (what small lacks) is added to the judged probability.
         embedding_gamma: Kernel width of the embedding.
         text_gamma: Kernel width of the text features.
         ridge: Regularisation strength.
@@ -68,6 +71,8 @@ class Variant:
     gap_weight: float = 4.0
     level_penalty: float = 300.0
     weight_power: float = 0.5
+    judged_weight: float = 1.0
+    judged_gap: float = 4.0
     embedding_gamma: float = 1.0
     text_gamma: float = 2.0
     ridge: float = 3.0
@@ -128,13 +133,13 @@ class Problem:
         self._landmarks = inputs[self._chosen].astype(np.float16).astype(np.float32)
         files, codes, counts = np.unique(material.files, return_inverse=True, return_counts=True)
         weights = np.maximum(counts, LEAST_COUNT)[codes] ** -first.weight_power
-        weights /= weights.mean()
-        self._moments = []
-        for fold in range(FOLDS):
-            some = material.folds == fold
+        weights /= weights[~material.judged].mean()
+        self._moments = {}
+        for judged, fold in product((False, True), range(FOLDS)):
+            some = (material.judged == judged) & (material.folds == fold)
             design = np.column_stack([self._parts(inputs[some]), np.eye(len(files))[codes[some]], np.ones(some.sum())])
             weighted = design * weights[some, None]
-            self._moments.append((weighted.T @ design, weighted.T @ goals[some]))
+            self._moments[judged, fold] = weighted.T @ design, weighted.T @ goals[some]
         count = len(self._landmarks)
         self._roughness = np.eye(count + inputs.shape[1])
         self._roughness[:count, :count] = gaussian_kernel(self._landmarks, self._landmarks) + JITTER * np.eye(count)
@@ -174,13 +179,16 @@ class Problem:
         )
 
     def _solve(self, folds: Sequence[int]) -> tuple[Floats, Floats]:
-        gram, goals = (sum(self._moments[fold][part] for fold in folds) for part in (0, 1))
+        (gram, goals), (judged_gram, judged_goals) = (
+            [sum(self._moments[judged, fold][part] for fold in folds) for part in (0, 1)] for judged in (False, True)
+        )
         size = len(self._roughness)
         solutions = []
-        for variant, goal in zip(self._variants, goals.T, strict=True):
-            penalised = gram.copy()
+        for column, variant in enumerate(self._variants):
+            penalised = gram + variant.judged_weight * judged_gram
+            goal = goals[:, column] + variant.judged_weight * judged_goals[:, column]
             penalised[:size, :size] += variant.ridge * self._roughness
-            levels = np.arange(size, len(gram) - 1)
+            levels = np.arange(size, len(penalised) - 1)
             penalised[levels, levels] += variant.level_penalty
             solutions.append(np.linalg.solve(penalised, goal))
         columns = np.column_stack(solutions)
@@ -194,12 +202,15 @@ class Problem:
 
 def targets(material: Material, variants: Sequence[Variant]) -> Floats:
     """Return what each variant fits, shape (n, k): labels plus a share of the gap, measured or from the model."""
-    measured = material.labels, material.small - material.large
+    gaps = material.small - material.large
+    measured = material.labels, gaps
+    judged = material.judged
     sources = {rank: denoised(material, rank) if rank else measured for rank in {v.rank for v in variants}}
     columns = []
     for variant in variants:
         modelled, plain = (labels + variant.gap_weight * gaps for labels, gaps in (sources[variant.rank], measured))
-        columns.append(variant.share * modelled + (1 - variant.share) * plain)
+        target = variant.share * modelled + (1 - variant.share) * plain
+        columns.append(np.where(judged, material.labels + variant.judged_gap * gaps, target))
     return np.column_stack(columns)
 
 
