@@ -12,6 +12,7 @@ Scores leave the levels out. Benchmarks weigh less than their size says, so that
 from __future__ import annotations
 
 import datetime
+import hashlib
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -29,6 +30,7 @@ from hybrid_llm.training.head.regression import Scaling, familiarity_of
 from hybrid_llm.training.head.ridge import LINEAR
 from hybrid_llm.training.probability import platt
 from tools.shipped_router.item_response import denoised
+from tools.shipped_router.judged import Prompt, everyday_material, read_everyday
 from tools.shipped_router.rows import FOLDS, LARGE, SMALL, Answered, Material, pair_table, without
 
 Floats = NDArray[np.float64]
@@ -42,7 +44,8 @@ CALIBRATION_NOTE: Final = (
     "measured on the shipped router's own training domain, over many pairs; calibrate it for yours"
 )
 RECOVERABLE: Final = (
-    "The landmarks of the head are features of 2,000 training queries; all of them are published benchmark questions."
+    "The landmarks of the head are features of 2,000 training queries: published benchmark questions, and prompts of "
+    "tools/shipped_router/everyday.jsonl."
 )
 
 
@@ -59,6 +62,7 @@ class Variant:
         weight_power: A benchmark of n rows weighs n to the power of one minus this.
         judged_weight: What a judged row weighs beside a measured one of a source as large; 0 leaves judged rows out.
         judged_gap: How much of the judged gap (what small lacks) is added to the judged probability.
+        judged_landmarks: Share of the kernel centres that are judged rows.
         embedding_gamma: Kernel width of the embedding.
         text_gamma: Kernel width of the text features.
         ridge: Regularisation strength.
@@ -71,10 +75,11 @@ class Variant:
     gap_weight: float = 4.0
     level_penalty: float = 300.0
     weight_power: float = 0.5
-    judged_weight: float = 1.0
-    judged_gap: float = 4.0
+    judged_weight: float = 24.0
+    judged_gap: float = 1.0
+    judged_landmarks: float = 0.7
     embedding_gamma: float = 1.0
-    text_gamma: float = 2.0
+    text_gamma: float = 4.0
     ridge: float = 3.0
     linear: float = LINEAR
     landmarks: int = 2000
@@ -90,6 +95,7 @@ def fit_shipped(
     encoder: Any,
     leave_out: str | Sequence[str] | None = None,
     variant: Variant = SHIPPED,
+    prompts: Sequence[Prompt] | None = None,
 ) -> Router:
     """Fit the shipped router, or what it would be without a benchmark; the same rows give the same router.
 
@@ -98,12 +104,15 @@ def fit_shipped(
         encoder: The shipped encoder, or a :class:`CachedEncoder` around it.
         leave_out: Name of a file (or several) whose rows, and whose questions in other files, take no part.
         variant: How to fit.
+        prompts: Judged prompts that are fitted as well; ``None`` takes those of ``everyday.jsonl``.
     """
     files = () if leave_out is None else (leave_out,) if isinstance(leave_out, str) else tuple(leave_out)
     known = without(rows, files)
-    material = Material.of([row for row in known if row.split == "train"], encoder)
+    measured = Material.of([row for row in known if row.split == "train"], encoder)
+    judged = (read_everyday() if prompts is None else prompts) if variant.judged_weight else []
+    material = measured.beside(everyday_material(judged, encoder)) if judged else measured
     problem = Problem(material, targets(material, [variant]), [variant])
-    left_out = problem.left_out()[:, 0]
+    left_out = problem.left_out()[: len(measured), 0]
     head = problem.head(left_out)
     scores = 1 / (1 + np.exp(-(head.slope * left_out + head.offset)))
     router = Router(EmbeddingScorer(encoder, head), record=_record(material, variant, left_out, scores))
@@ -128,7 +137,7 @@ class Problem:
         self._scaling = Scaling.of(material.features, first.embedding_gamma, first.text_gamma)
         inputs = self._scaling(material.features)
         self._linear = first.linear
-        self._chosen = np.sort(np.random.default_rng(seed).permutation(len(inputs))[: first.landmarks])
+        self._chosen = _landmarks(material.judged, first, np.random.default_rng(seed))
         # in half precision, as they are stored: the fit makes up for the rounding
         self._landmarks = inputs[self._chosen].astype(np.float16).astype(np.float32)
         files, codes, counts = np.unique(material.files, return_inverse=True, return_counts=True)
@@ -138,8 +147,9 @@ class Problem:
         for judged, fold in product((False, True), range(FOLDS)):
             some = (material.judged == judged) & (material.folds == fold)
             design = np.column_stack([self._parts(inputs[some]), np.eye(len(files))[codes[some]], np.ones(some.sum())])
-            weighted = design * weights[some, None]
-            self._moments[judged, fold] = weighted.T @ design, weighted.T @ goals[some]
+            root = np.sqrt(weights[some, None])
+            design *= root  # a product with itself takes half the time
+            self._moments[judged, fold] = design.T @ design, design.T @ (root * goals[some])
         count = len(self._landmarks)
         self._roughness = np.eye(count + inputs.shape[1])
         self._roughness[:count, :count] = gaussian_kernel(self._landmarks, self._landmarks) + JITTER * np.eye(count)
@@ -158,9 +168,13 @@ class Problem:
         return scores
 
     def head(self, left_out: Floats) -> Head:
-        """Return the head of the first variant fitted to all rows, mapped to the measured labels by Platt's step."""
+        """Return the head of the first variant fitted to all rows, mapped to the measured labels by Platt's step.
+
+        Args:
+            left_out: Scores of the measured rows by fits that leave their fold out.
+        """
         weights, bias = self._solve(range(FOLDS))
-        slope, offset = platt(left_out, self._material.labels)
+        slope, offset = platt(left_out, self._material.labels[~self._material.judged])
         narrow, count = weights[:, 0].astype(np.float32), len(self._landmarks)
         return Head(
             self._scaling.shift,
@@ -200,6 +214,13 @@ class Problem:
         return np.concatenate(parts, axis=1, dtype=np.float64)
 
 
+def _landmarks(judged: Bools, variant: Variant, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return which rows are kernel centres, rising: of measured and of judged ones what each is given."""
+    of_judged = round(variant.judged_landmarks * variant.landmarks) if judged.any() else 0
+    kinds = (np.flatnonzero(~judged), variant.landmarks - of_judged), (np.flatnonzero(judged), of_judged)
+    return np.sort(np.concatenate([rng.permutation(rows)[:count] for rows, count in kinds]))
+
+
 def targets(material: Material, variants: Sequence[Variant]) -> Floats:
     """Return what each variant fits, shape (n, k): labels plus a share of the gap, measured or from the model."""
     gaps = material.small - material.large
@@ -215,10 +236,14 @@ def targets(material: Material, variants: Sequence[Variant]) -> Floats:
 
 
 def _record(material: Material, variant: Variant, left_out: Floats, scores: Floats) -> TrainingRecord:
-    table = pair_table(material.rows)
+    measured = material.at(~material.judged)
+    table = pair_table(measured.rows)
+    sources = "published results of many models: " + ", ".join(np.unique(measured.files))
+    if len(measured) < len(material):
+        sources += f"; {len(material) - len(measured):,} everyday prompts that a language model judged"
     quantiles = np.quantile(scores, np.linspace(0, 1, QUANTILES)).astype(np.float32)
     settings = asdict(variant)
-    chosen = tradeoff_curve(left_out, material.small, material.large).apgr
+    chosen = tradeoff_curve(left_out, measured.small, measured.large).apgr
     return TrainingRecord(
         small=SMALL,
         large=LARGE,
@@ -226,13 +251,22 @@ def _record(material: Material, variant: Variant, left_out: Floats, scores: Floa
         label="prob",
         t=0.0,
         settings={"chosen": settings, "signal": True},
-        data="published results of many models: " + ", ".join(np.unique(material.files)),
-        data_hash=table.data_hash,
+        data=sources,
+        data_hash=_hash_of(material, table.data_hash),
         n_fit=len(material),
-        heldout={"n": len(material), "chosen": True, "apgr": chosen},  # each fifth held out in turn
+        heldout={"n": len(measured), "chosen": True, "apgr": chosen},  # each fifth held out in turn
         score_quantiles=(0.0, *(float(q) for q in np.unique(quantiles))),
         recoverable=RECOVERABLE,
         versions={name: importlib.metadata.version(name) for name in LIBRARIES},
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
         seen=SeenRows.of((row.id for row in material.rows), (row.query for row in material.rows)),
     )
+
+
+def _hash_of(material: Material, of_table: str) -> str:
+    """Return the hash of the measured rows, and of the judged ones where there are any."""
+    judged = material.at(material.judged)
+    if not len(judged):
+        return of_table
+    lines = [f"{row.query}\t{label:.6f}" for row, label in zip(judged.rows, judged.labels, strict=True)]
+    return hashlib.sha256("\n".join([of_table, *lines]).encode()).hexdigest()
