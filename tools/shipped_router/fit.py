@@ -75,11 +75,11 @@ class Variant:
     gap_weight: float = 4.0
     level_penalty: float = 300.0
     weight_power: float = 0.5
-    judged_weight: float = 24.0
+    judged_weight: float = 0.0
     judged_gap: float = 1.0
-    judged_landmarks: float = 0.7
+    judged_landmarks: float = 0.4
     embedding_gamma: float = 1.0
-    text_gamma: float = 4.0
+    text_gamma: float = 2.0
     ridge: float = 3.0
     linear: float = LINEAR
     landmarks: int = 2000

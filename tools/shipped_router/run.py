@@ -3,7 +3,7 @@
     python tools/shipped_router/run.py DATA_DIR [--cache DIR] [--study] [--judged] | [--texts]
 
 It answers for no pair in particular: each query's small side is every small local model (2 to 9 B) that answered it,
-its large side every strong hosted one; everyday prompts come with the judgement of a language model instead. It is
+its large side every strong hosted one. It is
 judged on the test rows of each benchmark, and again on each benchmark without which it was fitted. ``--study`` also
 compares ways to fit what was measured, ``--judged`` fits with and without judged prompts, both on rows that the fits
 did not see. Results are kept in ``results.json``; ``--texts`` writes the card and the page again from them.
@@ -24,19 +24,16 @@ from benchmarks._cache import CachedEncoder
 from hybrid_llm import Router
 from hybrid_llm.router.folder_reading import SHIPPED_ROUTER
 from hybrid_llm.scoring import Encoder
-from tools.shipped_router.fit import SHIPPED, fit_shipped
+from tools.shipped_router.fit import fit_shipped
 from tools.shipped_router.judged import everyday_material, read_everyday, read_judged_training
 from tools.shipped_router.judged_study import judged_study
 from tools.shipped_router.page import card_text, sources, write_page
 from tools.shipped_router.rows import Answered, Material, read_rows
-from tools.shipped_router.study import LANDMARKS, left_out_on_test, on_test, study
+from tools.shipped_router.study import left_out_on_test, on_test, study
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESULTS: Final = Path(__file__).with_name("results.json")
 PAGE: Final = ROOT / "docs" / "shipped_router.md"
-
-FEWER: Final = replace(SHIPPED, landmarks=LANDMARKS)
-"""The fits without a benchmark take fewer landmarks: there are many of them, and the figures hardly differ."""
 
 __all__ = ["fit_shipped", "read_rows"]
 
@@ -46,7 +43,7 @@ def figures(router: Router, rows: list[Answered], encoder: CachedEncoder, repeti
     return {
         "sources": sources(rows),
         "test": on_test(router, rows, encoder, repetitions),
-        "left_out": left_out_on_test(lambda file: fit_shipped(rows, encoder, file, FEWER), rows, encoder, repetitions),
+        "left_out": left_out_on_test(lambda file: fit_shipped(rows, encoder, file), rows, encoder, repetitions),
         "setting": {
             "command": "python tools/shipped_router/run.py DATA_DIR",
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
