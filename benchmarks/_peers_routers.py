@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from benchmarks._baselines import Fold
 from benchmarks._peers_factors import factorise
-from benchmarks._shipped_fit import fit_shipped
-from benchmarks._shipped_rows import Answered, read_rows
 from hybrid_llm import Router
 from hybrid_llm.labels import prob_labels
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.scoring import EmbeddingScorer, Encoded
 from hybrid_llm.table import PairTable, hash_fraction
 from hybrid_llm.training import train
+from tools.shipped_router.fit import fit_shipped
+from tools.shipped_router.rows import Answered, read_rows
 
 Floats = NDArray[np.float64]
 Score = Callable[[Sequence[str]], Floats]

@@ -24,12 +24,12 @@ from benchmarks._calibration_page import DIFFERENCES, page
 from benchmarks._calibration_study import Drawn, draw, summarise
 from benchmarks._calibration_ways import CONFIG, KNOWN_WAYS, WAYS, Own, Way
 from benchmarks._pairs import PAIRS, PairSpec, Tables
-from benchmarks.shipped_router import fit_shipped, read_rows
 from hybrid_llm import Router
 from hybrid_llm.labels import make_labels
 from hybrid_llm.scoring import EmbeddingScorer, Encoder, Head, features_of
 from hybrid_llm.table import PairTable, hash_fraction
 from hybrid_llm.training.head.regression import Rows
+from tools.shipped_router.run import fit_shipped, read_rows
 
 Results = dict[str, Any]
 Found = dict[int, dict[str, tuple[Own, dict[str, Drawn]]]]

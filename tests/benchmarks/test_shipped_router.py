@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks._shipped_fit import SHIPPED, Problem, Variant, targets
-from benchmarks._shipped_irt import denoised, item_response
-from benchmarks._shipped_page import SOURCES
-from benchmarks._shipped_rows import LARGE_MODELS, SMALL_MODELS, Answered, Material, read_rows, without
-from benchmarks._shipped_study import NONE, scores_of
-from benchmarks.shipped_router import fit_shipped
 from hybrid_llm import Router
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.scoring import Encoded
 from hybrid_llm.table import hash64
+from tools.shipped_router.fit import SHIPPED, Problem, Variant, targets
+from tools.shipped_router.item_response import denoised, item_response
+from tools.shipped_router.page import SOURCES
+from tools.shipped_router.rows import LARGE_MODELS, SMALL_MODELS, Answered, Material, read_rows, without
+from tools.shipped_router.run import fit_shipped
+from tools.shipped_router.study import NONE, scores_of
 
 SMALL, LARGE = SMALL_MODELS[0], LARGE_MODELS[0]
 TINY = replace(SHIPPED, landmarks=100)

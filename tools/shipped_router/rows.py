@@ -64,6 +64,8 @@ LARGE_MODELS: Final = (
     "llama-3.1-nemotron-51b-instruct",
     "llama-3.3-nemotron-super-49b-v1",
 )
+EVERYDAY: Final = "everyday"
+"""The source of prompts that were judged, beside the names of the files of what was measured."""
 FOLDS: Final = 5
 STRICTEST: Final = ("test", "validation", "train")
 
@@ -155,7 +157,8 @@ class Material:
         rows: The n rows.
         features: Shape (n, d), embeddings beside text features.
         files: Shape (n,), name of each row's file.
-        folds: Shape (n,), 0 to 4 by the hash of the question, so that the same question has one fold everywhere.
+        folds: Shape (n,), 0 to 4 by the hash of the question, so that the same question has one fold everywhere; of an
+            everyday prompt by its domain.
         small: Shape (n,), mean quality of the small models.
         large: Shape (n,), mean quality of the large models.
         labels: Shape (n,), share of the pairs (small, large) in which small is at least as good.
@@ -187,7 +190,19 @@ class Material:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def judged(self) -> Bools:
+        """Which rows were judged, not measured, shape (n,)."""
+        found: Bools = self.files == EVERYDAY
+        return found
+
     def at(self, mask: Bools) -> Material:
         """Return the rows of a mask."""
         rows = [row for row, kept in zip(self.rows, mask, strict=True) if kept]
         return Material(rows, *(getattr(self, name)[mask] for name in list(self.__dataclass_fields__)[1:]))
+
+    def beside(self, other: Material) -> Material:
+        """Return these rows, then those of the other."""
+        names = list(self.__dataclass_fields__)[1:]
+        both = (np.concatenate([getattr(self, name), getattr(other, name)]) for name in names)
+        return Material([*self.rows, *other.rows], *both)

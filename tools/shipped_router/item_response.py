@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._shipped_rows import LARGE_MODELS, SMALL_MODELS, Answered, Material
+from tools.shipped_router.rows import LARGE_MODELS, SMALL_MODELS, Answered, Material
 
 Floats = NDArray[np.float64]
 

@@ -9,9 +9,17 @@ from typing import Any, Final
 from benchmarks._judge import APGR
 from benchmarks._page import cell, listed, number, signed, with_interval
 from benchmarks._pairs import ORIGIN
-from benchmarks._shipped_rows import LARGE_MODELS, SMALL_MODELS, Answered
-from benchmarks._shipped_study import MEASURED, OURS, SOLID, VARIANTS
 from benchmarks.doc_tables import markdown, percent, write_between
+from tools.shipped_router.judged_page import (
+    agreement_table,
+    groups_table,
+    languages_text,
+    origin,
+    short_verdict,
+)
+from tools.shipped_router.judged_page import study_text as judged_study_text
+from tools.shipped_router.rows import LARGE_MODELS, SMALL_MODELS, Answered
+from tools.shipped_router.study import MEASURED, OURS, SOLID, VARIANTS
 
 ALL: Final = "all together"
 SOURCES: Final = ORIGIN | dict.fromkeys(
@@ -61,8 +69,8 @@ ORIGINS: Final = (
     "test rows of any file were dropped from training. No model was run for it; these are published results:"
 )
 UNSEEN: Final = (
-    "The same fit without one benchmark and without its questions in the others, on that benchmark's test rows. This "
-    "is nearer to what a user's own queries are to it."
+    "The same fit without one benchmark and without its questions in the others, on that "
+    "benchmark's test rows. This is nearer to what a user's own queries are to it."
 )
 READING: Final = (
     "*APGR*: share of the gap between both sides that is kept, averaged over all cost advantages; 0.5 is routing at "
@@ -148,7 +156,7 @@ def study_table(study: Results) -> str:
             cells += [cell(study[what][name][APGR]), signed(difference[APGR]) if difference else ""]
         mean = (study["in domain"][name][APGR]["value"] + study["left out"][name][APGR]["value"]) / 2
         rows.append([name, *cells, f"{mean:.4f}", number(study["pooled"][name][APGR]["value"])])
-    columns = ["in domain", "shipped minus it", "left out", "shipped minus it", "mean of both", "all as one"]
+    columns = ["in domain", "taken minus it", "left out", "taken minus it", "mean of both", "all as one"]
     return markdown(["variant", *columns], rows)
 
 
@@ -187,5 +195,11 @@ def write_page(page: Path, results: Results) -> None:
     write_between(page, "figures", f"{verdict(results)}\n\n{figures_table(results['test'])}\n\n{READING}")
     write_between(page, "left out", figures_table(results["left_out"]))
     write_between(page, "limits", LIMITS)
+    if "judged" in results:
+        judged = results["judged"]
+        write_between(page, "everyday", f"{origin(judged)}\n\n{agreement_table(judged)}")
+        write_between(page, "everyday figures", f"{short_verdict(judged)}\n\n{groups_table(judged, 'domain')}")
+        write_between(page, "languages", languages_text(judged))
+        write_between(page, "judged study", judged_study_text(judged))
     if "study" in results:
         write_between(page, "study", study_text(results["study"]))

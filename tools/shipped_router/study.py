@@ -1,4 +1,4 @@
-"""How should the shipped router be fitted? Variants judged by what was measured, on training rows alone.
+"""How should measured rows be fitted? Variants judged by what was measured, on training rows alone.
 
 Each variant is judged twice on every benchmark: *in domain*, each fifth of its training rows by a fit to the other
 four fifths of everything, and *left out*, all its training rows by a fit to the other benchmarks. The targets may come
@@ -17,20 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._judge import APGR, Judged, apgr_only, compare
-from benchmarks._shipped_fit import SHIPPED, Problem, Variant, targets
-from benchmarks._shipped_rows import Answered, Material, without
 from hybrid_llm import Router
 from hybrid_llm.level import Level
 from hybrid_llm.metrics import evaluate
 from hybrid_llm.table import normal_text
+from tools.shipped_router.fit import SHIPPED, Problem, Variant, targets
+from tools.shipped_router.rows import Answered, Material, without
 
 Floats = NDArray[np.float64]
 
 NONE: Final = 1e12
 """A penalty that leaves no levels."""
-PLAIN: Final = replace(SHIPPED, rank=0, level_penalty=NONE, weight_power=0.0)
+ALONE: Final = SHIPPED
+"""The fit to measured rows alone, around which this study compares."""
+PLAIN: Final = replace(ALONE, rank=0, level_penalty=NONE, weight_power=0.0)
 MEASURED: Final = "a level for each benchmark, small ones weigh more"
-OURS: Final = "**the shipped one**"
+OURS: Final = "**the one taken on**"
 VARIANTS: Final[Mapping[str, Variant]] = {
     "labels and gaps as measured, one regression": PLAIN,
     "the same, labels alone": replace(PLAIN, gap_weight=0.0),
@@ -39,20 +41,20 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "item response, rank 3": replace(PLAIN, rank=3),
     "as measured, a level for each benchmark": replace(PLAIN, level_penalty=300.0),
     MEASURED: replace(PLAIN, level_penalty=300.0, weight_power=0.5),
-    OURS: SHIPPED,
-    "shipped, rank 1": replace(SHIPPED, rank=1),
-    "shipped, rank 3": replace(SHIPPED, rank=3),
-    "shipped, half as measured": replace(SHIPPED, share=0.5),
-    "shipped, labels alone": replace(SHIPPED, gap_weight=0.0),
-    "shipped, benchmarks centred": replace(SHIPPED, level_penalty=1.0),
-    "shipped, levels pulled less (100)": replace(SHIPPED, level_penalty=100.0),
-    "shipped, levels pulled more (1,000)": replace(SHIPPED, level_penalty=1000.0),
-    "shipped, all benchmarks weigh alike": replace(SHIPPED, weight_power=1.0),
-    "shipped, narrower kernel": replace(SHIPPED, embedding_gamma=2.0),
-    "shipped, wider kernel of the text features": replace(SHIPPED, text_gamma=0.5),
-    "shipped, ridge 10": replace(SHIPPED, ridge=10.0),
-    "shipped, no linear part": replace(SHIPPED, linear=0.0),
-    "shipped, more of the linear part (0.2)": replace(SHIPPED, linear=0.2),
+    OURS: ALONE,
+    "it, rank 1": replace(ALONE, rank=1),
+    "it, rank 3": replace(ALONE, rank=3),
+    "it, half as measured": replace(ALONE, share=0.5),
+    "it, labels alone": replace(ALONE, gap_weight=0.0),
+    "it, benchmarks centred": replace(ALONE, level_penalty=1.0),
+    "it, levels pulled less (100)": replace(ALONE, level_penalty=100.0),
+    "it, levels pulled more (1,000)": replace(ALONE, level_penalty=1000.0),
+    "it, all benchmarks weigh alike": replace(ALONE, weight_power=1.0),
+    "it, narrower kernel": replace(ALONE, embedding_gamma=2.0),
+    "it, wider kernel of the text features": replace(ALONE, text_gamma=0.5),
+    "it, ridge 10": replace(ALONE, ridge=10.0),
+    "it, no linear part": replace(ALONE, linear=0.0),
+    "it, more of the linear part (0.2)": replace(ALONE, linear=0.2),
 }
 LANDMARKS: Final = 1000
 """Enough to compare variants."""
@@ -82,7 +84,7 @@ def study(rows: Sequence[Answered], encoder: Any, repetitions: int) -> dict[str,
     whole = [np.ones(len(material), dtype=bool)]
     differences = [(OURS, name) for name in VARIANTS if name != OURS]
     compared = {
-        what: compare([_judged(material, scores, mask) for mask in masks], differences, repetitions, apgr_only)
+        what: compare([judged_on(material, scores, mask) for mask in masks], differences, repetitions, apgr_only)
         for what, scores, masks in (
             ("in domain", inside, by_file),
             ("left out", outside, by_file),
@@ -113,7 +115,8 @@ def scores_of(material: Material, variants: Sequence[Variant]) -> tuple[Floats, 
     return Problem(material, goals, variants).left_out(), outside
 
 
-def _judged(material: Material, scores: Mapping[str, Floats], mask: NDArray[np.bool_]) -> Judged:
+def judged_on(material: Material, scores: Mapping[str, Floats], mask: NDArray[np.bool_]) -> Judged:
+    """Return some of the rows with the scores that routers gave them, a row of scores each."""
     some = material.at(mask)
     stems = [row.stem for row in some.rows]
     return Judged(stems, some.small, some.large, {name: each[None, mask] for name, each in scores.items()})

@@ -12,16 +12,16 @@ Scores leave the levels out. Benchmarks weigh less than their size says, so that
 from __future__ import annotations
 
 import datetime
+import hashlib
 import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._shipped_irt import denoised
-from benchmarks._shipped_rows import FOLDS, LARGE, SMALL, Answered, Material, pair_table, without
 from hybrid_llm import Router
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.router import SeenRows, TrainingRecord
@@ -29,6 +29,9 @@ from hybrid_llm.scoring import VERSION, EmbeddingScorer, Head, gaussian_kernel
 from hybrid_llm.training.head.regression import Scaling, familiarity_of
 from hybrid_llm.training.head.ridge import LINEAR
 from hybrid_llm.training.probability import platt
+from tools.shipped_router.item_response import denoised
+from tools.shipped_router.judged import Prompt, everyday_material, read_everyday
+from tools.shipped_router.rows import FOLDS, LARGE, SMALL, Answered, Material, pair_table, without
 
 Floats = NDArray[np.float64]
 Float32s = NDArray[np.float32]
@@ -41,7 +44,8 @@ CALIBRATION_NOTE: Final = (
     "measured on the shipped router's own training domain, over many pairs; calibrate it for yours"
 )
 RECOVERABLE: Final = (
-    "The landmarks of the head are features of 2,000 training queries; all of them are published benchmark questions."
+    "The landmarks of the head are features of 2,000 training queries: published benchmark questions, and prompts of "
+    "tools/shipped_router/everyday.jsonl."
 )
 
 
@@ -56,6 +60,9 @@ class Variant:
         level_penalty: Pulls the benchmarks' levels towards 0, in rows: a small one takes each benchmark's mean out,
             a huge one leaves everything to the text.
         weight_power: A benchmark of n rows weighs n to the power of one minus this.
+        judged_weight: What a judged row weighs beside a measured one of a source as large; 0 leaves judged rows out.
+        judged_gap: How much of the judged gap (what small lacks) is added to the judged probability.
+        judged_landmarks: Share of the kernel centres that are judged rows.
         embedding_gamma: Kernel width of the embedding.
         text_gamma: Kernel width of the text features.
         ridge: Regularisation strength.
@@ -68,6 +75,9 @@ class Variant:
     gap_weight: float = 4.0
     level_penalty: float = 300.0
     weight_power: float = 0.5
+    judged_weight: float = 0.0
+    judged_gap: float = 1.0
+    judged_landmarks: float = 0.4
     embedding_gamma: float = 1.0
     text_gamma: float = 2.0
     ridge: float = 3.0
@@ -85,6 +95,7 @@ def fit_shipped(
     encoder: Any,
     leave_out: str | Sequence[str] | None = None,
     variant: Variant = SHIPPED,
+    prompts: Sequence[Prompt] | None = None,
 ) -> Router:
     """Fit the shipped router, or what it would be without a benchmark; the same rows give the same router.
 
@@ -93,12 +104,15 @@ def fit_shipped(
         encoder: The shipped encoder, or a :class:`CachedEncoder` around it.
         leave_out: Name of a file (or several) whose rows, and whose questions in other files, take no part.
         variant: How to fit.
+        prompts: Judged prompts that are fitted as well; ``None`` takes those of ``everyday.jsonl``.
     """
     files = () if leave_out is None else (leave_out,) if isinstance(leave_out, str) else tuple(leave_out)
     known = without(rows, files)
-    material = Material.of([row for row in known if row.split == "train"], encoder)
+    measured = Material.of([row for row in known if row.split == "train"], encoder)
+    judged = (read_everyday() if prompts is None else prompts) if variant.judged_weight else []
+    material = measured.beside(everyday_material(judged, encoder)) if judged else measured
     problem = Problem(material, targets(material, [variant]), [variant])
-    left_out = problem.left_out()[:, 0]
+    left_out = problem.left_out()[: len(measured), 0]
     head = problem.head(left_out)
     scores = 1 / (1 + np.exp(-(head.slope * left_out + head.offset)))
     router = Router(EmbeddingScorer(encoder, head), record=_record(material, variant, left_out, scores))
@@ -123,18 +137,19 @@ class Problem:
         self._scaling = Scaling.of(material.features, first.embedding_gamma, first.text_gamma)
         inputs = self._scaling(material.features)
         self._linear = first.linear
-        self._chosen = np.sort(np.random.default_rng(seed).permutation(len(inputs))[: first.landmarks])
+        self._chosen = _landmarks(material.judged, first, np.random.default_rng(seed))
         # in half precision, as they are stored: the fit makes up for the rounding
         self._landmarks = inputs[self._chosen].astype(np.float16).astype(np.float32)
         files, codes, counts = np.unique(material.files, return_inverse=True, return_counts=True)
         weights = np.maximum(counts, LEAST_COUNT)[codes] ** -first.weight_power
-        weights /= weights.mean()
-        self._moments = []
-        for fold in range(FOLDS):
-            some = material.folds == fold
+        weights /= weights[~material.judged].mean()
+        self._moments = {}
+        for judged, fold in product((False, True), range(FOLDS)):
+            some = (material.judged == judged) & (material.folds == fold)
             design = np.column_stack([self._parts(inputs[some]), np.eye(len(files))[codes[some]], np.ones(some.sum())])
-            weighted = design * weights[some, None]
-            self._moments.append((weighted.T @ design, weighted.T @ goals[some]))
+            root = np.sqrt(weights[some, None])
+            design *= root  # a product with itself takes half the time
+            self._moments[judged, fold] = design.T @ design, design.T @ (root * goals[some])
         count = len(self._landmarks)
         self._roughness = np.eye(count + inputs.shape[1])
         self._roughness[:count, :count] = gaussian_kernel(self._landmarks, self._landmarks) + JITTER * np.eye(count)
@@ -153,9 +168,13 @@ class Problem:
         return scores
 
     def head(self, left_out: Floats) -> Head:
-        """Return the head of the first variant fitted to all rows, mapped to the measured labels by Platt's step."""
+        """Return the head of the first variant fitted to all rows, mapped to the measured labels by Platt's step.
+
+        Args:
+            left_out: Scores of the measured rows by fits that leave their fold out.
+        """
         weights, bias = self._solve(range(FOLDS))
-        slope, offset = platt(left_out, self._material.labels)
+        slope, offset = platt(left_out, self._material.labels[~self._material.judged])
         narrow, count = weights[:, 0].astype(np.float32), len(self._landmarks)
         return Head(
             self._scaling.shift,
@@ -174,13 +193,16 @@ class Problem:
         )
 
     def _solve(self, folds: Sequence[int]) -> tuple[Floats, Floats]:
-        gram, goals = (sum(self._moments[fold][part] for fold in folds) for part in (0, 1))
+        (gram, goals), (judged_gram, judged_goals) = (
+            [sum(self._moments[judged, fold][part] for fold in folds) for part in (0, 1)] for judged in (False, True)
+        )
         size = len(self._roughness)
         solutions = []
-        for variant, goal in zip(self._variants, goals.T, strict=True):
-            penalised = gram.copy()
+        for column, variant in enumerate(self._variants):
+            penalised = gram + variant.judged_weight * judged_gram
+            goal = goals[:, column] + variant.judged_weight * judged_goals[:, column]
             penalised[:size, :size] += variant.ridge * self._roughness
-            levels = np.arange(size, len(gram) - 1)
+            levels = np.arange(size, len(penalised) - 1)
             penalised[levels, levels] += variant.level_penalty
             solutions.append(np.linalg.solve(penalised, goal))
         columns = np.column_stack(solutions)
@@ -192,22 +214,36 @@ class Problem:
         return np.concatenate(parts, axis=1, dtype=np.float64)
 
 
+def _landmarks(judged: Bools, variant: Variant, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return which rows are kernel centres, rising: of measured and of judged ones what each is given."""
+    of_judged = round(variant.judged_landmarks * variant.landmarks) if judged.any() else 0
+    kinds = (np.flatnonzero(~judged), variant.landmarks - of_judged), (np.flatnonzero(judged), of_judged)
+    return np.sort(np.concatenate([rng.permutation(rows)[:count] for rows, count in kinds]))
+
+
 def targets(material: Material, variants: Sequence[Variant]) -> Floats:
     """Return what each variant fits, shape (n, k): labels plus a share of the gap, measured or from the model."""
-    measured = material.labels, material.small - material.large
+    gaps = material.small - material.large
+    measured = material.labels, gaps
+    judged = material.judged
     sources = {rank: denoised(material, rank) if rank else measured for rank in {v.rank for v in variants}}
     columns = []
     for variant in variants:
         modelled, plain = (labels + variant.gap_weight * gaps for labels, gaps in (sources[variant.rank], measured))
-        columns.append(variant.share * modelled + (1 - variant.share) * plain)
+        target = variant.share * modelled + (1 - variant.share) * plain
+        columns.append(np.where(judged, material.labels + variant.judged_gap * gaps, target))
     return np.column_stack(columns)
 
 
 def _record(material: Material, variant: Variant, left_out: Floats, scores: Floats) -> TrainingRecord:
-    table = pair_table(material.rows)
+    measured = material.at(~material.judged)
+    table = pair_table(measured.rows)
+    sources = "published results of many models: " + ", ".join(np.unique(measured.files))
+    if len(measured) < len(material):
+        sources += f"; {len(material) - len(measured):,} everyday prompts that a language model judged"
     quantiles = np.quantile(scores, np.linspace(0, 1, QUANTILES)).astype(np.float32)
     settings = asdict(variant)
-    chosen = tradeoff_curve(left_out, material.small, material.large).apgr
+    chosen = tradeoff_curve(left_out, measured.small, measured.large).apgr
     return TrainingRecord(
         small=SMALL,
         large=LARGE,
@@ -215,13 +251,22 @@ def _record(material: Material, variant: Variant, left_out: Floats, scores: Floa
         label="prob",
         t=0.0,
         settings={"chosen": settings, "signal": True},
-        data="published results of many models: " + ", ".join(np.unique(material.files)),
-        data_hash=table.data_hash,
+        data=sources,
+        data_hash=_hash_of(material, table.data_hash),
         n_fit=len(material),
-        heldout={"n": len(material), "chosen": True, "apgr": chosen},  # each fifth held out in turn
+        heldout={"n": len(measured), "chosen": True, "apgr": chosen},  # each fifth held out in turn
         score_quantiles=(0.0, *(float(q) for q in np.unique(quantiles))),
         recoverable=RECOVERABLE,
         versions={name: importlib.metadata.version(name) for name in LIBRARIES},
         created=datetime.datetime.now(datetime.UTC).date().isoformat(),
         seen=SeenRows.of((row.id for row in material.rows), (row.query for row in material.rows)),
     )
+
+
+def _hash_of(material: Material, of_table: str) -> str:
+    """Return the hash of the measured rows, and of the judged ones where there are any."""
+    judged = material.at(material.judged)
+    if not len(judged):
+        return of_table
+    lines = [f"{row.query}\t{label:.6f}" for row, label in zip(judged.rows, judged.labels, strict=True)]
+    return hashlib.sha256("\n".join([of_table, *lines]).encode()).hexdigest()
