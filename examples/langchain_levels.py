@@ -63,8 +63,8 @@ print(f"  forced                      {routes([llm.invoke(question, route='large
 async def stream(question: str, quality: float) -> None:
     """Print an answer token by token; its first chunk has the decision."""
     async for chunk in llm.astream(question, quality=quality):
-        if decision := chunk.response_metadata.get("hybrid"):
-            print(f"  quality {quality}  {decision['route']}  ", end="")
+        if route := chunk.response_metadata.get("hybrid", {}).get("route"):
+            print(f"  quality {quality}  {route}  ", end="")
         print(chunk.text, end="", flush=True)
     print()
 
