@@ -10,7 +10,7 @@ import pytest
 from hybrid_llm import Decision, Pair
 from hybrid_llm.decision import Look
 from hybrid_llm.dispatch import Attempts, Capabilities, Place, Request
-from hybrid_llm.errors import ConfigError, HybridLLMWarning, LevelError, LookError
+from hybrid_llm.errors import ConfigError, HybridLLMWarning, LevelError, LookError, PrivateError
 from hybrid_llm.event import RequestEvent
 from hybrid_llm.testing import FixedScorer
 from tests.dispatch.held import LARGE, SMALL, Played, Way, every_call, every_way, pair_for, read, request_for
@@ -236,6 +236,14 @@ def test_a_check_that_is_a_coroutine_function_is_refused() -> None:
 def test_a_checker_that_is_small_itself_is_refused() -> None:
     with pytest.raises(LookError, match="is the small model itself"):
         Pair(router_with(trained(checker=True)), small=SMALL, checker=SMALL, second_look=True, **LEVEL)
+
+
+def test_a_remote_checker_beside_private_requests_is_refused() -> None:
+    remote = Capabilities(model="other", place=Place("https://api.example.com/v1"))
+    with pytest.raises(PrivateError, match=r"local_hosts=\['api.example.com'\]"):
+        Pair(router_with(trained(checker=True)), small=SMALL, checker=remote, second_look=True, private=True, **LEVEL)
+    for fine in ({"private": False}, {"private": True, "local_hosts": ["api.example.com"]}):
+        Pair(router_with(trained(checker=True)), small=SMALL, checker=remote, second_look=True, **LEVEL, **fine)
 
 
 def test_a_range_is_of_levels_of_one_kind() -> None:

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hybrid_llm.decision import Decision, Look, Reason
 from hybrid_llm.dispatch.checks import Check
+from hybrid_llm.dispatch.place import Local
 from hybrid_llm.dispatch.request import Capabilities, Request
 from hybrid_llm.dispatch.state import PairState
-from hybrid_llm.errors import LookError
+from hybrid_llm.errors import LookError, PrivateError
 from hybrid_llm.level import DEFAULT_LEVEL, Level
 from hybrid_llm.look import Answer, Wanted, rejected
 
 if TYPE_CHECKING:
+    from hybrid_llm.dispatch.options import PairOptions
     from hybrid_llm.look import LookPlan, SecondLook
     from hybrid_llm.router import Router
 
@@ -259,12 +261,26 @@ class _CheckFailedError(Exception):
     """A check of the caller's raised something."""
 
 
-def check_checker(small: Capabilities, checker: Capabilities, look: SecondLook | None, state: PairState) -> None:
-    """Refuse a checker that is the small model itself, which would always agree; warn of one that nobody will ask.
+def check_checker(
+    small: Capabilities,
+    checker: Capabilities,
+    look: SecondLook | None,
+    state: PairState,
+    options: PairOptions | None = None,
+) -> None:
+    """Refuse a checker that is the small model itself, or remote beside private requests; warn of an idle one.
 
     Raises:
-        LookError: It is the small model.
+        LookError: It is the small model, which would always agree.
+        PrivateError: It runs elsewhere, and requests may be private.
     """
+    may_be_private = options is not None and bool(options.private)
+    host = checker.place.host if may_be_private and checker.place is not None else None
+    if options is not None and host is not None and not Local(options.local_hosts).trusts(host):
+        raise PrivateError(
+            f"The checker runs at {host}, which is not this machine, and requests may be private; pass a local model as "
+            f"checker=, or name the host where it is yours: local_hosts=[{host!r}]."
+        )
     if look is None or not look.checkers:
         state.warn_once(
             "idle checker",
