@@ -278,8 +278,8 @@ def check_checker(
     host = checker.place.host if may_be_private and checker.place is not None else None
     if options is not None and host is not None and not Local(options.local_hosts).trusts(host):
         raise PrivateError(
-            f"The checker runs at {host}, which is not this machine, and requests may be private; pass a local model as "
-            f"checker=, or name the host where it is yours: local_hosts=[{host!r}]."
+            f"The checker runs at {host}, which is not this machine, and requests may be private; pass a local model "
+            f"as checker=, or name the host where it is yours: local_hosts=[{host!r}]."
         )
     if look is None or not look.checkers:
         state.warn_once(
