@@ -115,7 +115,9 @@ async def test_a_stream_comes_in_pieces_with_the_decision_on_the_first(hybrid: R
     for query in ("easy", "hard"):
         chunks = [chunk async for chunk in hybrid.astream(query)]
         assert len(chunks) > 3
-        assert ["hybrid" in chunk.response_metadata for chunk in chunks] == [True] + [False] * (len(chunks) - 1)
+        told = [chunk.response_metadata.get("hybrid", {}) for chunk in chunks]
+        assert ["route" in each for each in told] == [True] + [False] * (len(chunks) - 1)
+        assert ["attempts" in each for each in told] == [False] * (len(chunks) - 1) + [True]
 
 
 async def test_a_chain_streams_and_batches_through(

@@ -125,4 +125,5 @@ def test_an_ollama_that_is_too_old_for_them_is_noticed(router: Router, servers: 
     pair = ChatHybrid(small, large, router, second_look="logprobs", **LEVEL)
     with pytest.warns(UserWarning, match=r"0\.12\.11"):
         message = pair.invoke(QUESTIONS[0], max_tokens=MOST)
+    small._client.close()
     assert message.response_metadata["hybrid"]["reason"] == "escalated"
