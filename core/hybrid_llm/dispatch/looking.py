@@ -22,7 +22,6 @@ from hybrid_llm.level import DEFAULT_LEVEL, Level
 from hybrid_llm.look import Answer, Wanted, rejected
 
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch.options import PairOptions
     from hybrid_llm.look import LookPlan, SecondLook
     from hybrid_llm.router import Router
 
@@ -266,7 +265,7 @@ def check_checker(
     checker: Capabilities,
     look: SecondLook | None,
     state: PairState,
-    options: PairOptions | None = None,
+    at_home: Sequence[str] | None = None,
 ) -> None:
     """Refuse a checker that is the small model itself, or remote beside private requests; warn of an idle one.
 
@@ -274,9 +273,8 @@ def check_checker(
         LookError: It is the small model, which would always agree.
         PrivateError: It runs elsewhere, and requests may be private.
     """
-    may_be_private = options is not None and bool(options.private)
-    host = checker.place.host if may_be_private and checker.place is not None else None
-    if options is not None and host is not None and not Local(options.local_hosts).trusts(host):
+    host = checker.place.host if checker.place is not None else None
+    if at_home is not None and host is not None and not Local(at_home).trusts(host):
         raise PrivateError(
             f"The checker runs at {host}, which is not this machine, and requests may be private; pass a local model "
             f"as checker=, or name the host where it is yours: local_hosts=[{host!r}]."

@@ -115,6 +115,11 @@ class PairOptions:
                     f"observers= takes functions of an event, or objects with finished(event); got {observer!r}."
                 )
 
+    @property
+    def at_home(self) -> Sequence[str] | None:
+        """The hosts that count as this machine, where requests may be private; ``None`` where none is by option."""
+        return self.local_hosts if self.private else None
+
 
 LEVELS: Final = ("quality", "cost_advantage", "threshold")
 """The names of a level's kinds, of which a call chooses one."""

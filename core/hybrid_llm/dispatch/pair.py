@@ -108,7 +108,7 @@ class Pair:
             stays=self.options.stay is not None,
         )
         if checker.model:
-            check_checker(self._policy.capabilities("small"), checker, looking.look, self.state, self.options)
+            check_checker(self._policy.capabilities("small"), checker, looking.look, self.state, self.options.at_home)
         self._deciding = Deciding(self._policy, self.options, self.state)
         self._failover = Holding(
             to_large=self.options.fallback_to_large,
