@@ -78,7 +78,7 @@ IMPORTS = {
         0.1,
     ),
 }
-SHARE = 0.2
+SHARE = 0.25
 """Of the seconds of what an import stands on: at most this much on a slow machine, where seconds say little."""
 every_import = pytest.mark.parametrize("name", IMPORTS)
 _runs: dict[str, dict[str, Any]] = {}
