@@ -13,7 +13,17 @@ from scipy.optimize import minimize
 from benchmarks._judge import Judged, compare
 from benchmarks._look_data import PRO, Fits, Floats, LookSpec, Mask, Material
 from benchmarks._look_judge import look_figures, one
-from hybrid_llm.look import AGREEMENT, LOGPROBS, QUERY, LogProbs, Signals, agreement_head, answer_of, logprobs_head
+from hybrid_llm.look import (
+    AGREEMENT,
+    LOGPROBS,
+    QUERY,
+    FinalAnswer,
+    LogProbs,
+    Signals,
+    agreement_head,
+    answer_of,
+    logprobs_head,
+)
 from hybrid_llm.table import PairTable
 from hybrid_llm.training.second_look import LEAST_SPREAD, RIDGE, fit_head
 
@@ -96,7 +106,7 @@ def _of_answers(pair: PairTable) -> dict[str, Floats]:
         for name in QUANTILES:
             more[name].append(getattr(summed, name) if summed else np.nan)
         more[LENGTH].append(-np.log(signals.tokens) if signals.tokens else np.nan)
-        more[FOUND].append(float(signals.found) if answer is not None else np.nan)
+        more[FOUND].append(np.nan if answer is None else float(FinalAnswer.of(answer.text) is not None))
     return {name: np.array(column) for name, column in more.items()}
 
 

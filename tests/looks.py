@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hybrid_llm import Router
+from hybrid_llm.certify import certify_menu
 from hybrid_llm.decision import Reason, Route
 from hybrid_llm.level import Level
 from hybrid_llm.look import (
@@ -99,6 +100,15 @@ def trained(*, without: bool = False, checker: bool = False) -> SecondLook:
         measured = PathCalibration(100, (cut,), small_quality=0.7, large_quality=0.9)
         paths[names] = Path(head, Ladder((GATE,), (threshold,)), measured, 100)
     return SecondLook("trained", Bound("small", "large", (CHECKER,) if checker else (), "trained"), paths)
+
+
+def proved(**how: bool) -> SecondLook:
+    """Return the look with a gate and a promise at quality 0.9."""
+    look = trained(**how)
+    ones = np.ones(300)
+    menu = certify_menu(ones, ones - 0.01, ones, 0.1, levels=(), thresholds=[1.0])
+    assert menu.asked.feasible
+    return look.with_parts(certificate=menu)
 
 
 def router_with(*looks: SecondLook, scorer: Any = None) -> Router:

@@ -176,7 +176,7 @@ def test_the_core_loads_heavy_libraries_only_where_they_are_used(path: Path) -> 
 
 FLOORS: Final = (
     ("errors",),
-    ("disk", "lazy", "level", "personal", "prices", "untrusted"),
+    ("disk", "lazy", "level", "names", "personal", "prices", "untrusted"),
     ("labels", "table", "scoring"),
     ("decision",),
     ("event", "metrics"),

@@ -115,6 +115,7 @@ def test_levels_without_grades_ask_the_local_model_alone(prompts: Path, tmp_path
         (("--small", "tiny"), 2, "ollama:tiny"),
         (("--small", "ollama:tiny", "--large", "openai:big"), 2, "takes no DATA and no --large"),
         (("--small", "ollama:tiny", "--checker", "ollama:tiny"), 1, "small model itself"),
+        (("--small", "ollama:tiny", "--parallel", "0"), 2, "--parallel"),
     ],
 )
 def test_what_makes_no_sense_is_said(prompts: Path, tmp_path: Path, arguments: tuple, code: int, says: str) -> None:
@@ -126,3 +127,14 @@ def test_without_tables_and_prompts_calibrate_says_what_it_takes(tmp_path: Path)
     shown = run("calibrate", "--small", "tiny", "--out", tmp_path / "r")
     assert shown.code == 2
     assert "--unlabelled PROMPTS" in shown.err
+
+
+def test_options_of_unlabelled_are_not_silently_left_out(rows: Path, tmp_path: Path) -> None:
+    shown = run("calibrate", rows, *PAIR, "--checker", "checker", "--out", tmp_path / "r")
+    assert shown.code == 2
+    assert "--unlabelled asks" in shown.err
+
+
+def test_a_checker_that_is_small_is_refused_before_anything_is_fitted(tmp_path: Path) -> None:
+    shown = run("train", tmp_path / "no.jsonl", *PAIR, "--second-look", "--checker", "small", "--out", tmp_path / "r")
+    assert "small model itself" in shown.err

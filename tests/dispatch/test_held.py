@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,13 +15,22 @@ from hybrid_llm.errors import ConfigError, HybridLLMWarning, LevelError, LookErr
 from hybrid_llm.event import RequestEvent
 from hybrid_llm.testing import FixedScorer
 from tests.dispatch.held import LARGE, SMALL, Played, Way, every_call, every_way, pair_for, read, request_for
-from tests.looks import LEVEL, LOOK_SCENARIOS, ODD, UNSURE, LookScenario, Said, router_with, trained, untrained
+from tests.looks import (
+    CHECKER,
+    LEVEL,
+    LOOK_SCENARIOS,
+    ODD,
+    UNSURE,
+    LookScenario,
+    Said,
+    proved,
+    router_with,
+    trained,
+    untrained,
+)
 from tests.scenarios import EASY, FAILURES
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:(small|large) is down:hybrid_llm.errors.HybridLLMWarning"),
-    pytest.mark.filterwarnings("ignore:A query is unlike:hybrid_llm.errors.HybridLLMWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:(small|large) is down:hybrid_llm.errors.HybridLLMWarning")
 UNSURELY = Said(sure=UNSURE)
 ESCALATES = LookScenario("", UNSURELY)
 
@@ -182,15 +192,65 @@ async def test_a_later_step_of_a_tool_loop_is_looked_at_anew(way: Way) -> None:
     assert (decision.reason, played.asked) == ("escalated", ["small", "large"])
 
 
+PROVED = {"quality": 0.9, "cost_advantage": None, "threshold": None}
+CALLS = Said("", calls=(("look_up", {"city": "Lima"}),))
+
+
+def proved_pair(scenario: LookScenario, **options: Any) -> Pair:
+    how = {"small": SMALL, "large": LARGE, "second_look": True, "checker": Capabilities(model=CHECKER)}
+    return Pair(router_with(proved(checker=True)), **{**how, **PROVED, **options})
+
+
+async def certified(scenario: LookScenario, way: Way, **options: Any) -> bool:
+    pair = proved_pair(scenario, **options)
+    request = replace(request_for(scenario), level=None)
+    return (await way(pair, request, Played(scenario)))[1].certified
+
+
 @every_way
-@pytest.mark.filterwarnings("ignore:What the second look")
-async def test_only_what_was_proved_is_certified(way: Way) -> None:
-    for scenario in (
-        LookScenario("", look=trained, form=True),
-        LookScenario("", text=ODD, look=trained, form=True),
-        LookScenario("", Said("", calls=(("look_up", {"city": "Lima"}),)), tools=True),
-    ):
-        assert not (await answered(scenario, way))[1].certified
+async def test_an_answer_that_passes_all_that_was_proved_is_certified(way: Way) -> None:
+    assert await certified(LookScenario("", look=trained, form=True, checker="18"), way)
+
+
+@every_way
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        LookScenario("an unfamiliar query", text=ODD, look=trained, form=True, checker="18"),
+        LookScenario("a call of a tool", CALLS, tools=True, look=trained, form=True, checker="18"),
+        LookScenario("a checker that is down", look=trained, form=True, checker=None),
+    ],
+    ids=lambda scenario: scenario.name,
+)
+@pytest.mark.filterwarnings("ignore:The second look compares")
+async def test_what_was_not_proved_is_not_certified(scenario: LookScenario, way: Way) -> None:
+    assert not await certified(scenario, way)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"small": replace(SMALL, model="another")}, "the small model is another, and was small"),
+        ({"checker": Capabilities(model="another")}, "the checkers are another, and were checker"),
+    ],
+)
+def test_a_promise_of_other_models_is_none(options: dict[str, Any], says: str) -> None:
+    scenario = LookScenario("", look=trained, form=True, checker="18")
+    with pytest.warns(HybridLLMWarning, match=says):
+        decided = proved_pair(scenario, **options).decide(replace(request_for(scenario), level=None))
+    assert not decided.decision.certified
+
+
+def test_a_model_without_a_name_is_not_another_one() -> None:
+    scenario = LookScenario("", look=trained, form=True, checker="18")
+    pair = proved_pair(scenario, small=Capabilities(), checker=Capabilities())
+    assert pair.decide(replace(request_for(scenario), level=None)).decision.certified
+
+
+def test_a_gate_that_an_unfamiliar_query_skips_says_nothing_of_its_score() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pair_for(LookScenario("", look=trained, form=True)).decide(Request(ODD))
 
 
 # --- levels --------------------------------------------------------------------------------------------------------

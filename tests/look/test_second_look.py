@@ -136,6 +136,23 @@ def test_it_is_kept_as_json_and_read_again(look: SecondLook) -> None:
 @pytest.mark.parametrize(
     "change",
     [
+        {"n": "many"},
+        {"graded": "yes"},
+        {"small_quality": 7},
+        {"large_quality": "all"},
+        {"cuts": []},
+    ],
+)
+def test_damaged_levels_are_refused(look: SecondLook, change: dict) -> None:
+    data = look.as_dict()
+    data["paths"][0]["calibration"] = {**data["paths"][0]["calibration"], **change}
+    with pytest.raises(DamagedFolderError):
+        SecondLook.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
         {"form": "magic"},
         {"paths": []},
         {"paths": [{}]},
@@ -159,6 +176,7 @@ def test_what_it_is_bound_to_is_compared_with_what_is_asked() -> None:
     assert "small model" in bound.differs(small="tinier")
     assert "checkers" in bound.differs(checkers=[])
     assert "temperature" in bound.differs(settings={"temperature": "1"})
+    assert bound.differs(small="ollama:tiny@http://127.0.0.1:11434", checkers=["other:latest"]) == ""
 
 
 def test_the_heads_of_one_and_of_many_agree(look: SecondLook) -> None:

@@ -57,6 +57,13 @@ def test_a_function_of_ones_own_finds_final_answers() -> None:
     assert seen.agreement == {"a": 1.0}
 
 
+def test_no_final_answer_is_looked_for_where_nobody_compares() -> None:
+    def costly(text: str) -> str:
+        raise AssertionError("nobody asked for it")
+
+    assert Signals.of(Answer("18", [-0.1]), final=costly).agreement == {}
+
+
 def test_certain_tokens_give_a_finite_column() -> None:
     assert math.isfinite(Signals.of(Answer("a", [0.0, 0.0])).columns()["logprobs"])
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from hybrid_llm import QualityTable, Router
+from hybrid_llm.names import short_name
 from hybrid_llm.run import Attempt, Judged, Question, Verdict, judge, with_splits
-from hybrid_llm.run.verdict import KEYS, LevelFigures, short_name
+from hybrid_llm.run.verdict import KEYS, LevelFigures
 from hybrid_llm.table import PairTable
 from tests.answered_table import make_answered_rows
 

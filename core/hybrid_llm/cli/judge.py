@@ -94,7 +94,12 @@ def evaluate(
 
 
 def calibrate(
-    small: Small,
+    small: Annotated[
+        str,
+        typer.Option(
+            "--small", metavar="MODEL", help="The small model, as the tables name it; with --unlabelled ollama:NAME."
+        ),
+    ],
     out: Out,
     data: Annotated[
         list[Path] | None, typer.Argument(metavar="DATA", show_default=False, help="Quality tables, as for train.")
@@ -110,9 +115,13 @@ def calibrate(
     ] = None,
     checker: asking.Checkers = None,
     system: asking.System = None,
-    temperature: asking.Temperature = None,
+    temperature: Annotated[
+        float, typer.Option("--temperature", metavar="T", help="How --unlabelled asks; 0: the likeliest answer.")
+    ] = 0.0,
     max_tokens: asking.MaxTokens = 1024,
-    parallel: asking.Parallel = None,
+    parallel: Annotated[
+        int, typer.Option("--parallel", metavar="N", min=1, help="Requests at a time, of --unlabelled.")
+    ] = 1,
     router: RouterDir = None,
     split: Split = None,
     force: Force = False,
@@ -137,7 +146,7 @@ def calibrate(
         from hybrid_llm.collect import AskSettings
 
         with asking.usage():
-            settings = AskSettings(system, 0.0 if temperature is None else temperature, max_tokens)
+            settings = AskSettings(system, temperature, max_tokens)
         calibrate_unlabelled(
             unlabelled,
             small,
@@ -150,6 +159,8 @@ def calibrate(
             as_json=json,
         )
         return
+    if checker or system is not None:
+        raise typer.BadParameter("--checker and --system say how --unlabelled asks; DATA holds answers already.")
     if not data or large is None:
         raise typer.BadParameter(
             "give quality tables and --large, or --unlabelled PROMPTS to ask the local model alone."

@@ -121,6 +121,9 @@ def train(
     }
     if checker and not second_look:
         raise typer.BadParameter("--checker belongs to --second-look.")
+    from hybrid_llm.look import checked_names
+
+    checked_names(small, checker or ())
     if no_landmark_rows and recipe == "full":
         raise typer.BadParameter("--no-landmark-rows belongs to the recipe head; full keeps no rows, only weights.")
     config = _config(

@@ -30,7 +30,7 @@ def calibrate_unlabelled(
     out: Path,
     *,
     settings: AskSettings,
-    parallel: int | None,
+    parallel: int,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -87,7 +87,7 @@ def _answers(
     model: ModelName,
     prompts: Sequence[Prompt],
     settings: AskSettings,
-    parallel: int | None,
+    parallel: int,
     report: Callable[[str, int, int], None],
 ) -> list[Answer | None]:
     from hybrid_llm.collect import ask_each
@@ -96,7 +96,7 @@ def _answers(
         report(f"Asking {model.name}", done, total)
 
     messages = [prompt.messages for prompt in prompts]
-    replies = asyncio.run(ask_each(model, messages, settings, parallel=parallel or 1, tell=tell))
+    replies = asyncio.run(ask_each(model, messages, settings, parallel=parallel, tell=tell))
     return [None if reply is None else _answer(reply) for reply in replies]
 
 

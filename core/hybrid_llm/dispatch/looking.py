@@ -41,6 +41,9 @@ class Looking:
         state: Where the warnings that were given are noted.
         level: The pair's level: one that the look does not have says so here.
 
+    Attributes:
+        asked: Returns the names of small and of the checker, as their servers know them; empty where unknown.
+
     Raises:
         LevelError: The look has no such level.
     """
@@ -54,9 +57,8 @@ class Looking:
         level: Level | None = None,
     ) -> None:
         self.router = router
-        if look is not None and not look.checkers:  # no final answer is compared, and finding one takes a while
-            look = look.with_parts(final=_none)
         self.look = look
+        self.asked: Callable[[], tuple[str, str]] = lambda: ("", "")
         self._checks = checks
         self._state = state or PairState()
         self._plan: Callable[[Level], LookPlan] | None = lru_cache(256)(look.plan) if look is not None else None
@@ -80,6 +82,13 @@ class Looking:
         if self._plan is None or level.kind == "threshold":
             return None
         plan = self._plan(level)
+        if plan.certified and (why := self._other_models()):
+            self._state.warn_once(
+                "other models",
+                f"What the second look was proved with is not what is asked here ({why}), so nothing is promised; "
+                "certify it with answers of these models: hybrid-llm certify.",
+            )
+            return replace(plan, certified=False)
         if level.kind == "quality" and not plan.certified:
             self._state.warn_once(
                 "look measured",
@@ -87,6 +96,13 @@ class Looking:
                 "gives a promise with a proof.",
             )
         return plan
+
+    def _other_models(self) -> str:
+        """Return how the models that are asked differ from those of the look, as far as their names are known."""
+        assert self.look is not None
+        small, checker = self.asked()
+        named = checker and len(self.look.checkers) == 1 and not self.look.checkers[0].startswith(f"{small}{_SAMPLES}")
+        return self.look.bound.differs(small=small, checkers=[checker] if named else None)
 
     def threshold_for(self, level: Level | None) -> float:
         """Return a number that falls as a level lets small answer more; that of the query where it alone decides.
@@ -103,13 +119,15 @@ class Looking:
     def decide_each(self, queries: Sequence[str], levels: Sequence[Level | None]) -> list[Decision]:
         """Decide n queries, each at its level, as :meth:`hybrid_llm.Router.decide_each` does."""
         plans = [self.plan(level) for level in levels]
-        decisions = self.router.decide_each(queries, self._gates(levels, plans))
+        gates = any(plan is not None for plan in plans)
+        decisions = self.router.decide_each(queries, self._gates(levels, plans), gates=gates)
         return list(map(self._gated, decisions, levels, plans))
 
     async def adecide_each(self, queries: Sequence[str], levels: Sequence[Level | None]) -> list[Decision]:
         """Do what :meth:`decide_each` does without blocking the event loop."""
         plans = [self.plan(level) for level in levels]
-        decisions = await self.router.adecide_each(queries, self._gates(levels, plans))
+        gates = any(plan is not None for plan in plans)
+        decisions = await self.router.adecide_each(queries, self._gates(levels, plans), gates=gates)
         return list(map(self._gated, decisions, levels, plans))
 
     def _gates(self, levels: Sequence[Level | None], plans: Sequence[LookPlan | None]) -> Sequence[Level | None]:
@@ -250,10 +268,6 @@ class Looking:
                 f"The second look compares with {', '.join(missing)}, which gave no answer: it goes on with what is "
                 "left, and asks large where nothing was measured without it. Start it, and pass it as checker=.",
             )
-
-
-def _none(_: str) -> None:
-    """Find no final answer."""
 
 
 class _CheckFailedError(Exception):

@@ -72,9 +72,6 @@ class Pair:
         >>> answer, decision = pair.call(Request("2+2?"), lambda decision: f"from {decision.route}")
         >>> answer, decision.reason
         ('from small', 'score')
-        >>> pair.force = "large"
-        >>> pair.call(Request("2+2?"), lambda decision: f"from {decision.route}")[0]
-        'from large'
     """
 
     def __init__(
@@ -107,6 +104,7 @@ class Pair:
             rules=self.options.rules,  # type: ignore[arg-type]  # checked, and read
             stays=self.options.stay is not None,
         )
+        looking.asked = lambda: (self._policy.capabilities("small").model, checker.model)
         if checker.model:
             check_checker(self._policy.capabilities("small"), checker, looking.look, self.state, self.options.at_home)
         self._deciding = Deciding(self._policy, self.options, self.state)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NoReturn
 
 from hybrid_llm.errors import DamagedFolderError, LevelError, LookError
+from hybrid_llm.names import same_model
 
 Form = Literal["trained", "logprobs", "agreement"]
 
@@ -57,9 +58,9 @@ class Bound:
             >>> Bound("gemma2:9b", settings={"temperature": "0"}).differs(settings={"temperature": "0.7"})
             'temperature is 0.7, and was 0'
         """
-        if small and small != self.small:
+        if small and not same_model(small, self.small):
             return f"the small model is {small}, and was {self.small}"
-        if checkers is not None and set(checkers) != set(self.checkers):
+        if checkers is not None and not _same(checkers, self.checkers):
             return f"the checkers are {', '.join(checkers) or 'none'}, and were {', '.join(self.checkers) or 'none'}"
         for key, value in (settings or {}).items():
             if key in self.settings and self.settings[key] != value:
@@ -107,3 +108,8 @@ def raise_missing(form: str) -> NoReturn:
         f"second_look={form!r} has no levels yet: they are quantiles of what your small model says, which costs "
         f"nothing to measure: {COMMANDS[form].format(small='ollama:MODEL')}"
     )
+
+
+def _same(asked: Sequence[str], measured: Sequence[str]) -> bool:
+    """Return whether two lists name the same models, in whatever order."""
+    return len(asked) == len(measured) and all(any(same_model(one, other) for other in measured) for one in asked)

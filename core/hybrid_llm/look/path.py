@@ -167,6 +167,11 @@ class Path:
             if len(cuts) != len(ladder.gates) or not all(cut.sound for cut in cuts):
                 raise DamagedFolderError("The levels of the second look are damaged; calibrate again.")
             calibration = PathCalibration(**{**measured, "cuts": cuts})
+            qualities = [q for q in (calibration.small_quality, calibration.large_quality) if q is not None]
+            if type(calibration.n) is not int or type(calibration.graded) is not bool:
+                raise DamagedFolderError("The levels of the second look are damaged; calibrate again.")
+            if not all(type(q) in (int, float) and 0 <= q <= 1 for q in qualities) or type(data["n_fit"]) is not int:
+                raise DamagedFolderError("The levels of the second look are damaged; calibrate again.")
         return cls(
             LookHead(tuple(head["columns"]), tuple(head["weights"]), head["bias"]), ladder, calibration, data["n_fit"]
         )

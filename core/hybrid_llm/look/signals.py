@@ -66,7 +66,7 @@ class Signals:
         query: p(x), the query's score; ``None`` where it says nothing, as of an unfamiliar query.
         logprobs: How sure small was of its tokens; ``None`` where its server does not say.
         agreement: For each checker that answered the share of its answers that agree with small's, in [0, 1].
-        found: Whether the answer has a final answer that could be compared.
+        found: Whether the answer has a final answer that could be compared; nobody looks where nobody compares.
         tokens: Tokens of its content; ``None`` where nobody counted.
     """
 
@@ -97,7 +97,7 @@ class Signals:
             {'other': 1.0}
         """
         final = final or FinalAnswer.of
-        mine = final(answer.text)
+        mine = final(answer.text) if checkers else None  # finding one in a long text takes a while
         return cls(
             query=query,
             logprobs=LogProbs.of(answer.logprobs) if answer.logprobs else None,

@@ -100,7 +100,7 @@ def evaluate_look(
         curve=curve,
         both_run_at_drop={str(drop): _both(curve, drop, looked, kept, weights) for drop in metrics.DROPS},
         points=points,
-        seconds=_seconds(points, spent),
+        seconds=_seconds(points, pair, look.checkers),
     )
 
 
@@ -165,12 +165,21 @@ def _billed(
     return replace(point, usd_per_1000=usd, saved_usd_per_1000=alone - usd)
 
 
-def _seconds(points: Sequence[OperatingPoint], spent: Mapping[str, ArmSpent]) -> dict[str, float]:
-    """Return the mean seconds of a request, where the table tells those of both models."""
-    arms = [spent[name].seconds for name in ("small", "large") if name in spent]
+def _seconds(points: Sequence[OperatingPoint], pair: PairTable, checkers: Sequence[str]) -> dict[str, float]:
+    """Return the mean seconds of a request, where the table tells those of all models.
+
+    Small and its checkers run side by side, so that an answer that is looked at takes as long as the slowest of them.
+    """
     point = next((point for point in points if point.cost_advantage > 0), None)
-    if len(arms) < 2 or point is None or not all(seconds.size for seconds in arms):
+    beside = [_mean_seconds(pair, model) for model in (pair.small, *checkers)]
+    large = _mean_seconds(pair, pair.large)
+    if point is None or large is None or None in beside:
         return {}
-    small, large = (float(seconds.mean()) for seconds in arms)
+    looked = max(seconds for seconds in beside if seconds is not None)
     asked = point.cost_advantage + point.both_run
-    return {"large": large, "look": asked * small + (1 - point.cost_advantage) * large}
+    return {"large": large, "look": asked * looked + (1 - point.cost_advantage) * large}
+
+
+def _mean_seconds(pair: PairTable, model: str) -> float | None:
+    told = [one.seconds for row in pair.responses for one in row.get(model, ()) if one.seconds is not None]
+    return sum(told) / len(told) if told else None

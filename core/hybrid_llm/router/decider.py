@@ -141,7 +141,12 @@ class Decider:
         return self.decide_each(texts, [level] * len(texts), require_certified=require_certified)
 
     def decide_each(
-        self, queries: Sequence[str], levels: Sequence[Level | None], *, require_certified: bool = False
+        self,
+        queries: Sequence[str],
+        levels: Sequence[Level | None],
+        *,
+        require_certified: bool = False,
+        gates: bool = False,
     ) -> list[Decision]:
         """Decide where each query goes when each has a level of its own, scoring all of them in one pass.
 
@@ -149,6 +154,8 @@ class Decider:
             queries: n texts.
             levels: n levels; ``None`` is the router's default level.
             require_certified: As :meth:`decide_many`.
+            gates: Whether a second look follows: then the score of an unfamiliar query is not all that decides, and
+                nothing is said of it.
 
         Raises:
             LevelError: A level that this router has no thresholds for.
@@ -159,7 +166,7 @@ class Decider:
             scored = self._scoring.score(plan.texts) if plan.texts else ()
         except Exception as error:  # noqa: BLE001 - whatever a scorer raises, the user still gets an answer
             return self._decide_unscored(plan, error)
-        return self._decide(plan, zip(*scored, strict=True))
+        return self._decide(plan, zip(*scored, strict=True), gates=gates)
 
     async def adecide(self, query: str, **options: Unpack[LevelOptions]) -> Decision:
         """Do what :meth:`decide` does, with its options, without blocking the event loop."""
@@ -176,7 +183,12 @@ class Decider:
         return await self.adecide_each(texts, [level] * len(texts), require_certified=certified)
 
     async def adecide_each(
-        self, queries: Sequence[str], levels: Sequence[Level | None], *, require_certified: bool = False
+        self,
+        queries: Sequence[str],
+        levels: Sequence[Level | None],
+        *,
+        require_certified: bool = False,
+        gates: bool = False,
     ) -> list[Decision]:
         """Do what :meth:`decide_each` does without blocking the event loop; concurrent calls are scored together."""
         plan = self._plan(queries, levels, require_certified)
@@ -184,7 +196,7 @@ class Decider:
             scored = await self._scoring.ascore(plan.texts) if plan.texts else ()
         except Exception as error:  # noqa: BLE001 - as in decide_each
             return self._decide_unscored(plan, error)
-        return self._decide(plan, zip(*scored, strict=True))
+        return self._decide(plan, zip(*scored, strict=True), gates=gates)
 
     def threshold_for(
         self,
@@ -209,9 +221,9 @@ class Decider:
         thresholds = {level: self._thresholds.of(level, require_certified=require_certified) for level in set(levels)}
         return Plan(texts, levels, thresholds, self.parts.id)
 
-    def _decide(self, plan: Plan, scored: Iterable[tuple[float, bool, float]]) -> list[Decision]:
+    def _decide(self, plan: Plan, scored: Iterable[tuple[float, bool, float]], *, gates: bool) -> list[Decision]:
         decisions = plan.decide(scored)
-        if any(decision.familiar is False and decision.reason == "score" for decision in decisions):
+        if not gates and any(decision.familiar is False and decision.reason == "score" for decision in decisions):
             self._once.warn(
                 "familiar",
                 "A query is unlike those that this router was trained on, so that its score says little; at threshold= "

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hybrid_llm.collect import PairFolder, Setup, table_rows
 from hybrid_llm.errors import PairFolderError
+from hybrid_llm.names import short_name
 from hybrid_llm.run.attempts import Attempt
 from hybrid_llm.run.judging import Question, judge
 from hybrid_llm.run.plan import REPORT, VALIDATION, with_splits
-from hybrid_llm.run.verdict import Verdict, short_name
+from hybrid_llm.run.verdict import Verdict
 from hybrid_llm.table import TRAIN, QualityTable, write_table
 
 if TYPE_CHECKING:

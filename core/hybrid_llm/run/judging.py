@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from hybrid_llm.certify import LEVELS
 from hybrid_llm.errors import LabelError
 from hybrid_llm.look import LookRows
+from hybrid_llm.names import short_name
 from hybrid_llm.report import Evaluation, Looked, dial, evaluate_look, evaluate_router, spent_on, write_page
 from hybrid_llm.router import ENOUGH_ROWS
 from hybrid_llm.run.attempts import Attempt, confidence_of, counted
 from hybrid_llm.run.plan import CERTIFY, REPORT, VALIDATION, few
-from hybrid_llm.run.verdict import LevelFigures, Verdict, WayFigures, short_name
+from hybrid_llm.run.verdict import LevelFigures, Verdict, WayFigures
 from hybrid_llm.run.ways import LOOK, Way, better, by_look, by_query
 from hybrid_llm.training import TrainConfig, left_out_heights, train_and_score, train_second_look
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
 from hybrid_llm.certify import percent
+from hybrid_llm.names import short_name
 from hybrid_llm.run.expected import Forecast
 
 Kind = Literal["certified", "measured", "not_worth_it", "more_needed"]
@@ -242,17 +243,6 @@ class Verdict:
         if self.verdict == "measured":
             return f"Why it is not certified: {self.why}"
         return ""
-
-
-def short_name(model: str) -> str:
-    """Return the name of a model without its kind and its address.
-
-    Example:
-        >>> short_name("openai:gpt-4o@https://api.example.com/v1"), short_name("ollama:qwen3:4b"), short_name("tiny")
-        ('gpt-4o', 'qwen3:4b', 'tiny')
-    """
-    kind, _, name = model.partition(":")
-    return (name if kind in ("ollama", "openai") and name else model).partition("@")[0]
 
 
 def _saves(usd: float | None) -> str:
