@@ -19,6 +19,7 @@ from tests.looks import (
     CHECKER,
     LEVEL,
     LOOK_SCENARIOS,
+    LOOPS,
     ODD,
     UNSURE,
     LookScenario,
@@ -218,6 +219,8 @@ async def test_an_answer_that_passes_all_that_was_proved_is_certified(way: Way) 
     [
         LookScenario("an unfamiliar query", text=ODD, look=trained, form=True, checker="18"),
         LookScenario("a call of a tool", CALLS, tools=True, look=trained, form=True, checker="18"),
+        LookScenario("words where a tool was offered", tools=True, look=trained, form=True, checker="18"),
+        LookScenario("an unfamiliar query, rejected", Said(LOOPS), text=ODD, look=trained, form=True, checker="18"),
         LookScenario("a checker that is down", look=trained, form=True, checker=None),
     ],
     ids=lambda scenario: scenario.name,
