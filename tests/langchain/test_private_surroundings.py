@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.globals import set_llm_cache
 from langchain_core.messages import HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
@@ -22,43 +20,10 @@ from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, RunnableHybrid
 from langchain_hybrid.testing import FakeChatModel
 from tests.langchain._agents import agent_of
-from tests.langchain._pair import pair
+from tests.langchain._to_large import HARD, SECRET, both, chat
 from tests.langchain._ways import Way, every_way
 
-HARD = "Prove that there are infinitely many primes."
-SECRET = "My card is 4111 1111 1111 1111. What is its bank?"
-DOWN = ConnectionRefusedError("refused")
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_traced(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2", "http_proxy", "HTTP_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def cache() -> Iterator[InMemoryCache]:
-    made = InMemoryCache()
-    set_llm_cache(made)
-    yield made
-    set_llm_cache(None)
-
-
-def chat(**options: Any) -> ChatHybrid:
-    """Return a pair whose router sends everything to large."""
-    return pair(FixedScorer(0.1), **{"threshold": 0.5, **options})
-
-
-def chain(**options: Any) -> RunnableHybrid[Any, Any]:
-    arms = (FakeChatModel(model="small"), FakeChatModel(model="large"))
-    return RunnableHybrid(*arms, FixedScorer(0.1), **{"threshold": 0.5, **options})
-
-
-def record(message: Any) -> dict[str, Any]:
-    return message.response_metadata["hybrid"]
-
-
-both = pytest.mark.parametrize("made", [chat, chain])
+pytestmark = pytest.mark.usefixtures("nothing_is_traced")
 
 
 # --- where small runs ----------------------------------------------------------------------------------------------
