@@ -43,6 +43,7 @@ class Arm:
         self._asked_window = Window(self._ask_window) if self._server else None
         # an answer within the time, and after none a pause: that is what a failover with a breaker does
         self._asking = Failover(to_large=False, small_timeout=_PATIENCE, small=Breaker(failures=1))
+        self._found: tuple[object, Capabilities] | None = None
 
     @property
     def name(self) -> str:
@@ -63,8 +64,14 @@ class Arm:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can serve, as far as that is known without asking a server."""
+        """What it can serve, as far as that is known without asking a server; found again when the model says else."""
         known = self._known()
+        says = self.name, known, self._own_window
+        if self._found is None or self._found[0] != says:
+            self._found = says, self._capabilities(known)
+        return self._found[1]
+
+    def _capabilities(self, known: LLMMetadata | None) -> Capabilities:
         kinds = frozenset({FUNCTION}) if self.side == "small" else None  # tools of a provider are for hosted models
         calls_functions = self.calls_functions
         return Capabilities(
@@ -117,10 +124,15 @@ class Arm:
 
     def _window(self, known: LLMMetadata | None) -> int | Window | None:
         """Return the tokens that a prompt may have; of an Ollama that has not said so what it is asked for."""
-        own = getattr(self.llm, "additional_kwargs", {}).get("num_ctx") if self._server else None
+        own = self._own_window
         if known is None:
             return own or self._asked_window
         return min(known.context_window, own or known.context_window) - max(known.num_output, 0)
+
+    @property
+    def _own_window(self) -> int | None:
+        """The tokens that an Ollama is told to read."""
+        return getattr(self.llm, "additional_kwargs", {}).get("num_ctx") if self._server else None
 
     def _ask_window(self) -> int:
         """Ask an Ollama for what its class asks for at its first call, in less time."""
