@@ -63,6 +63,14 @@ def test_the_table_of_savings_is_what_was_measured(pair):
     assert f"| {' | '.join(cells)} |" in README
 
 
+def test_what_the_second_look_saves_is_what_was_measured():
+    (pair,) = (pair for pair in kept("second_look")["pairs"] if pair["name"] == "gemma-2-9b")
+    for way in ("second look", "query only"):
+        saved = pair["figures"][way]["local at 0.01"]
+        low, high = (100 * end for end in saved["ci"])
+        assert f"saves {100 * saved['value']:.0f} % [{low:.0f}, {high:.0f}]" in " ".join(README.split())
+
+
 def test_the_claim_about_broken_promises_is_what_was_measured():
     broken = max(cell["ours"]["broken"] for cell in kept("promise_real_data") if cell["way"] == "draws")
     assert f"at most {100 * broken:.1f} % of 500 trials" in README
