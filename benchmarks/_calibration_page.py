@@ -1,4 +1,4 @@
-"""The page ``docs/calibration.md``, from the results of ``calibration_study.py``."""
+"""The page ``docs/measured/calibration.md``, from the results of ``calibration_study.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the results of ``second_look.py`` to ``docs/second_look.md``: the fixed text, and what says it at a glance."""
+"""From the results of ``second_look.py``: the fixed text of the page, and what says it at a glance."""
 
 from __future__ import annotations
 
@@ -194,7 +194,9 @@ def setting(results: Results) -> str:
         f"encoder `{made['encoder']}`; shipped router `{made['shipped']}`; {made['repetitions']:,} resamples an "
         "interval). DATA_DIR is a folder of quality tables with what each model answered; it is not part of the "
         "project. `gsm8k` and `math_l5` (pooled as mathematics) and `mmlu_pro` are converted from the sources that "
-        "`docs/benchmarks.md` names; `plain` are short questions of our own, asked of three real models and graded by "
+        "`docs/measured/benchmarks.md` names; `plain` are short questions of our own, asked of three real models and "
+        "graded "
+        "by "
         "whether an accepted text stands in the answer.\n\n"
         f"{markdown(['pair', 'models', 'checkers', 'train', 'validation', 'test'], rows)}"
     )

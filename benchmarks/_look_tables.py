@@ -1,4 +1,4 @@
-"""The tables of ``docs/second_look.md``."""
+"""The tables of ``docs/measured/second_look.md``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page ``docs/benchmarks.md``: its fixed text, and how numbers are written in it."""
+"""The page ``docs/measured/benchmarks.md``: its fixed text, and how numbers are written in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the results of ``peers.py`` to ``docs/peers.md``."""
+"""From the results of ``peers.py`` to ``docs/measured/peers.md``."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ A router is *clearly* better or worse when the 95 % interval of the paired diffe
 
 ## The figures
 
-- *APGR*, *CPT*, *cost advantage* and *drop* are those of `docs/benchmarks.md`: APGR is 0.5 and CPT(x) is x % for
-  routing at random; less is better for CPT and drop. The cut of *cost advantage at 1 % (2 %) drop* is chosen on the
+- *APGR*, *CPT*, *cost advantage* and *drop* are those of `docs/measured/benchmarks.md`: APGR is 0.5 and CPT(x) is x %
+  for routing at random; less is better for CPT and drop. The cut of *cost advantage at 1 % (2 %) drop* is chosen on the
   rows that it is judged on.
 - *Chosen threshold*: the one with the largest cost advantage whose drop on the validation rows is at most {drop} %. A
   router that loses more than {drop} % with it on test breaks what its user asked for; one that loses much less asks the
@@ -107,7 +107,8 @@ def _setting(setting: Results) -> str:
         f"`{setting['command']}` writes this page; this one on {setting['date']} with {versions} "
         f"({setting['machine']}; Python {setting['python']}; encoder `{setting['encoder']}`; shipped router "
         f"`{setting['shipped']}`). The peers' packages are those of `benchmarks/requirements-peers.txt`, the newest "
-        "that could be installed that day. DATA_DIR and the rows are those of `docs/benchmarks.md`. The run is "
+        "that could be installed that day. DATA_DIR and the rows are those of `docs/measured/benchmarks.md`. The run "
+        "is "
         f"offline: connections are refused. {network}."
     )
 
@@ -243,7 +244,8 @@ def _cost(cost: Results) -> str:
         "count; our encoder runs on its own "
         f"threads. *Time / ours*: median ratio to *{HEAD}* on the same query. The machine is shared (load average "
         f"{cost['load']:.1f} on {cost['cores']} cores during the timing): trust ratios and CPU time (of all threads) "
-        "more than the clock; `docs/speed.md` has our times on a quiet machine. *Installed*: the files of the package "
+        "more than the clock; `docs/measured/speed.md` has our times on a quiet machine. *Installed*: the files of the "
+        "package "
         "and of all that it requires beyond an empty environment, at the versions above; routers that read our "
         "embeddings need our package for that."
     )

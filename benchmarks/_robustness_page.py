@@ -1,4 +1,4 @@
-"""From the results of ``robustness.py`` to ``docs/robustness.md``."""
+"""From the results of ``robustness.py`` to ``docs/measured/robustness.md``."""
 
 from __future__ import annotations
 
@@ -109,7 +109,8 @@ def setting(results: Results) -> str:
     return (
         f"Written by `{made['command']}`; this one on {made['date']} ({made['machine']}; Python {made['python']}; "
         f"encoder `{made['encoder']}`; shipped router `{made['shipped']}`; {made['repetitions']:,} resamples an "
-        "interval). DATA_DIR and the rows are those of `docs/benchmarks.md`. All that is judged is test rows, which no "
+        "interval). DATA_DIR and the rows are those of `docs/measured/benchmarks.md`. All that is judged is test "
+        "rows, which no "
         "fit and no threshold saw, or prompts written for this page.\n\n"
         f"{markdown(['pair', 'models', 'train', 'validation', 'test', 'edited and attacked'], rows)}"
     )

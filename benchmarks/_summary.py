@@ -21,7 +21,7 @@ from benchmarks.doc_tables import markdown, percent
 FEW: Final = 0.12
 """A cost advantage at 1 % drop below this is called low."""
 MISSED: Final = "**missed**"
-"""Marks the rows of ``docs/speed.md`` that miss their goal."""
+"""Marks the rows of ``docs/measured/speed.md`` that miss their goal."""
 
 
 def summary(results: Mapping[str, Any]) -> str:
@@ -115,7 +115,7 @@ def missed_elsewhere(robustness: Mapping[str, Any], speed: str) -> str:
         )
     lines.append(
         "All this is the recipe `head`. A router of the recipe `full` reads the text as it comes (typography is not "
-        "folded) and cannot tell what is unfamiliar ([training](training.md))."
+        "folded) and cannot tell what is unfamiliar ([training](../guide/training.md))."
     )
     return "\n".join(f"- {line}" for line in lines)
 

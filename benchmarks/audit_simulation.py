@@ -1,10 +1,10 @@
 """Does an audit tell the truth whenever one looks, and how soon? A simulation in which the truth is known.
 
-    python benchmarks/audit_simulation.py            # two minutes on one core; rewrites docs/audit.md
+    python benchmarks/audit_simulation.py            # two minutes on one core; rewrites docs/guide/audit.md
     python benchmarks/audit_simulation.py --quick    # seconds, few repetitions, writes nothing
 
 Traffic is a population whose drop is known exactly. Each repetition draws audits from it one after another and looks at
-both bets after each. Exits with 1 when a claim of docs/audit.md does not hold.
+both bets after each. Exits with 1 when a claim of docs/guide/audit.md does not hold.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CONFIDENCE = 0.95
 PROOF = -math.log(1 - CONFIDENCE)
 REPETITIONS = 2000
 AUDITS = 1000
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "audit.md"
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "guide" / "audit.md"
 
 
 @dataclass(frozen=True)

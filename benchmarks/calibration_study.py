@@ -35,7 +35,7 @@ Results = dict[str, Any]
 Found = dict[int, dict[str, tuple[Own, dict[str, Drawn]]]]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PAGE: Final = ROOT / "docs" / "calibration.md"
+PAGE: Final = ROOT / "docs" / "measured" / "calibration.md"
 RESULTS: Final = ROOT / "benchmarks" / "results" / "calibration_study.json"
 NAMES: Final = ("mmlu", "zeroeval, gemma-2-9b", "zeroeval, Llama-3.1-8B", "mmlu_pro, Llama-3.1-8B")
 DRAWS: Final = {50: 20, 100: 20, 300: 15, 1000: 10}
@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cache", type=Path, help="folder that keeps embeddings between runs")
     parser.add_argument("--draws", type=int, default=max(DRAWS.values()), help="draws at most")
     parser.add_argument("--repetitions", type=int, default=100, help="bootstrap resamples")
-    parser.add_argument("--write", action="store_true", help="write docs/calibration.md instead of showing it")
+    parser.add_argument("--write", action="store_true", help="write docs/measured/calibration.md instead of showing it")
     options = parser.parse_args(arguments)
     with threadpool_limits(limits=1, user_api="blas"):
         encoder = CachedEncoder(Encoder.load(), options.cache)

@@ -1,8 +1,8 @@
 """What a small server that may say anything costs: thousands of calls through a proxy that breaks its answers.
 
-Run: ``HYBRID_LIVE_SERVERS=SCRIPT python benchmarks/chaos.py [--calls 2000] [--kills 20] [--out docs/chaos.md]``. SCRIPT
-starts and stops the two real servers of the live tests, which this run has copies of. Needs the extra ``dev``. It fails
-when a call was lost or a cut answer passed for a whole one.
+Run: ``HYBRID_LIVE_SERVERS=SCRIPT python benchmarks/chaos.py [--calls 2000] [--kills 20] [--out
+docs/measured/chaos.md]``. SCRIPT starts and stops the two real servers of the live tests, which this run has copies of.
+Needs the extra ``dev``. It fails when a call was lost or a cut answer passed for a whole one.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("docs/chaos.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measured/chaos.md"))
     options = parser.parse_args()
     if "HYBRID_LIVE_SERVERS" not in os.environ:
         parser.error("set HYBRID_LIVE_SERVERS to the script that starts the real servers")

@@ -1,7 +1,7 @@
 """How far the graders agree with the grades that public results carry: ``python benchmarks/graders.py DATA_DIR``.
 
-Writes the tables of ``docs/graders.md``. Where a file has no references, a right answer of another model is taken as
-the reference: that of the large model, else of the first model that was right. The model it came from is not graded.
+Writes the tables of ``docs/guide/graders.md``. Where a file has no references, a right answer of another model is taken
+as the reference: that of the large model, else of the first model that was right. The model it came from is not graded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.doc_tables import markdown, percent, write_between
 from hybrid_llm.collect.grade.graders import Grader, grader_of
 from hybrid_llm.collect.grade.rubric import RUBRIC
 
-PAGE = Path(__file__).parent.parent / "docs" / "graders.md"
+PAGE = Path(__file__).parent.parent / "docs" / "guide" / "graders.md"
 LARGE = "gpt-4o-2024-08-06"
 NUMBERS = ("add", "subtract", "multiply", "percent", "story", "letters", "compare")
 """Tasks of ``plain`` whose references are numbers and whose answers end in one."""

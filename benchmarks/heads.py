@@ -1,6 +1,6 @@
 """Which head on the frozen encoder? Linear, kernel, neighbours, network, trees and averages, on held-out training rows.
 
-    python benchmarks/heads.py DATA_DIR [--cache DIR] [--out docs/benchmarks.md]    # minutes on two cores
+    python benchmarks/heads.py DATA_DIR [--cache DIR] [--out docs/measured/benchmarks.md]    # minutes on two cores
 
 Only the split ``train`` is read. Heads are fitted to four fifths of it and judged on the fifth that
 ``hybrid_llm.training.train`` holds out. That fifth is halved by a hash: what has settings chooses them on one half and
@@ -137,7 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Compare the heads and write the section of the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", type=Path, help="folder with the quality tables")
-    parser.add_argument("--out", type=Path, default=Path("docs/benchmarks.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measured/benchmarks.md"))
     parser.add_argument("--cache", type=Path, help="folder that keeps embeddings between runs")
     parser.add_argument("--repetitions", type=int, default=1000, help="bootstrap resamples")
     options = parser.parse_args(arguments)

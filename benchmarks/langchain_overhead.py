@@ -1,7 +1,7 @@
 """What the router adds to a call in LangChain: over the bare model, and before the first token.
 
-Run: ``python benchmarks/langchain_overhead.py [--calls 2000] [--out docs/overhead.md]``. The model answers inside the
-process, so that nothing but the framework and the router takes time. What is compared runs in turns.
+Run: ``python benchmarks/langchain_overhead.py [--calls 2000] [--out docs/measured/overhead.md]``. The model answers
+inside the process, so that nothing but the framework and the router takes time. What is compared runs in turns.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def main() -> None:
     """Measure, print the table and write it into the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=2000)
-    parser.add_argument("--out", type=Path, default=Path("docs/overhead.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measured/overhead.md"))
     options = parser.parse_args()
     load, day = os.getloadavg()[0], datetime.now(tz=UTC).date()
     rows = [*calls(options.calls), *first_tokens(max(20, options.calls // 20))]

@@ -1,7 +1,7 @@
 """What the router adds to a call in LlamaIndex: over the bare model, and before the first token.
 
-Run: ``python benchmarks/llamaindex_overhead.py [--calls 2000] [--out docs/llamaindex_overhead.md]``. The model answers
-inside the process, so that nothing but the framework and the router takes time. What is compared runs in turns.
+Run: ``python benchmarks/llamaindex_overhead.py [--calls 2000] [--out docs/measured/llamaindex_overhead.md]``. The model
+answers inside the process, so that nothing but the framework and the router takes time. What is compared runs in turns.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def main() -> None:
     """Measure, print the table and write it into the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=2000)
-    parser.add_argument("--out", type=Path, default=Path("docs/llamaindex_overhead.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measured/llamaindex_overhead.md"))
     options = parser.parse_args()
     load, day = os.getloadavg()[0], datetime.now(tz=UTC).date()
     few = max(20, options.calls // 20)

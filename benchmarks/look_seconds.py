@@ -1,6 +1,7 @@
 """What a second look costs in time: seconds to the first token and to the end, and what it adds to a call itself.
 
-Needs two OpenAI-compatible servers with real models, a small and a larger one. Writes docs/second_look_seconds.md:
+Needs two OpenAI-compatible servers with real models, a small and a larger one. Writes
+docs/measured/second_look_seconds.md:
 
     python benchmarks/look_seconds.py --small http://127.0.0.1:18082/v1 --large http://127.0.0.1:18083/v1
 """
@@ -68,7 +69,9 @@ def main() -> None:
     rows = "\n".join(row(name, [timed(pair, question) for question in questions]) for name, pair in pairs.items())
     told = {"n": len(questions), "small": name_of(given.small), "large": name_of(given.large), "most": MOST}
     added = {"invoke": overhead("invoke"), "stream": overhead("stream"), "calls": CALLS}
-    (ROOT / "docs" / "second_look_seconds.md").write_text(PAGE.format(rows=rows, **told, **added), encoding="utf-8")
+    (ROOT / "docs" / "measured" / "second_look_seconds.md").write_text(
+        PAGE.format(rows=rows, **told, **added), encoding="utf-8"
+    )
 
 
 def model(url: str, name: str) -> ChatOpenAI:

@@ -2,8 +2,8 @@
 
 Run: ``python benchmarks/own_pair.py PROMPTS PAIR_DIR --small MODEL --large MODEL [--sizes 100 300 700]``. PROMPTS holds
 prompts with references; MODEL is a name such as ``openai:real-small@http://127.0.0.1:18082/v1``. Writes
-``docs/own_pair.md``. What was answered stays in PAIR_DIR and is not asked again, so that the same command goes on after
-an interruption, and with one more size asks only what is new.
+``docs/measured/own_pair.md``. What was answered stays in PAIR_DIR and is not asked again, so that the same command goes
+on after an interruption, and with one more size asks only what is new.
 
 The prompts are taken in the order of a hash, the first 100, the first 300 and so on, all of them into one pair folder:
 so each verdict after the first is a further look at the data, and is tested more strictly.
@@ -25,7 +25,7 @@ from doc_tables import markdown, percent, write_between
 
 from hybrid_llm.table import hash_fraction, prompts_of_files
 
-PAGE = Path(__file__).parents[1] / "docs" / "own_pair.md"
+PAGE = Path(__file__).parents[1] / "docs" / "measured" / "own_pair.md"
 SYSTEM = "Answer in a few words."
 GRADER = "contains"
 PRICE = "2.5:10"

@@ -1,6 +1,6 @@
 """What 100, 300 and 1,000 graded prompts buy: the rows of ``hybrid-llm run``, on public tables.
 
-Run: ``python benchmarks/own_pair_sizes.py DATA_DIR [--draws 8]``. Writes a table into ``docs/your-own-pair.md``.
+Run: ``python benchmarks/own_pair_sizes.py DATA_DIR [--draws 8]``. Writes a table into ``docs/guide/your-own-pair.md``.
 
 Rows are drawn out of a pair's table and used as ``run`` uses graded prompts: under 200 all of them train, above half of
 those that are not kept for the report certify one level, at the confidence of a first attempt. What the level then does
@@ -25,7 +25,7 @@ from hybrid_llm.scoring import Encoder
 from hybrid_llm.table import PairTable
 from hybrid_llm.training import TrainConfig, train
 
-PAGE = Path(__file__).parents[1] / "docs" / "your-own-pair.md"
+PAGE = Path(__file__).parents[1] / "docs" / "guide" / "your-own-pair.md"
 WANTED = ("zeroeval, gemma-2-9b", "mmlu", "mixed, mistral-7b")
 SIZES = (100, 300, 1000)
 QUALITY = 0.95

@@ -1,6 +1,6 @@
-"""Train and judge routers on public quality tables, and write docs/benchmarks.md with its pictures.
+"""Train and judge routers on public quality tables, and write docs/measured/benchmarks.md with its pictures.
 
-    python benchmarks/paper_figures.py DATA_DIR [--out docs/benchmarks.md] [--cache DIR] [--quick]
+    python benchmarks/paper_figures.py DATA_DIR [--out docs/measured/benchmarks.md] [--cache DIR] [--quick]
 
 DATA_DIR is a folder of quality tables (``NAME.jsonl.gz``; the names are in ``benchmarks/_pairs.py``); what is not there
 is left out. The first run embeds some 45,000 texts, ten minutes on two cores; with ``--cache`` later runs skip that.
@@ -40,7 +40,7 @@ from hybrid_llm.scoring import Encoder
 ROOT: Final = Path(__file__).resolve().parent.parent
 RESULTS: Final = ROOT / "benchmarks" / "results" / "paper_figures.json"
 ROBUSTNESS: Final = RESULTS.with_name("robustness.json")
-SPEED: Final = ROOT / "docs" / "speed.md"
+SPEED: Final = ROOT / "docs" / "measured" / "speed.md"
 PARTS: Final = ("pairs", "labels", "simulated", "transfer")
 QUICK: Final = LabelEffort(bootstrap=30, folds=3, repetitions=1, seeds=2, train_rows=100, test_rows=100)
 
@@ -166,7 +166,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", type=Path, help="folder with the quality tables")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks.md")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "measured" / "benchmarks.md")
     parser.add_argument("--cache", type=Path, help="folder that keeps embeddings between runs")
     parser.add_argument("--only", nargs="*", choices=PARTS, help="redo these parts; take the others from earlier runs")
     parser.add_argument("--quick", action="store_true", help="little work, for a look; give it another --out")

@@ -1,6 +1,6 @@
-"""Compare our routers with those of others on public quality tables, offline, and write docs/peers.md.
+"""Compare our routers with those of others on public quality tables, offline, and write docs/measured/peers.md.
 
-    python benchmarks/peers.py DATA_DIR [--out docs/peers.md] [--cache DIR] [--json FILE]    # ten minutes
+    python benchmarks/peers.py DATA_DIR [--out docs/measured/peers.md] [--cache DIR] [--json FILE]    # ten minutes
 
 DATA_DIR is that of ``paper_figures.py``. The other routers' packages stand in ``benchmarks/requirements-peers.txt``,
 which says how to make an environment for them; a router whose package is missing is skipped, with a line that says so.
@@ -225,7 +225,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", type=Path, help="folder with the quality tables")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "peers.md")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "measured" / "peers.md")
     parser.add_argument("--cache", type=Path, help="folder that keeps embeddings and the others' scores between runs")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--repetitions", type=int, default=1000, help="bootstrap resamples")

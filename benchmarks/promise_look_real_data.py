@@ -1,6 +1,6 @@
 """What does n buy for the whole path, on real pairs of models, and what for the query alone?
 
-    python benchmarks/promise_look_real_data.py DATA_DIR    # minutes on one core; rewrites docs/promise_look.md
+    python benchmarks/promise_look_real_data.py DATA_DIR # minutes on one core
 
 DATA_DIR holds tables with what the models answered. Rows that fitting and choosing never saw (validation and test
 pooled, one row per distinct query) stand for the traffic. Two ways to draw calibration queries from them, 500 times:
@@ -50,7 +50,7 @@ MENUS: Final = {"look": 2 * len(LEVELS), "query": len(LEVELS)}
 """
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "promise_look_real_data.json"
-PAGE = ROOT / "docs" / "promise_look.md"
+PAGE = ROOT / "docs" / "measured" / "promise_look.md"
 
 
 @dataclass(frozen=True)
@@ -288,7 +288,7 @@ def broken_table(cells: list[Cell]) -> str:
 
 
 def page(cells: list[Cell]) -> str:
-    """Return what stands between the markers ``real-data`` of docs/promise_look.md."""
+    """Return what stands between the markers ``real-data`` of docs/measured/promise_look.md."""
     sections = []
     for name in dict.fromkeys(c["pair"] for c in cells):
         mine = [c for c in cells if c["pair"] == name]

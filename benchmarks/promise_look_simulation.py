@@ -1,11 +1,12 @@
 """Does the promise for the second look hold, and what does it cost? A simulation in which the truth is known.
 
-    python benchmarks/promise_look_simulation.py            # minutes on one core; rewrites docs/promise_look.md
+    python benchmarks/promise_look_simulation.py # minutes on one core
     python benchmarks/promise_look_simulation.py --quick    # seconds, few repetitions, writes nothing
 
 Each world is a population of answers whose drop is known exactly at every rung of the ladder. A repetition draws
 calibration queries from it, lets several rules choose a rung, and looks up what that rung does to the population. A
-promise is broken when the true drop exceeds the limit. Exits with 1 when a claim of docs/promise_look.md does not hold.
+promise is broken when the true drop exceeds the limit. Exits with 1 when a claim of docs/measured/promise_look.md does
+not hold.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ THIN = "gaps as large"
 """The rule that leaves no answer out: tried where the rows lack what the traffic shows."""
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "promise_look_simulation.json"
-PAGE = ROOT / "docs" / "promise_look.md"
+PAGE = ROOT / "docs" / "measured" / "promise_look.md"
 
 Cell = dict[str, Any]
 
@@ -101,7 +102,7 @@ def powered(cells: list[Cell]) -> list[Cell]:
 
 
 def claims(cells: list[Cell]) -> dict[str, bool]:
-    """Return the claims of docs/promise_look.md, each with whether this run bears it out."""
+    """Return the claims of docs/measured/promise_look.md, each with whether this run bears it out."""
     limit = 0.05 + 2 * math.sqrt(0.05 * 0.95 / cells[0]["repetitions"])
     empirical = float(np.mean([c["empirical"]["broken"] for c in cells if c["breakable"]]))
     thin = max(c[THIN]["broken"] for c in cells if THIN in c)
@@ -164,7 +165,7 @@ def buys_table(cells: list[Cell], world: str) -> str:
 
 
 def page(cells: list[Cell]) -> str:
-    """Return what stands between the markers ``simulation`` of docs/promise_look.md."""
+    """Return what stands between the markers ``simulation`` of docs/measured/promise_look.md."""
     sizes = sorted({c["n"] for c in cells})
     thin = [c for c in cells if THIN in c and c["breakable"]]
     worst = max(thin, key=lambda c: c[THIN]["broken"])

@@ -1,6 +1,6 @@
 """Does the promise hold on real pairs of models, where the paper's empirical rule breaks?
 
-    python benchmarks/promise_real_data.py DATA_DIR    # minutes on one core; rewrites docs/promise.md
+    python benchmarks/promise_real_data.py DATA_DIR    # minutes on one core; rewrites docs/measured/promise.md
 
 Rows that fitting and choosing never saw (validation and test pooled, one row per distinct query) stand for the traffic.
 Two ways to draw calibration queries from them, 500 times each:
@@ -42,7 +42,7 @@ REPETITIONS = 500
 EMPIRICAL_SAMPLES = 500  # section 4.5 of arXiv 2404.14618
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "promise_real_data.json"
-PAGE = ROOT / "docs" / "promise.md"
+PAGE = ROOT / "docs" / "measured" / "promise.md"
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def summary(outcomes: list[tuple[float, float]], max_drop: float) -> dict[str, f
 
 
 def table(cells: list[Cell]) -> str:
-    """Return the table of docs/promise.md: the draws, with the splits' broken share beside them."""
+    """Return the table of docs/measured/promise.md: the draws, with the splits' broken share beside them."""
     splits = {(c["pair"], c["max_drop"]): c for c in cells if c["way"] == "splits"}
     rows = []
     for c in cells:

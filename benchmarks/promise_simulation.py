@@ -1,11 +1,12 @@
 """Does the promise hold, and what does it cost? A simulation in which the truth is known.
 
-    python benchmarks/promise_simulation.py            # about ten minutes on one core; rewrites docs/promise.md
+    python benchmarks/promise_simulation.py # about ten minutes on one core
     python benchmarks/promise_simulation.py --quick    # seconds, few repetitions, writes nothing
 
 Each world is a population of queries whose drop is known exactly at every threshold. A repetition draws calibration
 queries from it, lets several rules choose a threshold, and looks up what that threshold does to the population. A
-promise is broken when the true drop exceeds the limit. Exits with 1 when a claim of docs/promise.md does not hold.
+promise is broken when the true drop exceeds the limit. Exits with 1 when a claim of docs/measured/promise.md does not
+hold.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ RULES = ("betting", "bernstein", "hoeffding", "empirical", "skipping")
 NAMES = {"betting": "ours", "bernstein": "empirical Bernstein", "hoeffding": "Hoeffding", "empirical": "empirical rule"}
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "promise_simulation.json"
-PAGE = ROOT / "docs" / "promise.md"
+PAGE = ROOT / "docs" / "measured" / "promise.md"
 
 Cell = dict[str, Any]
 
@@ -200,7 +201,7 @@ def powered(cells: list[Cell]) -> list[Cell]:
 
 
 def claims(cells: list[Cell]) -> dict[str, bool]:
-    """Return the claims of docs/promise.md, each with whether this run bears it out."""
+    """Return the claims of docs/measured/promise.md, each with whether this run bears it out."""
     repetitions = cells[0]["repetitions"]
     limit = 0.05 + 2 * math.sqrt(0.05 * 0.95 / repetitions)
     empirical = np.mean([c["empirical"]["broken"] for c in told(cells) if c["breakable"]])
@@ -285,7 +286,7 @@ def menu_table(cells: list[Cell]) -> str:
 
 
 def page(cells: list[Cell], guesses: list[Cell], menus: list[Cell]) -> str:
-    """Return what stands between the markers of docs/promise.md."""
+    """Return what stands between the markers of docs/measured/promise.md."""
     limits, last = ", ".join(f"{d:.0%}" for d in DROPS), f"{SIZES[-1]:,}"
     skipped = max(c["skipping"]["cost_advantage"] - c["betting"]["cost_advantage"] for c in told(cells))
     return f"""

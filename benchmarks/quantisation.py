@@ -1,6 +1,6 @@
 """What 8-bit weights do to the encoder: size, speed, and above all routing.
 
-Run: ``python benchmarks/quantisation.py DATA_DIR MODEL_DIR [--out docs/quantisation.md]``. DATA_DIR holds
+Run: ``python benchmarks/quantisation.py DATA_DIR MODEL_DIR [--out docs/measured/quantisation.md]``. DATA_DIR holds
 ``routellm_mmlu.jsonl.gz``; MODEL_DIR is a folder with all-MiniLM-L6-v2. Needs the extras ``train`` and ``finetune``.
 
 Every variant embeds the same rows of the split ``train``; two quick heads are fitted to the variant's own embeddings
@@ -191,7 +191,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--fit-rows", type=int, default=3000)
-    parser.add_argument("--out", type=Path, default=Path("docs/quantisation.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measured/quantisation.md"))
     options = parser.parse_args()
     rows = read_rows(options.data, options.fit_rows)
     held = [q for q, h in zip(rows.queries, rows.held_out, strict=True) if h]

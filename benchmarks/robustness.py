@@ -1,6 +1,8 @@
-"""Do decisions hold when the text is touched, attacked, or like nothing that was trained on? Writes docs/robustness.md.
+"""Do decisions hold when the text is touched, attacked, or like nothing that was trained on?
 
-    python benchmarks/robustness.py DATA_DIR [--cache DIR] [--out docs/robustness.md]    # ten minutes on two cores
+    python benchmarks/robustness.py DATA_DIR [--cache DIR] [--out docs/measured/robustness.md]
+
+Ten minutes on two cores.
 
 Everything is judged on test rows, which no fit saw, or on prompts written for this page. Results are kept in
 ``benchmarks/results/robustness.json``; ``--texts`` writes the page again from them.
@@ -40,7 +42,7 @@ from hybrid_llm.table import PairTable, hash_fraction
 Results = dict[str, Any]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PAGE: Final = ROOT / "docs" / "robustness.md"
+PAGE: Final = ROOT / "docs" / "measured" / "robustness.md"
 RESULTS: Final = ROOT / "benchmarks" / "results" / "robustness.json"
 COMPARED: Final = ("mmlu", "zeroeval, gemma-2-9b", "mmlu_pro, Llama-3.1-8B")
 ATTACKED: Final = COMPARED[0]

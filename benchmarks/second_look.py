@@ -1,4 +1,4 @@
-"""What is a look at small's answer worth? Writes docs/second_look.md.
+"""What is a look at small's answer worth? Writes docs/measured/second_look.md.
 
     python benchmarks/second_look.py DATA_DIR [--cache DIR] [--write]
 
@@ -37,7 +37,7 @@ from hybrid_llm import Router
 from hybrid_llm.scoring import Encoder
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-PAGE: Final = ROOT / "docs" / "second_look.md"
+PAGE: Final = ROOT / "docs" / "measured" / "second_look.md"
 RESULTS: Final = ROOT / "benchmarks" / "results" / "second_look.json"
 SIZES, DRAWS = (30, 100, 400), 5
 GRADED: Final = ("gemma-2-9b", "mmlu_pro, one checker", "0.5B to 1.5B")

@@ -1,6 +1,6 @@
 """How fast a score is: alone, in bulk, in a fresh process, from memory, for many tasks at once.
 
-Run: ``python benchmarks/speed.py DATA_DIR [--quick] [--out docs/speed.md]``. DATA_DIR holds quality tables
+Run: ``python benchmarks/speed.py DATA_DIR [--quick] [--out docs/measured/speed.md]``. DATA_DIR holds quality tables
 (``*.jsonl.gz``). Needs the extra ``dev`` (sentence-transformers and the same encoder in full precision).
 
 Machines differ, and so does one machine from minute to minute: what is compared runs in turns in the same process,
@@ -344,7 +344,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--quick", action="store_true", help="a tenth of the work; not for the page")
     parser.add_argument("--texts", type=int, default=5000, help="queries of mixed length")
-    parser.add_argument("--out", type=Path, default=Path("docs/speed.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measured/speed.md"))
     options = parser.parse_args()
     few, load = options.quick, os.getloadavg()[0]
     texts = mixed_texts(options.data, 500 if few else options.texts)

@@ -74,7 +74,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         check: A function of the query and small's answer; ``False`` has large answer instead, with a look or alone.
         look_timeout: Seconds that an answer which is held back has as a whole.
         private: Whether no request may leave the machine, or a function that says so of each text of a request. Small
-            answers a private request, or nobody does; see ``docs/private.md``.
+            answers a private request, or nobody does; see ``docs/guide/private.md``.
         local_hosts: Hosts of yours where small may run for private requests, beside this machine; ``"*"`` for any.
         trace_private: Whether a private request is answered although a hosted tracer (LangSmith) is on.
         rules: Pairs of a regular expression, or a function of the query, and the arm that it goes to: ``"small"`` or

@@ -77,7 +77,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
         read: Makes a text, or a ``hybrid_llm.Answer``, of what an arm returns; needed where that is neither a message
             nor a text.
         private: Whether no request may leave the machine, or a function that says so of each text of a request. Small
-            answers a private request, or nobody does; see ``docs/private.md``.
+            answers a private request, or nobody does; see ``docs/guide/private.md``.
         local_hosts: Hosts of yours where small may run for private requests, beside this machine; ``"*"`` for any.
         trace_private: Whether a private request is answered although a hosted tracer (LangSmith) is on.
         rules: Pairs of a regular expression, or a function of the query, and the arm that it goes to: ``"small"`` or

@@ -93,7 +93,7 @@ class HybridLLM(RoutedLLM):
         observers: Who is told of each call: functions of a ``hybrid_llm.event.RequestEvent``, or observers.
         prices: Dollars for a million tokens (read, written) by the name of a model, where they are not known anyway.
         private: Whether no call may leave the machine, or a function that says so of each text of a call. Small answers
-            a private call, or nobody does; see ``docs/private.md``.
+            a private call, or nobody does; see ``docs/guide/private.md``.
         local_hosts: Hosts of yours where small may run for private calls, beside this machine; ``"*"`` for any.
         trace_private: Whether a private call is answered although a handler sends what it hears to a service.
         rules: Pairs of a regular expression, or a function of the question, and the arm that it goes to: ``"small"`` or

@@ -11,7 +11,7 @@ import pytest
 from hybrid_llm.decision import Reason
 from langchain_hybrid.testing import FakeChatModel
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "guide"
 PAGES = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("private", "decisions")}
 
 

@@ -235,7 +235,7 @@ def test_the_page_names_what_other_pages_miss() -> None:
     assert "*a score* 7 ms, goal 2 ms" in text
     assert "its load" not in text
     flipped, flagged = re.findall(r"flips ([\d.]+) %|flags ([\d.]+) %", text)
-    robustness = (ROBUSTNESS.parents[2] / "docs" / "robustness.md").read_text(encoding="utf-8")
+    robustness = (ROBUSTNESS.parents[2] / "docs" / "measured" / "robustness.md").read_text(encoding="utf-8")
     assert f"flipped at the median {flipped[0]} %" in robustness
     assert f"it is {flagged[1]} % without options" in robustness
 

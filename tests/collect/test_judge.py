@@ -285,5 +285,5 @@ def test_grading_works_inside_a_running_loop(pair: Path) -> None:
 
 
 def test_the_docs_show_the_rubric_as_it_is() -> None:
-    page = Path(__file__).parents[2] / "docs" / "graders.md"
+    page = Path(__file__).parents[2] / "docs" / "guide" / "graders.md"
     assert RUBRIC.strip() in page.read_text(encoding="utf-8")

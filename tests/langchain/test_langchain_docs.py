@@ -11,7 +11,7 @@ import pytest
 from langchain_hybrid.testing import FakeChatModel
 from tests.langchain._pair import EVERYTHING
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "guide"
 PAGE = (DOCS / "langchain.md").read_text(encoding="utf-8")
 
 

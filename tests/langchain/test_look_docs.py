@@ -12,8 +12,8 @@ from langchain_hybrid.testing import FakeChatModel
 from tests.langchain._held import message_of
 from tests.looks import UNSURE, Said, router_with, untrained
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGE = (DOCS / "second_look_guide.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "guide"
+PAGE = (DOCS / "second_look.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("said", "shown"), [(Said(), "Lima. kept"), (Said(sure=UNSURE), "from gpt-4o escalated")])

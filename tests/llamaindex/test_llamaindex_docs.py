@@ -12,7 +12,7 @@ from llama_index.core.instrumentation import get_dispatcher
 
 from llamaindex_hybrid.testing import FakeLLM
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "guide"
 PAGE = (DOCS / "llamaindex.md").read_text(encoding="utf-8")
 
 

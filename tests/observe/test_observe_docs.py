@@ -10,7 +10,7 @@ import pytest
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid.testing import FakeChatModel
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "guide"
 PAGE = (DOCS / "observe.md").read_text(encoding="utf-8")
 
 

@@ -16,7 +16,7 @@ from hybrid_llm.observe import read_journal
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid.testing import FakeChatModel
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "guide"
 PAGES = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("production", "audit")}
 
 

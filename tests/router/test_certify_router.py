@@ -194,7 +194,7 @@ def test_the_page_about_the_promise_shows_what_runs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    page = Path(__file__).parents[2] / "docs" / "promise.md"
+    page = Path(__file__).parents[2] / "docs" / "measured" / "promise.md"
     block = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)[0]
     rows = [
         {**row, "split": "validation", "quality": {"tiny": row["quality"]["small"], "giant": row["quality"]["large"]}}

@@ -1,4 +1,4 @@
-"""What the shipped router's card and ``docs/shipped_router.md`` say of it, from the results."""
+"""What the shipped router's card and ``docs/measured/shipped_router.md`` say of it, from the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fit the router that comes with the library, judge it, and write its folder and docs/shipped_router.md.
+"""Fit the router that comes with the library, judge it, and write its folder and docs/measured/shipped_router.md.
 
     python tools/shipped_router/run.py DATA_DIR [--cache DIR] [--study] [--judged] | [--texts]
 
@@ -33,7 +33,7 @@ from tools.shipped_router.study import left_out_on_test, on_test, study
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESULTS: Final = Path(__file__).with_name("results.json")
-PAGE: Final = ROOT / "docs" / "shipped_router.md"
+PAGE: Final = ROOT / "docs" / "measured" / "shipped_router.md"
 
 __all__ = ["fit_shipped", "read_rows"]
 

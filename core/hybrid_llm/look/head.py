@@ -4,7 +4,8 @@
 
 The columns are the log-odds of the query's score, the log-odds of the geometric mean of the tokens' probabilities, and
 for each checker the share of its answers that agree. A larger one never lowers s. More quantiles and free signs fit
-known tasks a little better and can be worse than nothing on a task that no row came from (docs/second_look.md).
+known tasks a little better and can be worse than nothing on a task that no row came from
+(docs/measured/second_look.md).
 """
 
 from __future__ import annotations

@@ -116,10 +116,10 @@ class TrainConfig(FineTuneSettings):
         label: ``"det"``, ``"prob"`` or ``"trans"`` (section 3 of arXiv 2404.14618). On 0/1 scores of one response
             the three are the same.
         recipe: ``"head"``: a head on the frozen encoder, in seconds. ``"full"``: the paper's, an encoder fine-tuned
-            with a one-logit head. ``"auto"``: ``head``, as long as fine-tuning has paid nowhere (docs/training.md).
-        all_rows: Fit to every row, whatever its split, and take the thresholds from the score of each row by a fit that
-            leaves it out: the best that under 200 rows give (docs/calibration.md). No row is left that could judge or
-            certify such a router. Only for ``head``.
+            with a one-logit head. ``"auto"``: ``head``, as long as fine-tuning has paid nowhere
+        (docs/guide/training.md). all_rows: Fit to every row, whatever its split, and take the thresholds from the score
+            of each row by a fit that leaves it out: the best that under 200 rows give (docs/measured/calibration.md).
+            No row is left that could judge or certify such a router. Only for ``head``.
         t: The t of ``trans`` labels, in units of quality; ``None`` finds t* (Eq. 3).
         encoder: For ``head``: folder of an exported encoder, ``None`` is the shipped one. For ``full``: folder or hub
             id of the model to fine-tune. [paper] microsoft/deberta-v3-large.
@@ -129,7 +129,7 @@ class TrainConfig(FineTuneSettings):
             first value of each tuple is taken.
         landmarks: Kernel centres at most; 2,000 keep the head under 2 MB.
         landmark_rows: Whether the kernel centres are training rows. Otherwise each is the mean of ten or more that are
-            alike: nobody can read a row off the head, which routes slightly worse (docs/training.md).
+            alike: nobody can read a row off the head, which routes slightly worse (docs/guide/training.md).
         embedding_gammas: Kernel widths for the embedding.
         text_gammas: Kernel widths for the text features.
         ridges: Regularisation strengths, in units of squared target.

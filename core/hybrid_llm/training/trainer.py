@@ -182,7 +182,8 @@ def recipe_of(config: TrainConfig, rows: int) -> Literal["head", "full"]:
     if rows <= TRIED_ROWS:
         warn_user(
             f"With {rows:,} training rows the recipe full is likely no better than head: on no pair measured was it "
-            f"clearly better, with up to {TRIED_ROWS:,} rows and a small encoder (docs/training.md). Train both, and "
+            f"clearly better, with up to {TRIED_ROWS:,} rows and a small encoder (docs/guide/training.md). Train both, "
+            "and "
             "compare: hybrid-llm evaluate"
         )
     return "full"

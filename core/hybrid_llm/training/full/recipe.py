@@ -138,7 +138,8 @@ def _warn_of_few_steps(rows: int, config: TrainConfig) -> None:
     if steps < FEW_STEPS:
         warn_user(
             f"epochs={config.epochs} of {rows:,} rows are {steps} steps, likely too few to learn from: lower "
-            f"batch_size (now {config.batch_size}), and raise learning_rate for a small encoder (docs/training.md)."
+            f"batch_size (now {config.batch_size}), and raise learning_rate for a small encoder "
+            "(docs/guide/training.md)."
         )
 
 

@@ -1,8 +1,8 @@
 """The regression that makes a head: kernel ridge on the frozen embedding and the text features.
 
 What is fitted is the soft label plus a share of the quality gap; Platt's step maps the result back to the label, so
-that a score stays a probability. On the pairs of ``docs/benchmarks.md`` this one head beat a linear head, nearest
-neighbours, a small network, boosted trees and averages of them (``benchmarks/heads.py``).
+that a score stays a probability. On the pairs of ``docs/measured/benchmarks.md`` this one head beat a linear head,
+nearest neighbours, a small network, boosted trees and averages of them (``benchmarks/heads.py``).
 """
 
 from __future__ import annotations
