@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import promise_look_real_data as real
-from benchmarks import promise_look_simulation as simulation
-from benchmarks.promise_look_worlds import LookWorld, worlds
+from benchmarks.promise_look_real_data import run as real
+from benchmarks.promise_look_simulation import run as simulation
+from benchmarks.promise_look_simulation.worlds import LookWorld, worlds
 from hybrid_llm import QualityTable, Router
 from hybrid_llm.certify import LEVELS, certify, certify_menu
 from hybrid_llm.router.looking import prove_look
