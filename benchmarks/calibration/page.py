@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.calibration.study import LEVELS
 from benchmarks.calibration.ways import ALL_ROWS, CALIBRATED, COMBINED, HEAD, KNOWN_WAYS, WAYS, WIDTH
 from benchmarks.common.doc_tables import markdown, percent
-from benchmarks.paper_figures.skeleton import cell, clear, number, signed
+from benchmarks.common.numbers import cell, clear, number, signed
 
 Results = dict[str, Any]
 

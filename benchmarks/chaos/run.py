@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.common.doc_tables import markdown, write_between
-from benchmarks.quantisation.run import machine
+from benchmarks.common.machine import processor
 from tests.live._chaos import chaos_servers
 from tests.live._chaos_run import Tally, run
 from tests.live._proxy import WAYS
@@ -75,7 +75,7 @@ def main() -> None:
     proxied = ", ".join(f"`{way}` {tally.proxied.get(way, 0)}" for way in WAYS)
     errors = ", ".join(f"{name} {n}" for name, n in tally.raised_after.most_common())
     setting = (
-        f"`--calls {options.calls} --kills {options.kills} --seed {options.seed}`, {day}; {machine()}; "
+        f"`--calls {options.calls} --kills {options.kills} --seed {options.seed}`, {day}; {processor()}; "
         f"{tally.seconds:.0f} s; Python {platform.python_version()}, langchain-ollama {version('langchain-ollama')}, "
         f"llama-index-llms-ollama {version('llama-index-llms-ollama')}."
     )

@@ -18,9 +18,9 @@ import numpy as np
 
 from benchmarks.common.doc_tables import markdown, write_between
 from benchmarks.common.judge import APGR, Judged, apgr_only, compare
+from benchmarks.common.numbers import cell, signed
 from benchmarks.full.speed import BATCH, Speed, speeds
 from benchmarks.full.trained import HEAD, Outcome, RunSpec, outcomes, rows_of
-from benchmarks.paper_figures.skeleton import cell, signed
 
 FROZEN: Final = {"frozen_layers": 4}
 ALL: Final = 1_000_000

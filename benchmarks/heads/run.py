@@ -23,9 +23,10 @@ from benchmarks.common.baselines import standardised
 from benchmarks.common.cache import CachedEncoder
 from benchmarks.common.doc_tables import markdown, write_between
 from benchmarks.common.judge import APGR, Judged, apgr_only, compare
+from benchmarks.common.numbers import clear, listed, signed
 from benchmarks.common.pairs import PAIRS, PairSpec, Tables
 from benchmarks.heads.candidates import HEADS, OURS, WEIGHTS, Candidates, Problem
-from benchmarks.paper_figures.skeleton import clear, listed, prepare, signed
+from benchmarks.paper_figures.skeleton import prepare
 from hybrid_llm.labels import prob_labels
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.scoring import Encoder, features_of

@@ -24,7 +24,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from benchmarks.common.doc_tables import markdown, shared, write_between
-from benchmarks.quantisation.run import machine
+from benchmarks.common.machine import processor
 from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, RunnableHybrid
@@ -143,7 +143,7 @@ def main() -> None:
     load, day = os.getloadavg()[0], datetime.now(tz=UTC).date()
     rows = [*calls(options.calls), *first_tokens(max(20, options.calls // 20))]
     setting = (
-        f"`python -m benchmarks.langchain_overhead.run --calls {options.calls}`, {day}; {machine()}; "
+        f"`python -m benchmarks.langchain_overhead.run --calls {options.calls}`, {day}; {processor()}; "
         f"{shared(load)}; Python {platform.python_version()}, langchain-core "
         f"{version('langchain-core')}."
     )

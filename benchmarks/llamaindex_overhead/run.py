@@ -36,7 +36,7 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.core.schema import TextNode
 
 from benchmarks.common.doc_tables import markdown, shared, write_between
-from benchmarks.quantisation.run import machine
+from benchmarks.common.machine import processor
 from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM
@@ -202,7 +202,7 @@ def main() -> None:
     few = max(20, options.calls // 20)
     rows = [*calls(options.calls), *chunks(few), *first_tokens(few)]
     setting = (
-        f"`python -m benchmarks.llamaindex_overhead.run --calls {options.calls}`, {day}; {machine()}; "
+        f"`python -m benchmarks.llamaindex_overhead.run --calls {options.calls}`, {day}; {processor()}; "
         f"{shared(load)}; Python {platform.python_version()}, llama-index-core "
         f"{version('llama-index-core')}."
     )

@@ -14,6 +14,7 @@ from benchmarks.common.baselines import KNN, PLAIN, Fold, baselines
 from benchmarks.common.cache import CachedEncoder
 from benchmarks.common.judge import Judged, apgr_only, compare
 from benchmarks.common.pairs import PAIRS, PairSpec, Tables
+from benchmarks.common.plots import GRID
 from hybrid_llm import Level, Router
 from hybrid_llm.labels import make_labels
 from hybrid_llm.metrics import Curve, bootstrap, evaluate, oracle_curve, random_curve, tradeoff_curve
@@ -28,8 +29,6 @@ SOLID: Final = 500
 GAP: Final = 0.1
 """Below this difference of both models' quality APGR divides by too little."""
 QUALITIES: Final = (0.99, 0.98, 0.95)
-GRID: Final = np.linspace(0.0, 1.0, 201)
-"""Cost advantages at which curves are kept for the pictures."""
 
 
 def all_pairs(tables: Tables, encoder: CachedEncoder, repetitions: int) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from benchmarks.common.doc_tables import markdown
 from benchmarks.common.judge import APGR, FIGURES, SHARES
+from benchmarks.common.numbers import cell, clear, listed, signed
 from benchmarks.paper_figures.labels import DIFFERENCES, TARGETS
 from benchmarks.paper_figures.simulated import TRUTH
-from benchmarks.paper_figures.skeleton import cell, clear, listed, signed
 
 Results = Sequence[dict[str, Any]]
 Figure = Mapping[str, Any]

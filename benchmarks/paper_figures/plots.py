@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.paper_figures.figures import GRID
+from benchmarks.common.plots import GRID, shrink
 from benchmarks.paper_figures.labels import TARGETS
 from benchmarks.paper_figures.simulated import GRID as SIMULATED_GRID
 from hybrid_llm.metrics import Curve
@@ -60,12 +60,3 @@ def draw_labels(simulated: Sequence[Mapping[str, Any]], path: Path) -> None:
     figure.supylabel("drop avoided against random (% of always-large)", fontsize="medium")
     figure.savefig(path, dpi=130)
     shrink(path)
-
-
-def shrink(path: Path) -> None:
-    """Keep 64 colours of a PNG, a third of its bytes; nobody sees the difference."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        few = image.convert("RGB").quantize(64, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import os
 import platform
 import sys
 import time
@@ -25,6 +24,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.common.cache import CachedEncoder
 from benchmarks.common.doc_tables import write_between
+from benchmarks.common.machine import machine
 from benchmarks.common.pairs import ORIGIN, ZEROEVAL, Tables
 from benchmarks.paper_figures.figures import all_pairs
 from benchmarks.paper_figures.label_sections import labels_section
@@ -73,16 +73,6 @@ def setting_of(tables: Tables, encoder: CachedEncoder, effort: LabelEffort, quic
         "bootstrap": effort.bootstrap,
         "rows": {name: tables.rows(name) for name in ORIGIN if tables.has((name,))},
     }
-
-
-def machine() -> str:
-    """Describe the processor and its cores."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    model = next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
-    )
-    return f"{model}, {os.cpu_count()} cores, {platform.system()}"
 
 
 def write_page(page: Path, results: Results) -> None:

@@ -18,8 +18,8 @@ from benchmarks.common.baselines import (
 )
 from benchmarks.common.doc_tables import markdown
 from benchmarks.common.judge import APGR, SHARES
+from benchmarks.common.numbers import cell, clear, number, signed, with_interval
 from benchmarks.paper_figures.figures import OURS, SOLID
-from benchmarks.paper_figures.skeleton import cell, clear, number, signed, with_interval
 
 Results = Sequence[dict[str, Any]]
 

@@ -8,11 +8,11 @@ from typing import Any, Final
 from benchmarks.common.baselines import TASK
 from benchmarks.common.doc_tables import markdown, percent
 from benchmarks.common.judge import APGR
+from benchmarks.common.numbers import listed, with_interval
 from benchmarks.common.pairs import ORIGIN
 from benchmarks.paper_figures.figures import GAP, OURS, SOLID
 from benchmarks.paper_figures.label_sections import answer
 from benchmarks.paper_figures.sections import on_average, overshoot, solid
-from benchmarks.paper_figures.skeleton import listed, with_interval
 from benchmarks.robustness.edits import APOSTROPHE
 from benchmarks.robustness.familiar import KEPT
 from benchmarks.robustness.figures import FLIP_LIMIT, FLIPS_MEDIAN

@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.common.cache import CachedEncoder
 from benchmarks.common.doc_tables import markdown
 from benchmarks.common.judge import APGR, Judged, compare
+from benchmarks.common.numbers import cell, clear, number, signed
 from benchmarks.common.pairs import PAIRS, ZEROEVAL, Tables
-from benchmarks.paper_figures.skeleton import cell, clear, number, signed
 from hybrid_llm.training import train
 
 _DROPS: Final = ("drop at 0.2", "drop at 0.4")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from benchmarks.common.doc_tables import markdown
 from benchmarks.common.judge import APGR
-from benchmarks.paper_figures.skeleton import cell, number, signed
+from benchmarks.common.numbers import cell, number, signed
 from benchmarks.peers.figures import FIGURES, QUALITY, verdicts
 from benchmarks.peers.menu import HEAD, NOT_MEASURED, ORACLE, OURS, RANDOM
 

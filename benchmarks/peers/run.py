@@ -25,9 +25,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.common.cache import CachedEncoder
 from benchmarks.common.judge import Judged
+from benchmarks.common.machine import machine
+from benchmarks.common.numbers import listed
 from benchmarks.common.pairs import PAIRS, Tables
-from benchmarks.paper_figures.run import machine
-from benchmarks.paper_figures.skeleton import listed
 from benchmarks.peers.cost import installed_size, times, version_of, without_network
 from benchmarks.peers.figures import Built, apgr_alone, compared, judge
 from benchmarks.peers.kept import Kept

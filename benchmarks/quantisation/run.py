@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import hashlib
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 
 from benchmarks.common.doc_tables import markdown, percent, write_between
+from benchmarks.common.machine import processor
 from hybrid_llm.metrics import bootstrap, tradeoff_curve
 from hybrid_llm.scoring import Encoder, EncoderInfo
 from hybrid_llm.table import QualityTable, hash_fraction
@@ -173,18 +173,6 @@ def without_vnni(encoder: Encoder, queries: list[str]) -> tuple[float, float]:
     return float(np.mean(cosines)), MatMulInteger.overflows / MatMulInteger.pairs
 
 
-def machine() -> str:
-    """Describe the processor: its model, cores and whether it has VNNI."""
-    fields = dict(
-        line.split(":", 1) for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if ":" in line
-    )
-    named = {key.strip(): value.strip() for key, value in fields.items()}
-    vnni = [flag for flag in named.get("flags", "").split() if "vnni" in flag]
-    model = f"{named.get('model name')} (family {named.get('cpu family')}, model {named.get('model')})"
-    cores = int(named.get("processor", "0")) + 1
-    return f"{model}, {cores} cores, VNNI: {', '.join(vnni) or 'none'}; {platform.system()}"
-
-
 def main() -> None:
     """Run the comparison and write the two tables into the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -220,7 +208,7 @@ def main() -> None:
     heads = [f"{head}: {figure}" for head in HEADS for figure in ("APGR", "difference to float32", "other decisions")]
     columns = ["MB", "cosine, mean", "cosine, 1 %", "ms, 20 tokens", "ms, 128 tokens", "cosine, no VNNI to VNNI"]
     setting = (
-        f"{machine()}; ONNX Runtime {onnxruntime.__version__}. {int((~rows.held_out).sum())} rows to fit, "
+        f"{processor()}; ONNX Runtime {onnxruntime.__version__}. {int((~rows.held_out).sum())} rows to fit, "
         f"{int(rows.held_out.sum())} held out; {len(short)} texts emulated without VNNI."
     )
     tables = [markdown(["weights", *heads], routing), markdown(["weights", *columns, "overflows per million"], cost)]

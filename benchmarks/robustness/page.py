@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.common.doc_tables import markdown, percent, write_between
-from benchmarks.paper_figures.skeleton import cell, number, signed
+from benchmarks.common.numbers import cell, number, signed
 from benchmarks.robustness.familiar import EVERYDAY, KEPT, LEFT_OUT, OWN, SCRIPTS
 from benchmarks.robustness.figures import FLIPS, FLIPS_MEDIAN, LOST, MOVE, limits, missed
 from benchmarks.robustness.figures import KEPT as QUALITY_KEPT

@@ -26,8 +26,8 @@ from threadpoolctl import threadpool_limits
 from tokenizers import Tokenizer
 
 from benchmarks.common.cache import CachedEncoder
+from benchmarks.common.machine import machine
 from benchmarks.common.pairs import PAIRS, PairSpec, Tables
-from benchmarks.paper_figures.run import machine
 from benchmarks.peers.routers import Material
 from benchmarks.robustness.edits import EDITS
 from benchmarks.robustness.familiar import flagged, left_out

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.common.judge import APGR, Figures, Floats, Judged, compare
-from benchmarks.paper_figures.figures import GRID
+from benchmarks.common.plots import GRID
 from benchmarks.second_look.data import Mask
 from hybrid_llm.look import AGREEMENT, LOGPROBS, QUERY, LookRows, Path, agreement_head
 from hybrid_llm.metrics import auc, bootstrap, oracle_curve, random_curve, tradeoff_curve

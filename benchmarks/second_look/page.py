@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from benchmarks.common.doc_tables import markdown, percent, write_between
 from benchmarks.common.judge import APGR
-from benchmarks.paper_figures.skeleton import cell, clear, number, signed
+from benchmarks.common.numbers import cell, clear, number, signed
 from benchmarks.second_look.judge import (
     AGREEMENT_ALONE,
     AUC,

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.paper_figures.figures import GRID
-from benchmarks.paper_figures.plots import shrink
+from benchmarks.common.plots import GRID, shrink
 from benchmarks.second_look.judge import LOGPROBS_UNTRAINED, LOOK, ORACLE, QUERY_ONLY, RANDOM
 
 PANELS: Final = {"gemma-2-9b": "Mathematics", "0.5B to 1.5B": "Short plain questions"}

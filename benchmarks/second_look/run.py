@@ -24,7 +24,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.common.cache import CachedEncoder
-from benchmarks.paper_figures.run import machine
+from benchmarks.common.machine import machine
 from benchmarks.second_look.answers import answers_study
 from benchmarks.second_look.data import PLAIN, SPECS, Fits
 from benchmarks.second_look.forms import forms_study

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from benchmarks.common.doc_tables import markdown, percent
 from benchmarks.common.judge import APGR
-from benchmarks.paper_figures.skeleton import cell, number, signed
+from benchmarks.common.numbers import cell, number, signed
 from benchmarks.second_look.answers import COUNTS
 from benchmarks.second_look.judge import (
     AGREEMENT_ALONE,

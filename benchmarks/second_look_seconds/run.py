@@ -36,8 +36,9 @@ PAGE = """# What a second look costs in time
 
 `python -m benchmarks.second_look_seconds.run` writes this page. {n} short questions, one after the other; two real
 models on llama-server, one thread each: {small} as small, {large} as large; answers of at most {most} tokens, streamed.
-*Query only* sends every second question to small, whatever it says; *second look* asks small each time, and keeps the surer
-half of its answers (`second_look="logprobs"`, `cost_advantage=0.5`), so large has to answer after it in the other half.
+*Query only* sends every second question to small, whatever it says; *second look* asks small each time, and keeps the
+surer half of its answers (`second_look="logprobs"`, `cost_advantage=0.5`), so large has to answer after it in the other
+half.
 
 | seconds | first token p50 | p95 | end p50 | p95 | answered by small |
 | --- | ---: | ---: | ---: | ---: | ---: |

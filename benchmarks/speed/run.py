@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.common.doc_tables import markdown, shared, write_between
-from benchmarks.quantisation.run import machine
+from benchmarks.common.machine import processor
 from hybrid_llm import Router
 from hybrid_llm.scoring import EmbeddingScorer
 from hybrid_llm.table import hash_fraction
@@ -330,7 +330,7 @@ def write(page: Path, rows: list[list[str]], texts: int, load: float) -> None:
     """Write what was measured so far into the page."""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "torch", "sentence-transformers"))
     command = f"`python -m benchmarks.speed.run DATA_DIR --texts {texts}`, {datetime.now(tz=UTC).date()}"
-    where = f"{machine()}, {shared(load)}; Python {platform.python_version()}"
+    where = f"{processor()}, {shared(load)}; Python {platform.python_version()}"
     setting = f"{command}; {where}; {libraries}."
     before = page.read_text(encoding="utf-8") if page.exists() else PAGE
     page.write_text(before, encoding="utf-8")

@@ -14,13 +14,14 @@ from benchmarks.common.baselines import Fold, nearest, task_mean
 from benchmarks.common.cache import CachedEncoder
 from benchmarks.common.doc_tables import write_between
 from benchmarks.common.judge import APGR, Judged, apgr_only, compare
+from benchmarks.common.numbers import signed
 from benchmarks.common.pairs import CHAT, PAIRS, ZEROEVAL, Tables
 from benchmarks.heads.candidates import OURS as OUR_HEAD
 from benchmarks.heads.run import AVERAGES, halves
 from benchmarks.heads.run import report as heads_report
 from benchmarks.paper_figures.run import ROBUSTNESS, run
 from benchmarks.paper_figures.sections import overshoot
-from benchmarks.paper_figures.skeleton import SKELETON, prepare, signed
+from benchmarks.paper_figures.skeleton import SKELETON, prepare
 from benchmarks.paper_figures.summary import missed_elsewhere
 from hybrid_llm.scoring import Encoded
 from hybrid_llm.table import hash64, hash_fraction

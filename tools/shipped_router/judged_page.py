@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from benchmarks.common.doc_tables import markdown
 from benchmarks.common.judge import APGR
-from benchmarks.paper_figures.skeleton import cell, listed, number, signed
+from benchmarks.common.numbers import cell, listed, number, signed
 from tools.shipped_router.judged import APART, read_everyday
 from tools.shipped_router.judged_study import BEFORE, BOTH, JUDGEMENT, LENGTH, OURS, TRIED, VARIANTS
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from benchmarks.common.doc_tables import markdown, percent, write_between
 from benchmarks.common.judge import APGR
+from benchmarks.common.numbers import cell, listed, number, signed, with_interval
 from benchmarks.common.pairs import ORIGIN
-from benchmarks.paper_figures.skeleton import cell, listed, number, signed, with_interval
 from tools.shipped_router.judged_page import (
     agreement_table,
     groups_table,
