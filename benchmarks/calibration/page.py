@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -11,8 +12,11 @@ from benchmarks.calibration.study import LEVELS
 from benchmarks.calibration.ways import ALL_ROWS, CALIBRATED, COMBINED, HEAD, KNOWN_WAYS, WAYS, WIDTH
 from benchmarks.common.doc_tables import markdown, percent
 from benchmarks.common.numbers import cell, clear, number, signed
+from benchmarks.common.places import MEASURED
 
 Results = dict[str, Any]
+
+PAGE: Final = MEASURED / "calibration.md"
 
 DIFFERENCES: Final = ((HEAD, CALIBRATED), (ALL_ROWS, HEAD), *((name, HEAD) for name in COMBINED))
 """(a, b): the figures of a minus those of b."""
@@ -89,6 +93,11 @@ validation rows, which it has not seen. {left_out}
 
 {known}
 """
+
+
+def write_page(file: Path, results: Results) -> None:
+    """Write the page."""
+    file.write_text(page(results), encoding="utf-8")
 
 
 def page(results: Results) -> str:

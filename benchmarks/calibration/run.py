@@ -9,7 +9,6 @@ was trained on the benchmark itself would flatter, so the honest one is the ship
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,11 +18,12 @@ from typing import Any, Final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.calibration.page import DIFFERENCES, page
+from benchmarks.calibration.page import DIFFERENCES, PAGE, page, write_page
 from benchmarks.calibration.study import Drawn, draw, summarise
 from benchmarks.calibration.ways import CONFIG, KNOWN_WAYS, WAYS, Own, Way
 from benchmarks.common.cache import CachedEncoder
 from benchmarks.common.pairs import PAIRS, PairSpec, Tables
+from benchmarks.common.results import file_of, keep
 from hybrid_llm import Router
 from hybrid_llm.labels import make_labels
 from hybrid_llm.scoring import EmbeddingScorer, Encoder, Head, features_of
@@ -34,9 +34,6 @@ from tools.shipped_router.run import fit_shipped, read_rows
 Results = dict[str, Any]
 Found = dict[int, dict[str, tuple[Own, dict[str, Drawn]]]]
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-PAGE: Final = ROOT / "docs" / "measured" / "calibration.md"
-RESULTS: Final = ROOT / "benchmarks" / "results" / "calibration_study.json"
 NAMES: Final = ("mmlu", "zeroeval, gemma-2-9b", "zeroeval, Llama-3.1-8B", "mmlu_pro, Llama-3.1-8B")
 DRAWS: Final = {50: 20, 100: 20, 300: 15, 1000: 10}
 """n -> how often n rows are drawn; few rows differ more from draw to draw."""
@@ -137,9 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not options.write:
         print(page(results))
         return
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(results), encoding="utf-8")
+    write_page(PAGE, keep(file_of("calibration"), results))
     print(f"wrote {PAGE}")
 
 

@@ -18,21 +18,33 @@ _LINES: Final = {"det": ("#e8a06a", 4.0), "prob": ("#8a4fae", 2.4), "trans": ("#
 """Colour and width: where lines coincide, the narrow ones lie inside the wide ones."""
 
 
-def draw_curves(pairs: Sequence[Mapping[str, Any]], folder: Path) -> str:
-    """Draw the error-cost curve of every main pair; return the lines of the page that show them, two side by side."""
+def pictures(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the lines of the page that show the error-cost curve of every main pair, two side by side."""
+    shown = "".join(
+        f'<img src="img/{_file(pair)}" width="49%" alt="Quality drop against cost advantage, {_title(pair)}">\n'
+        for pair in pairs
+        if pair["curves"]
+    )
+    return f"\n\n{shown}"
+
+
+def draw_curves(pairs: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Draw the error-cost curve of every main pair."""
     folder.mkdir(parents=True, exist_ok=True)
-    shown = ""
     for pair in pairs:
         if not pair["curves"]:
             continue
-        name = "curve_" + "".join(c if c.isalnum() else "_" for c in pair["name"]).replace("__", "_") + ".png"
         curves = {router: Curve(2.0 * (1 - GRID), GRID, np.array(pair["curves"][router])) for router in pair["curves"]}
-        dataset = pair["name"].partition(",")[0]
-        title = f"{dataset}: {pair['small']} → {pair['large']}"
-        error_cost_plot(curves, folder / name, title=title)
-        shrink(folder / name)
-        shown += f'<img src="img/{name}" width="49%" alt="Quality drop against cost advantage, {title}">\n'
-    return f"\n\n{shown}"
+        error_cost_plot(curves, folder / _file(pair), title=_title(pair))
+        shrink(folder / _file(pair))
+
+
+def _file(pair: Mapping[str, Any]) -> str:
+    return "curve_" + "".join(c if c.isalnum() else "_" for c in pair["name"]).replace("__", "_") + ".png"
+
+
+def _title(pair: Mapping[str, Any]) -> str:
+    return f"{pair['name'].partition(',')[0]}: {pair['small']} → {pair['large']}"
 
 
 def draw_labels(simulated: Sequence[Mapping[str, Any]], path: Path) -> None:

@@ -4,15 +4,14 @@
 
 DATA_DIR is a folder of quality tables (``NAME.jsonl.gz``; the names are in ``benchmarks/common/pairs.py``); what is not
 there is left out. The first run embeds some 45,000 texts, ten minutes on two cores; ``--cache`` spares later runs that.
-Results are kept in ``benchmarks/results/paper_figures.json``: ``--only pairs`` redoes a part of the page, ``--only``
-without a part writes the page again from what is kept. ``--quick`` does little work, for a look.
+Results are kept in ``benchmarks/results/paper_figures.json``: ``--only pairs`` redoes a part of them. ``--quick`` does
+little work, for a look.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import platform
 import sys
 import time
@@ -23,24 +22,16 @@ from typing import Any, Final
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.common.cache import CachedEncoder
-from benchmarks.common.doc_tables import write_between
 from benchmarks.common.machine import machine
 from benchmarks.common.pairs import ORIGIN, ZEROEVAL, Tables
+from benchmarks.common.results import file_of, keep, read, rounded
 from benchmarks.paper_figures.figures import all_pairs
-from benchmarks.paper_figures.label_sections import labels_section
 from benchmarks.paper_figures.labels import LabelEffort, real_groups
-from benchmarks.paper_figures.plots import draw_curves, draw_labels
-from benchmarks.paper_figures.sections import baselines_section, figures_section, levels_section
+from benchmarks.paper_figures.page import PAGE, draw, write_page
 from benchmarks.paper_figures.simulated import simulated
-from benchmarks.paper_figures.skeleton import prepare
-from benchmarks.paper_figures.summary import data_text, missed_elsewhere, setting_text, summary, weak
-from benchmarks.paper_figures.transfer import transfer, transfer_section
+from benchmarks.paper_figures.transfer import transfer
 from hybrid_llm.scoring import Encoder
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-RESULTS: Final = ROOT / "benchmarks" / "results" / "paper_figures.json"
-ROBUSTNESS: Final = RESULTS.with_name("robustness.json")
-SPEED: Final = ROOT / "docs" / "measured" / "speed.md"
 PARTS: Final = ("pairs", "labels", "simulated", "transfer")
 QUICK: Final = LabelEffort(bootstrap=30, folds=3, repetitions=1, seeds=2, train_rows=100, test_rows=100)
 
@@ -75,46 +66,11 @@ def setting_of(tables: Tables, encoder: CachedEncoder, effort: LabelEffort, quic
     }
 
 
-def write_page(page: Path, results: Results) -> None:
-    """Write the page and its pictures from the results."""
-    prepare(page)
-    pairs, pooled = results["pairs"]["each"], results["pairs"]["pooled"]
-    real, simulation = (results.get(part) or [] for part in ("labels", "simulated"))
-    pictures = draw_curves(pairs, page.parent / "img")
-    if simulation:
-        draw_labels(simulation, page.parent / "img" / "labels.png")
-    sections = {
-        "summary": summary(results),
-        "setting": setting_text(results["setting"]),
-        "figures": figures_section(pairs) + pictures,
-        "levels": levels_section(pairs),
-        "baselines": baselines_section(pairs, pooled),
-        "labels": labels_section(real, simulation),
-        "transfer": transfer_section(results["transfer"]) if results.get("transfer") else "The files are not there.",
-        "weak": weak(pairs),
-        "missed": missed_elsewhere(
-            json.loads(ROBUSTNESS.read_text(encoding="utf-8")), SPEED.read_text(encoding="utf-8")
-        ),
-        "data": data_text(results["setting"]),
-    }
-    for name, text in sections.items():
-        write_between(page, name, text)
-
-
 def _timed(what: str, work: Callable[[], Any]) -> Any:
     start = time.perf_counter()
     result = work()
     print(f"{what}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     return result
-
-
-def _rounded(value: Any) -> Any:
-    """Return the value with eight significant digits in every number, which is more than anybody reads."""
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_rounded(item) for item in value]
-    return float(f"{value:.8g}") if isinstance(value, float) else value
 
 
 def run(
@@ -137,18 +93,19 @@ def run(
         kept: Results of earlier runs; read if it is there, and written.
     """
     tables, effort = Tables(data_dir), QUICK if quick else LabelEffort()
-    results: Results = json.loads(kept.read_text(encoding="utf-8")) if kept and kept.exists() else {}
+    results: Results = read(kept) if kept and kept.exists() else {}
     if results.get("setting", {}).get("encoder") != encoder.id:
         results = {}
     for part in only:
         # small fits wait for each other's BLAS threads on busy cores: one thread is up to a hundred times faster there
         with threadpool_limits(limits=1, user_api="blas"):
-            results[part] = _rounded(measure(part, tables, encoder, effort))
+            results[part] = measure(part, tables, encoder, effort)
         results["setting"] = setting_of(tables, encoder, effort, quick)
         if kept:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            keep(kept, results)
+    results = rounded(results)
     write_page(out, results)
+    draw(out.parent / "img", results)
     return results
 
 
@@ -156,9 +113,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", type=Path, help="folder with the quality tables")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "measured" / "benchmarks.md")
+    parser.add_argument("--out", type=Path, default=PAGE)
     parser.add_argument("--cache", type=Path, help="folder that keeps embeddings between runs")
-    parser.add_argument("--only", nargs="*", choices=PARTS, help="redo these parts; take the others from earlier runs")
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="redo these parts; take the others from earlier runs")
     parser.add_argument("--quick", action="store_true", help="little work, for a look; give it another --out")
     options = parser.parse_args(arguments)
     run(
@@ -167,7 +124,7 @@ def main(arguments: list[str] | None = None) -> None:
         CachedEncoder(Encoder.load(), options.cache),
         quick=options.quick,
         only=PARTS if options.only is None else tuple(options.only),
-        kept=None if options.quick else RESULTS,
+        kept=None if options.quick else file_of("paper_figures"),
     )
     print(f"wrote {options.out}")
 

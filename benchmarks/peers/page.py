@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.common.doc_tables import markdown
 from benchmarks.common.judge import APGR
 from benchmarks.common.numbers import cell, number, signed
+from benchmarks.common.places import MEASURED
 from benchmarks.peers.figures import FIGURES, QUALITY, verdicts
 from benchmarks.peers.menu import HEAD, NOT_MEASURED, ORACLE, OURS, RANDOM
 
 Results = Mapping[str, Any]
+
+PAGE: Final = MEASURED / "peers.md"
 
 TITLES: Final = ("APGR", "CPT(50), %", "CPT(80), %", "cost advantage at 1 % drop, %", "at 2 %, %")
 CHOSEN: Final = ("drop at the chosen threshold, %", "its cost advantage, %")
@@ -79,6 +83,11 @@ Not measurable without a network:
 
 {not_measured}
 {skipped}"""
+
+
+def write_page(file: Path, results: Results) -> None:
+    """Write the page."""
+    file.write_text(page(results), encoding="utf-8")
 
 
 def page(results: Results) -> str:

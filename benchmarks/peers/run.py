@@ -1,6 +1,6 @@
 """Compare our routers with those of others on public quality tables, offline, and write docs/measured/peers.md.
 
-    python -m benchmarks.peers.run DATA_DIR [--out docs/measured/peers.md] [--cache DIR] [--json FILE]    # ten minutes
+    python -m benchmarks.peers.run DATA_DIR [--out docs/measured/peers.md] [--cache DIR]    # ten minutes
 
 DATA_DIR is that of ``paper_figures``. The other routers' packages stand in ``benchmarks/peers/requirements.txt``,
 which says how to make an environment for them; a router whose package is missing is skipped, with a line that says so.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import os
 import platform
 import statistics
@@ -28,18 +27,18 @@ from benchmarks.common.judge import Judged
 from benchmarks.common.machine import machine
 from benchmarks.common.numbers import listed
 from benchmarks.common.pairs import PAIRS, Tables
+from benchmarks.common.results import file_of, keep
 from benchmarks.peers.cost import installed_size, times, version_of, without_network
 from benchmarks.peers.figures import Built, apgr_alone, compared, judge
 from benchmarks.peers.kept import Kept
 from benchmarks.peers.menu import HEAD, LEFT_OUT, ORACLE, PEERS, RANDOM, SHIPPED, US, Peer
-from benchmarks.peers.page import apgr_spread, page
+from benchmarks.peers.page import PAGE, apgr_spread, write_page
 from benchmarks.peers.routers import UTTERANCES, Material
 from hybrid_llm import Router
 from hybrid_llm.metrics import oracle_curve, random_curve, tradeoff_curve
 from hybrid_llm.report import error_cost_plot
 from hybrid_llm.scoring import Encoder
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 COMPARED: Final = ("mmlu", "zeroeval, gemma-2-9b", "mmlu_pro, Llama-3.1-8B")
 PACKAGES: Final = (US, "litellm", "semantic-router", "scikit-learn")
 TIMED: Final = 200
@@ -142,7 +141,7 @@ def run(
     repetitions: int = 1000,
     timed: int = TIMED,
 ) -> dict[str, Any]:
-    """Compare on every benchmark whose files are there, and write the page and its picture.
+    """Compare on every benchmark whose files are there, and draw the picture.
 
     Args:
         data_dir: Folder with the quality tables.
@@ -179,7 +178,7 @@ def run(
     first = done[0].values
     draw(tests[0], f"{first['name']}: {first['small']} → {first['large']}", out.parent / "img" / "peers.png")
     first["picture"] = "img/peers.png"
-    results = {
+    return {
         "setting": setting_of(encoder, there, repetitions, asked),
         "pairs": [one.values for one in done],
         "pooled": pooled,
@@ -187,8 +186,6 @@ def run(
         "skipped": skipped,
         "spread": spread_of(there, tests),
     }
-    out.write_text(page(results), encoding="utf-8")
-    return results
 
 
 def spread_of(peers: Sequence[Peer], judged: Sequence[Judged]) -> str:
@@ -225,9 +222,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", type=Path, help="folder with the quality tables")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "measured" / "peers.md")
+    parser.add_argument("--out", type=Path, default=PAGE)
     parser.add_argument("--cache", type=Path, help="folder that keeps embeddings and the others' scores between runs")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--results", type=Path, default=file_of("peers"), help="where the numbers are kept")
     parser.add_argument("--repetitions", type=int, default=1000, help="bootstrap resamples")
     options = parser.parse_args(arguments)
     encoder = Encoder.load()
@@ -235,8 +232,7 @@ def main(arguments: list[str] | None = None) -> None:
     results = run(
         options.data_dir, options.out, cached, plain=encoder, kept=options.cache, repetitions=options.repetitions
     )
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    write_page(options.out, keep(options.results, results))
     print(f"wrote {options.out}")
 
 

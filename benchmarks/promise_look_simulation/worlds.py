@@ -27,6 +27,7 @@ QUERIES = 20_000
 ANSWERS = 4
 TRAINING = 1000
 CHECKER = "checker"
+EDGE = "a gate keeps half, true drop a hair above the limit: any promise is wrong"
 AGREES = AGREEMENT + CHECKER
 
 
@@ -136,8 +137,17 @@ def worlds() -> list[LookWorld]:
     return [*fitted_worlds(), *edges()]
 
 
+def texts() -> dict[str, str]:
+    """Return what each kind of world stands for."""
+    return {name: text for name, text, *_ in _kinds()} | {"edge": EDGE}
+
+
 def fitted_worlds() -> list[LookWorld]:
     """Return the worlds whose look comes from a training draw."""
+    return [_fitted(number, *each) for number, each in enumerate(_kinds())]
+
+
+def _kinds() -> list[tuple[str, str, Traffic, dict[str, float]]]:
     rng = np.random.default_rng(7)
     x = rng.random((QUERIES, 1))
     usual = Traffic(
@@ -149,7 +159,7 @@ def fitted_worlds() -> list[LookWorld]:
     odd, sly = rng.random((QUERIES, 1)) < 0.15, rng.random((QUERIES, 1)) < 0.05
     one_fate = (rng.random((QUERIES, 1)) < usual.right).astype(float)
     unfamiliar = replace(usual, known=~odd, right=np.where(odd, 0.1, usual.right), p=np.where(odd, 0.95, usual.p))
-    made: list[tuple[str, str, Traffic, dict[str, float]]] = [
+    return [
         ("gates", "0/1; a gate, log-probabilities and a checker", usual, {}),
         ("graded", "a wrong answer loses 30 % of large's quality", replace(usual, loss=0.3), {}),
         ("samples", "three answers a query, each with a fate of its own", usual, {"samples": 3}),
@@ -161,7 +171,6 @@ def fitted_worlds() -> list[LookWorld]:
         ("unfamiliar", "15 % unlike the training queries; high scores, wrong answers", unfamiliar, {}),
         ("misled", "on 5 % of the queries the signals say the opposite", replace(usual, turned=sly), {}),
     ]
-    return [_fitted(number, *each) for number, each in enumerate(made)]
 
 
 def _fitted(number: int, name: str, text: str, traffic: Traffic, options: dict[str, float]) -> LookWorld:
@@ -222,6 +231,5 @@ def edges() -> list[LookWorld]:
             small=ones - lost,
             large=ones,
         )
-        text = "a gate keeps half, true drop a hair above the limit: any promise is wrong"
-        made.append(LookWorld(f"edge {drop:.0%}", text, rows, look, drops=(drop,), answers=1))
+        made.append(LookWorld(f"edge {drop:.0%}", EDGE, rows, look, drops=(drop,), answers=1))
     return made

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from benchmarks.common.doc_tables import markdown, percent, write_between
 from benchmarks.common.numbers import cell, number, signed
+from benchmarks.common.places import MEASURED
 from benchmarks.robustness.familiar import EVERYDAY, KEPT, LEFT_OUT, OWN, SCRIPTS
 from benchmarks.robustness.figures import FLIPS, FLIPS_MEDIAN, LOST, MOVE, limits, missed
 from benchmarks.robustness.figures import KEPT as QUALITY_KEPT
@@ -15,6 +16,7 @@ from benchmarks.robustness.routers import HEAD, OURS
 
 Results = Mapping[str, Any]
 
+PAGE: Final = MEASURED / "robustness.md"
 TO_LARGE, TO_SMALL = "gadget to large", "gadget to small"
 MMLU: Final = "mmlu"
 OWN_LIMIT, EVERYDAY_LEAST, SCRIPTS_LEAST, MOST = 0.03, 0.90, 0.95, 0.50

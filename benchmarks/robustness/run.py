@@ -5,14 +5,13 @@
 Ten minutes on two cores.
 
 Everything is judged on test rows, which no fit saw, or on prompts written for this page. Results are kept in
-``benchmarks/results/robustness.json``; ``--texts`` writes the page again from them.
+``benchmarks/results/robustness.json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import platform
 import sys
 import time
@@ -28,12 +27,13 @@ from tokenizers import Tokenizer
 from benchmarks.common.cache import CachedEncoder
 from benchmarks.common.machine import machine
 from benchmarks.common.pairs import PAIRS, PairSpec, Tables
+from benchmarks.common.results import file_of, keep
 from benchmarks.peers.routers import Material
 from benchmarks.robustness.edits import EDITS
 from benchmarks.robustness.familiar import flagged, left_out
 from benchmarks.robustness.figures import Moved, mean_over_pairs, moved, prefixed, price
 from benchmarks.robustness.gadgets import CONTROLS, Search, gadget
-from benchmarks.robustness.page import TO_LARGE, TO_SMALL, write_page
+from benchmarks.robustness.page import PAGE, TO_LARGE, TO_SMALL, write_page
 from benchmarks.robustness.routers import ASKED, OURS, ROUTERS, Known
 from hybrid_llm import Router
 from hybrid_llm.scoring import Encoder, read_as
@@ -41,9 +41,6 @@ from hybrid_llm.table import PairTable, hash_fraction
 
 Results = dict[str, Any]
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-PAGE: Final = ROOT / "docs" / "measured" / "robustness.md"
-RESULTS: Final = ROOT / "benchmarks" / "results" / "robustness.json"
 COMPARED: Final = ("mmlu", "zeroeval, gemma-2-9b", "mmlu_pro, Llama-3.1-8B")
 ATTACKED: Final = COMPARED[0]
 JUDGED: Final = 300
@@ -205,19 +202,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("data_dir", type=Path, help="folder with the quality tables")
     parser.add_argument("--cache", type=Path, help="folder that keeps embeddings between runs")
     parser.add_argument("--out", type=Path, default=PAGE)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where the numbers are kept")
+    parser.add_argument("--results", type=Path, default=file_of("robustness"), help="where the numbers are kept")
     parser.add_argument("--repetitions", type=int, default=500, help="bootstrap resamples")
-    parser.add_argument("--texts", action="store_true", help="only write the page again from the results")
     options = parser.parse_args(arguments)
-    if not options.texts:
-        encoder = CachedEncoder(Encoder.load(), options.cache)
-        fast = CachedEncoder(Encoder.load(), options.cache / "gadgets" if options.cache else None)
-        with threadpool_limits(limits=1, user_api="blas"):
-            words = vocabulary_of(encoder)
-            results = run(options.data_dir, encoder, fast, words=words, repetitions=options.repetitions)
-        options.results.parent.mkdir(parents=True, exist_ok=True)
-        options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    write_page(options.out, json.loads(options.results.read_text(encoding="utf-8")))
+    encoder = CachedEncoder(Encoder.load(), options.cache)
+    fast = CachedEncoder(Encoder.load(), options.cache / "gadgets" if options.cache else None)
+    with threadpool_limits(limits=1, user_api="blas"):
+        words = vocabulary_of(encoder)
+        results = run(options.data_dir, encoder, fast, words=words, repetitions=options.repetitions)
+    write_page(options.out, keep(options.results, results))
     print(f"wrote {options.out}")
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from benchmarks.common.doc_tables import markdown, percent, write_between
 from benchmarks.common.judge import APGR
 from benchmarks.common.numbers import cell, clear, number, signed
+from benchmarks.common.places import MEASURED
 from benchmarks.second_look.judge import (
     AGREEMENT_ALONE,
     AUC,
@@ -19,11 +20,12 @@ from benchmarks.second_look.judge import (
     RANDOM,
     SHARES,
 )
-from benchmarks.second_look.plots import PANELS
+from benchmarks.second_look.plots import PANELS, draw_panels
 from benchmarks.second_look.tables import MISSING, answers, few_grades, forms, groups, new_tasks, served, speed, three
 
 Results = Mapping[str, Any]
 
+PAGE: Final = MEASURED / "second_look.md"
 AIMS: Final[Mapping[str, Mapping[str, float]]] = {
     "gemma-2-9b": {APGR: 0.766, SHARES[0.05]: 0.63},
     "Llama-3.1-8B": {APGR: 0.791, SHARES[0.05]: 0.69},
@@ -175,6 +177,11 @@ def write_page(page: Path, results: Results) -> None:
     page.write_text(SKELETON, encoding="utf-8")
     for name in SECTIONS:
         write_between(page, name, texts[name](results))
+
+
+def draw(folder: Path, results: Results) -> None:
+    """Draw the picture of the page."""
+    draw_panels(results["pairs"], folder / "second_look.png")
 
 
 def setting(results: Results) -> str:

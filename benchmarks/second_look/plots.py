@@ -24,7 +24,7 @@ _MOST: Final = 10.0
 """Per cent of quality lost up to which the picture goes; nobody gives up more."""
 
 
-def draw(pairs: Sequence[Mapping[str, Any]], path: Path) -> None:
+def draw_panels(pairs: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draw for each of :data:`PANELS` the drop against the share of calls that is saved.
 
     Args:

@@ -4,41 +4,35 @@
 
 DATA_DIR is a folder of quality tables with answers (``gsm8k``, ``math_l5``, ``mmlu_pro``, ``plain``); files that are
 not there are left out. Without ``--write`` the figures are printed; with it they are kept in
-``benchmarks/results/second_look.json``, and the page and its picture are written. ``--texts`` writes the page again
-from kept results. About 20 minutes on two cores the first time, most of it for 12,000 embeddings and 130 query routers;
-with ``--cache`` a few minutes after that.
+``benchmarks/results/second_look.json``, and the page and its picture are written. About 20 minutes on two cores the
+first time, most of it for 12,000 embeddings and 130 query routers; with ``--cache`` a few minutes after that.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import platform
 import sys
 import time
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.common.cache import CachedEncoder
 from benchmarks.common.machine import machine
+from benchmarks.common.results import file_of, keep, lines, rounded
 from benchmarks.second_look.answers import answers_study
 from benchmarks.second_look.data import PLAIN, SPECS, Fits
 from benchmarks.second_look.forms import forms_study
-from benchmarks.second_look.page import write_page
+from benchmarks.second_look.page import PAGE, draw, write_page
 from benchmarks.second_look.pairs import grades_study, groups_study, pair_study, served_on_new_tasks
-from benchmarks.second_look.plots import draw
 from benchmarks.second_look.speed import speed_study
 from benchmarks.second_look.three import FILES, three_study
 from hybrid_llm import Router
 from hybrid_llm.scoring import Encoder
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-PAGE: Final = ROOT / "docs" / "measured" / "second_look.md"
-RESULTS: Final = ROOT / "benchmarks" / "results" / "second_look.json"
 SIZES, DRAWS = (30, 100, 400), 5
 GRADED: Final = ("gemma-2-9b", "mmlu_pro, one checker", "0.5B to 1.5B")
 """Pairs that are trained on a few grades."""
@@ -95,18 +89,7 @@ def run(fits: Fits, *, repetitions: int = 500, sizes: tuple[int, ...] = SIZES, d
     results["grades"] = [grades_study(fits, spec, sizes, draws, repetitions) for spec in specs if spec.name in GRADED]
     say("a few grades")
     results["speed"] = speed_study(fits)
-    return rounded(results)
-
-
-def rounded(value: Any) -> Any:
-    """Return figures with six digits, which a page and a difference of files can do with, and None for NaN."""
-    if isinstance(value, dict):
-        return {key: rounded(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(each) for each in value]
-    if isinstance(value, float):
-        return round(value, 6) if np.isfinite(value) else None
-    return value
+    return results
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -115,25 +98,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("data_dir", type=Path, help="folder with the quality tables that hold answers")
     parser.add_argument("--cache", type=Path, help="folder that keeps embeddings and scores between runs")
     parser.add_argument("--out", type=Path, default=PAGE)
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where the numbers are kept")
+    parser.add_argument("--results", type=Path, default=file_of("second_look"), help="where the numbers are kept")
     parser.add_argument("--repetitions", type=int, default=500, help="bootstrap resamples")
     parser.add_argument("--write", action="store_true", help="keep the results and write the page and its picture")
-    parser.add_argument("--texts", action="store_true", help="only write the page and its picture from kept results")
     options = parser.parse_args(arguments)
-    if not options.texts:
-        encoder = CachedEncoder(Encoder.load(), options.cache)
-        with threadpool_limits(limits=1, user_api="blas"):
-            results = run(Fits(options.data_dir, encoder, options.cache), repetitions=options.repetitions)
-        if not options.write:
-            print(json.dumps(results, indent=1))
-            return
-        options.results.parent.mkdir(parents=True, exist_ok=True)
-        options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    results = json.loads(options.results.read_text(encoding="utf-8"))
-    picture = options.out.parent / "img" / "second_look.png"
-    draw(results["pairs"], picture)
+    encoder = CachedEncoder(Encoder.load(), options.cache)
+    with threadpool_limits(limits=1, user_api="blas"):
+        results = run(Fits(options.data_dir, encoder, options.cache), repetitions=options.repetitions)
+    if not options.write:
+        print(lines(rounded(results)))
+        return
+    results = keep(options.results, results)
     write_page(options.out, results)
-    print(f"wrote {options.out} and {picture}")
+    draw(options.out.parent / "img", results)
+    print(f"wrote {options.out} and its picture")
 
 
 if __name__ == "__main__":

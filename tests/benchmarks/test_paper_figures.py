@@ -19,7 +19,8 @@ from benchmarks.common.pairs import CHAT, PAIRS, ZEROEVAL, Tables
 from benchmarks.heads.candidates import OURS as OUR_HEAD
 from benchmarks.heads.run import AVERAGES, halves
 from benchmarks.heads.run import report as heads_report
-from benchmarks.paper_figures.run import ROBUSTNESS, run
+from benchmarks.paper_figures.page import ROBUSTNESS
+from benchmarks.paper_figures.run import run
 from benchmarks.paper_figures.sections import overshoot
 from benchmarks.paper_figures.skeleton import SKELETON, prepare
 from benchmarks.paper_figures.summary import missed_elsewhere

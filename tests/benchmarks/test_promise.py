@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks.common.doc_tables import markdown, write_between
-from benchmarks.promise_real_data.run import PairScores, study, table
-from benchmarks.promise_simulation.run import choices
+from benchmarks.promise_real_data.page import table
+from benchmarks.promise_real_data.study import PairScores, study
+from benchmarks.promise_simulation.study import choices
 from benchmarks.promise_simulation.worlds import BINS, worlds
 from hybrid_llm.certify import Evidence, certify
 
