@@ -25,7 +25,7 @@ STYLE: Final = {APGR: (3, 1.0), "drop": (1, 100.0)}
 SHORT: Final = {APGR: "APGR", "at 1 %": "cost advantage at 1 % drop"}
 """What the summary reports."""
 
-PAGE: Final = """\
+TEXT: Final = """\
 # Against other routers
 
 {setting}
@@ -93,7 +93,7 @@ def write_page(file: Path, results: Results) -> None:
 def page(results: Results) -> str:
     """Return the whole page."""
     setting, spread = results["setting"], results["spread"]
-    return PAGE.format(
+    return TEXT.format(
         setting=_setting(setting),
         short=_short(results),
         drop=f"{100 * (1 - QUALITY):g}",
@@ -117,8 +117,7 @@ def _setting(setting: Results) -> str:
         f"({setting['machine']}; Python {setting['python']}; encoder `{setting['encoder']}`; shipped router "
         f"`{setting['shipped']}`). The peers' packages are those of `benchmarks/peers/requirements.txt`, the newest "
         "that could be installed that day. DATA_DIR and the rows are those of `docs/measured/benchmarks.md`. The run "
-        "is "
-        f"offline: connections are refused. {network}."
+        f"is offline: connections are refused. {network}."
     )
 
 
@@ -254,8 +253,7 @@ def _cost(cost: Results) -> str:
         f"threads. *Time / ours*: median ratio to *{HEAD}* on the same query. The machine is shared (load average "
         f"{cost['load']:.1f} on {cost['cores']} cores during the timing): trust ratios and CPU time (of all threads) "
         "more than the clock; `docs/measured/speed.md` has our times on a quiet machine. *Installed*: the files of the "
-        "package "
-        "and of all that it requires beyond an empty environment, at the versions above; routers that read our "
+        "package and of all that it requires beyond an empty environment, at the versions above; routers that read our "
         "embeddings need our package for that."
     )
     if cost["torch_megabytes"]:

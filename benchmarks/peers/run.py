@@ -1,6 +1,6 @@
 """Compare our routers with those of others on public quality tables, offline, and write docs/measured/peers.md.
 
-    python -m benchmarks.peers.run DATA_DIR [--out docs/measured/peers.md] [--cache DIR]    # ten minutes
+    python -m benchmarks.peers.run DATA_DIR [--out docs/measured/peers.md] [--cache DIR]    # half an hour on two cores
 
 DATA_DIR is that of ``paper_figures``. The other routers' packages stand in ``benchmarks/peers/requirements.txt``,
 which says how to make an environment for them; a router whose package is missing is skipped, with a line that says so.
@@ -27,6 +27,7 @@ from benchmarks.common.judge import Judged
 from benchmarks.common.machine import machine
 from benchmarks.common.numbers import listed
 from benchmarks.common.pairs import PAIRS, Tables
+from benchmarks.common.plots import shrink
 from benchmarks.common.results import file_of, keep
 from benchmarks.peers.cost import installed_size, times, version_of, without_network
 from benchmarks.peers.figures import Built, apgr_alone, compared, judge
@@ -128,6 +129,7 @@ def draw(judged: Judged, title: str, path: Path) -> None:
         ORACLE: oracle_curve(judged.small, judged.large),
     }
     error_cost_plot(curves, path, title=title)
+    shrink(path)
 
 
 def run(

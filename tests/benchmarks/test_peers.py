@@ -57,7 +57,7 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dic
     encoder = CachedEncoder(ShippedSize())  # type: ignore[arg-type]
     results = run(data, folder / "page.md", encoder, plain=ShippedSize(), peers=peers, repetitions=20, timed=5)
     assert 5_000 < (folder / "img" / "peers.png").stat().st_size < 150_000
-    return (folder / "page.md").read_text(encoding="utf-8"), results
+    return page(results), results
 
 
 def test_page_has_every_router_that_is_there_and_every_benchmark(made: tuple[str, dict[str, Any]]) -> None:
