@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks._cache import CachedEncoder
+from benchmarks.common.cache import CachedEncoder
 from hybrid_llm import QualityTable, Router
 from hybrid_llm.calibration import calibrate
 from hybrid_llm.scoring import Encoder
