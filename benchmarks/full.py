@@ -131,7 +131,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", type=Path, help="folder with the quality tables")
     parser.add_argument("model_dir", type=Path, help="folder with all-MiniLM-L6-v2 in safetensors")
-    parser.add_argument("--out", type=Path, default=Path("docs/guide/training.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measured/fine_tuning.md"))
     kept = Path(tempfile.gettempdir(), "hybrid-llm-full")
     parser.add_argument("--cache", type=Path, default=kept, help="where runs are kept (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time, each on one core (default: 2)")

@@ -1,6 +1,6 @@
 """What the sizes of DeBERTa-v3 cost in fine-tuning, on the device that is there: rows a second, and memory.
 
-    python benchmarks/full_sizes.py [--sizes xsmall base large] [--batch 8] [--out docs/guide/training.md]
+    python benchmarks/full_sizes.py [--sizes xsmall base large] [--batch 8] [--out docs/measured/fine_tuning.md]
 
 The models are made from a configuration, with random weights, and read random tokens: this says nothing about quality,
 and needs no download. Each size runs in a process of its own.
@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--precisions", nargs="+", choices=("float32", "bf16"), default=["float32", "bf16"])
     parser.add_argument("--batch", type=int, default=8, help="rows at a time (default: 8)")
     parser.add_argument("--steps", type=int, default=4, help="steps that are timed (default: 4)")
-    parser.add_argument("--out", type=Path, default=Path("docs/guide/training.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/measured/fine_tuning.md"))
     options = parser.parse_args(arguments)
     found = []
     for size in options.sizes:
