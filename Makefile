@@ -11,19 +11,21 @@ DATA ?= data
 .PHONY: demo test test-all lint types unit slow coverage format bench clean
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e '.[langchain]'
+	@echo "Installing into $(VENV), once."
+	@$(PIP) install -c constraints.txt -e '.[langchain]'
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install -c constraints.txt -e '.[dev]'
+	@echo "Installing into $(VENV), once."
+	@$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo
-	$(BIN)/hybrid-llm demo
-	$(BIN)/python examples/langchain_chain.py
+	@$(BIN)/hybrid-llm demo
+	@$(BIN)/python examples/langchain_chain.py
 
 test: lint types unit
 
@@ -41,7 +43,7 @@ unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
 
 slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m slow --hypothesis-profile=thorough
+	$(BIN)/python -m pytest -n 2 -m slow
 
 coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m "not live" --cov --cov-report=term:skip-covered
