@@ -17,6 +17,7 @@ from hybrid_llm.dispatch.checks import Check
 from hybrid_llm.dispatch.place import Local
 from hybrid_llm.dispatch.request import Capabilities, Request
 from hybrid_llm.dispatch.state import PairState
+from hybrid_llm.dispatch.weights import Weights
 from hybrid_llm.errors import LookError, PrivateError
 from hybrid_llm.level import DEFAULT_LEVEL, Level
 from hybrid_llm.look import Answer, Wanted, rejected
@@ -43,6 +44,7 @@ class Looking:
 
     Attributes:
         asked: Returns the names of small and of the checker, as their servers know them; empty where unknown.
+        weights: Whether small has the weights that the router was certified with.
 
     Raises:
         LevelError: The look has no such level.
@@ -61,6 +63,7 @@ class Looking:
         self.asked: Callable[[], tuple[str, str]] = lambda: ("", "")
         self._checks = checks
         self._state = state or PairState()
+        self.weighs(Capabilities)
         self._plan: Callable[[Level], LookPlan] | None = lru_cache(256)(look.plan) if look is not None else None
         if look is not None:
             self.threshold_for(level)
@@ -69,6 +72,10 @@ class Looking:
     def holds(self) -> bool:
         """Whether it may hold answers back."""
         return self.look is not None or bool(self._checks)
+
+    def weighs(self, small: Callable[[], Capabilities]) -> None:
+        """Let the weights of this small arm be compared with those of the certificate."""
+        self.weights = Weights(self.router, small, self._state)
 
     # before small is asked
 
@@ -88,8 +95,16 @@ class Looking:
                 f"What the second look was proved with is not what is asked here ({why}), so nothing is promised; "
                 "certify it with answers of these models: hybrid-llm certify.",
             )
-            return replace(plan, certified=False)
-        if level.kind == "quality" and not plan.certified:
+            return replace(plan, certified=False, void_reason=f"The second look was proved otherwise: {why}.")
+        if plan.certified and (why := self._changed_weights()):
+            return replace(plan, certified=False, void_reason=why)
+        if plan.void_reason:
+            self._state.warn_once(
+                "look void",
+                f"The certificate of the second look is void: {plan.void_reason} What it keeps at {level} is measured, "
+                "and promised to nobody; hybrid-llm certify gives a new promise with a proof.",
+            )
+        elif level.kind == "quality" and not plan.certified:
             self._state.warn_once(
                 "look measured",
                 f"What the second look keeps at {level} was measured, not certified, for this pair; hybrid-llm certify "
@@ -103,6 +118,17 @@ class Looking:
         small, checker = self.asked()
         named = checker and len(self.look.checkers) == 1 and not self.look.checkers[0].startswith(f"{small}{_SAMPLES}")
         return self.look.bound.differs(small=small, checkers=[checker] if named else None)
+
+    def _changed_weights(self) -> str:
+        """Return that small has other weights than the router was certified with, after one warning."""
+        why = self.weights.changed()
+        if why:
+            self._state.warn_once(
+                "other weights",
+                f"{why} The certificate is void here: nothing is promised. Put back what was certified, or collect "
+                "answers of this one: hybrid-llm run.",
+            )
+        return why
 
     def threshold_for(self, level: Level | None) -> float:
         """Return a number that falls as a level lets small answer more; that of the query where it alone decides.
@@ -147,6 +173,7 @@ class Looking:
             level=level or DEFAULT_LEVEL,
             threshold=plan.gate,
             certified=plan.certified and decision.familiar is not False,
+            void_reason=plan.void_reason,
         )
 
     def followed(self, previous: Decision, *, same_turn: bool) -> Decision:
@@ -164,7 +191,10 @@ class Looking:
         return previous.override(route="small", reason="follow_up", look=None)
 
     def marked(self, decision: Decision) -> Decision:
-        """Return a decision, with an empty look where the answer is to be held back."""
+        """Return a decision as it stands now, with an empty look where the answer is to be held back."""
+        ended = decision.certified and (self._changed_weights() or self.router.parts.void_reason)
+        if ended:  # that of an earlier turn may be from before
+            decision = decision.override(certified=False, void_reason=ended)
         looks = self.look is not None and decision.level is not None and decision.level.kind != "threshold"
         if decision.route == "small" and decision.reason in _LOOKED_AT and (looks or self._checks):
             return decision.override(look=Look())
