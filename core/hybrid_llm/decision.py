@@ -105,8 +105,7 @@ class Decision:
         look: What a second look at small's answer came to, an empty one before it; ``None`` when there is none.
         private: Whether the request must not leave the machine: nobody else than small may answer it, nor what follows.
         shadow: What would have been decided, where ``shadow=True`` let large answer all the same; it has none itself.
-        void_reason: Why what was once proved for this level promises nothing any more; empty where nothing was, or where
-            it still does.
+        void_reason: Why what was proved for this level promises nothing any more; empty where nothing was, or it does.
         router_id: The content hash of the router that scored.
 
     Raises:
