@@ -47,10 +47,8 @@ class HeldCall(Generic[T]):
         self._parsed = True
 
     @property
-    def wanted(self) -> Wanted | None:
-        """What small's answer has to be; ``None`` where none is held back."""
-        if not self._pair.holds:
-            return None
+    def wanted(self) -> Wanted:
+        """What small's answer has to be."""
         form = self._ask.form
         if form is None:
             return wanted_of(self._ask.settings, self._ask.specs())

@@ -6,6 +6,7 @@ from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch.answers import Answers, has_text
+    from hybrid_llm.dispatch.asked import asked_in
     from hybrid_llm.dispatch.attempts import Attempts
     from hybrid_llm.dispatch.breaker import Breaker
     from hybrid_llm.dispatch.failover import Failover
@@ -67,6 +68,7 @@ __all__ = [
     "RuleLike",
     "Window",
     "as_json",
+    "asked_in",
     "content_logprobs",
     "dialect_of",
     "follows",
@@ -113,6 +115,7 @@ _HOMES = {
     **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
     **dict.fromkeys(("OllamaServer", "remote_host_of", "window_of"), "hybrid_llm.dispatch.ollama"),
     **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
+    "asked_in": "hybrid_llm.dispatch.asked",
     "Attempts": "hybrid_llm.dispatch.attempts",
     "content_logprobs": "hybrid_llm.dispatch.tokens",
     "Breaker": "hybrid_llm.dispatch.breaker",

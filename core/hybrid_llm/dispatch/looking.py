@@ -42,7 +42,7 @@ class Looking:
         level: The pair's level: one that the look does not have says so here.
 
     Attributes:
-        asked: Returns the names of small and of the checker, as their servers know them; empty where unknown.
+        asked: Returns what is known of small and of the checker: their names, and how small is asked.
 
     Raises:
         LevelError: The look has no such level.
@@ -58,7 +58,7 @@ class Looking:
     ) -> None:
         self.router = router
         self.look = look
-        self.asked: Callable[[], tuple[str, str]] = lambda: ("", "")
+        self.asked: Callable[[], tuple[Capabilities, Capabilities]] = lambda: (Capabilities(), Capabilities())
         self._checks = checks
         self._state = state or PairState()
         self._plan: Callable[[Level], LookPlan] | None = lru_cache(256)(look.plan) if look is not None else None
@@ -82,12 +82,7 @@ class Looking:
         if self._plan is None or level.kind == "threshold":
             return None
         plan = self._plan(level)
-        if plan.certified and (why := self._other_models()):
-            self._state.warn_once(
-                "other models",
-                f"What the second look was proved with is not what is asked here ({why}), so nothing is promised; "
-                "certify it with answers of these models: hybrid-llm certify.",
-            )
+        if plan.certified and not self._is_as_proved():
             return replace(plan, certified=False)
         if level.kind == "quality" and not plan.certified:
             self._state.warn_once(
@@ -97,12 +92,28 @@ class Looking:
             )
         return plan
 
-    def _other_models(self) -> str:
-        """Return how the models that are asked differ from those of the look, as far as their names are known."""
+    def _is_as_proved(self, request: Request | None = None) -> bool:
+        """Return whether what is asked is what the look was proved with, as far as that is known; warn once if not.
+
+        Args:
+            request: Whose settings count; ``None`` compares the models alone.
+        """
         assert self.look is not None
         small, checker = self.asked()
-        named = checker and len(self.look.checkers) == 1 and not self.look.checkers[0].startswith(f"{small}{_SAMPLES}")
-        return self.look.bound.differs(small=small, checkers=[checker] if named else None)
+        samples = f"{small.model}{_SAMPLES}"
+        named = checker.model and len(self.look.checkers) == 1 and not self.look.checkers[0].startswith(samples)
+        why = self.look.bound.differs(
+            small=small.model,
+            checkers=[checker.model] if named else None,
+            settings=None if request is None else {**small.asked, **request.asked},
+        )
+        if why:
+            self._state.warn_once(
+                "other models",
+                f"What the second look was proved with is not what is asked here ({why}), so nothing is promised; ask "
+                "as it was measured, or certify it with answers to what you ask: hybrid-llm certify.",
+            )
+        return not why
 
     def threshold_for(self, level: Level | None) -> float:
         """Return a number that falls as a level lets small answer more; that of the query where it alone decides.
@@ -163,8 +174,10 @@ class Looking:
             return previous.override(reason="follow_up", look=None)
         return previous.override(route="small", reason="follow_up", look=None)
 
-    def marked(self, decision: Decision) -> Decision:
+    def marked(self, request: Request, decision: Decision) -> Decision:
         """Return a decision, with an empty look where the answer is to be held back."""
+        if decision.certified and self.look is not None and not self._may_be_certified(request):
+            decision = decision.override(certified=False)
         looks = self.look is not None and decision.level is not None and decision.level.kind != "threshold"
         if decision.route == "small" and decision.reason in _LOOKED_AT and (looks or self._checks):
             return decision.override(look=Look())
@@ -223,7 +236,12 @@ class Looking:
         return decision.override(route="large", reason=reason, look=look, certified=certified)
 
     def _certified(self, request: Request, decision: Decision, plan: LookPlan) -> bool:
-        return plan.certified and decision.familiar is not False and not (request.tools or request.same_turn)
+        return plan.certified and decision.familiar is not False and self._may_be_certified(request)
+
+    def _may_be_certified(self, request: Request) -> bool:
+        """Return whether a request is one of those that a promise is about: words alone, asked as it was measured."""
+        other = request.tools or request.same_turn or request.structured
+        return not other and self._is_as_proved(request)
 
     def _check(self, own: Check | None) -> Check | None:
         """Return all checks of the caller's as one."""
