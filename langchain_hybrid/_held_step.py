@@ -13,7 +13,7 @@ from langchain_core.runnables.config import ensure_config, var_child_runnable_co
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import AnyTool, asked_in, status_of, wanted_of
+from hybrid_llm.dispatch import AnyTool, asked_in, says_why, second_try, status_of, wanted_of
 from hybrid_llm.look import Wanted
 from langchain_hybrid._held import BAD_REQUEST, REFUSED
 from langchain_hybrid._messages import system_of
@@ -77,8 +77,10 @@ class HeldStep:
             except Exception as error:
                 if status_of(error) != BAD_REQUEST:
                     raise
-                response = handler(request)
-                self._pair.state.left_out.add(REFUSED)
+                with second_try():
+                    response = handler(request)
+                if says_why(error):
+                    self._pair.state.left_out.add(REFUSED)
             else:
                 self._added = True
             return response
@@ -94,8 +96,10 @@ class HeldStep:
             except Exception as error:
                 if status_of(error) != BAD_REQUEST:
                     raise
-                response = await handler(request)
-                self._pair.state.left_out.add(REFUSED)
+                with second_try():
+                    response = await handler(request)
+                if says_why(error):
+                    self._pair.state.left_out.add(REFUSED)
             else:
                 self._added = True
             return response

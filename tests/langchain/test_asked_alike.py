@@ -1,4 +1,4 @@
-"""A promise of a second look holds where small is asked as it was measured: by its own settings and by those of a call."""
+"""A promise of a second look holds where small is asked as it was measured: by its own settings and by a call's."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         refuse_near_miss,
         split_options,
     )
-    from hybrid_llm.dispatch.outage import is_outage, reason_of, status_of
+    from hybrid_llm.dispatch.outage import is_outage, reason_of, says_why, second_try, status_of
     from hybrid_llm.dispatch.pair import Pair
     from hybrid_llm.dispatch.place import Place, is_loopback
     from hybrid_llm.dispatch.privacy import is_marked, private
@@ -85,6 +85,8 @@ __all__ = [
     "reason_of",
     "refuse_near_miss",
     "remote_host_of",
+    "says_why",
+    "second_try",
     "split_options",
     "status_of",
     "tokens_in",
@@ -124,7 +126,7 @@ _HOMES = {
     "Pair": "hybrid_llm.dispatch.pair",
     **dict.fromkeys(("Place", "is_loopback"), "hybrid_llm.dispatch.place"),
     **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
-    **dict.fromkeys(("is_outage", "reason_of", "status_of"), "hybrid_llm.dispatch.outage"),
+    **dict.fromkeys(("is_outage", "reason_of", "says_why", "second_try", "status_of"), "hybrid_llm.dispatch.outage"),
     **dict.fromkeys(
         ("PARSED", "UNPARSED", "AnyTool", "as_json", "follows", "is_no_json", "wanted_of"),
         "hybrid_llm.dispatch.wanted",

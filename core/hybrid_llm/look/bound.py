@@ -135,10 +135,10 @@ def _as_measured(key: str, now: Any, then: Any) -> bool:
     if now is None or then is None:
         return now is then or (key == "max_tokens" and now is None)
     try:
-        now, then = float(now), float(then)
+        number, before = float(now), float(then)
     except (TypeError, ValueError):
         return str(now).strip() == str(then).strip()
-    return now >= then if key == "max_tokens" else now == then
+    return number >= before if key == "max_tokens" else number == before
 
 
 def _difference(key: str, now: Any, then: Any) -> str:
