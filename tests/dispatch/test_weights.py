@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -104,6 +105,21 @@ def test_where_nothing_is_promised_nobody_is_asked() -> None:
     )
     assert pair.decide(Request("What is 2+2?")).decision.void_reason == ""
     assert server.asked == 0
+
+
+def test_a_call_with_other_settings_than_were_certified_is_promised_nothing() -> None:
+    asked = {"asked with": json.dumps({"temperature": 0.0, "system": None, "max_tokens": 1024})}
+    router = Router(FixedScorer(0.9), certificate=MENU, record=replace(RECORD, fingerprint=asked))
+    pair = Pair(router, quality=0.9, small=Capabilities(asked={"temperature": 0, "max_tokens": None}))
+    assert pair.decide(Request("What is 2+2?", asked={"system": None})).decision.certified
+    with pytest.warns(HybridLLMWarning, match="temperature is 0.7, and was 0.0"):
+        hot = pair.decide(Request("What is 2+2?", asked={"system": None, "temperature": 0.7})).decision
+    assert (hot.certified, hot.void_reason) == (
+        False,
+        "The router was certified with other settings: temperature is 0.7, and was 0.0.",
+    )
+    prompted = pair.decide(Request("What is 2+2?", asked={"system": "Answer like a pirate."})).decision
+    assert "another system prompt is sent" in prompted.void_reason
 
 
 def test_copies_of_a_pair_ask_once() -> None:

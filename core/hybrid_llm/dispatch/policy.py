@@ -155,7 +155,7 @@ class Policy:
         early = [self._without_score(request) for request in requests]
         rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
         scored = self._looking.decide_each(*self._to_score(rest)) if rest else []
-        return list(map(self._looking.marked, _merged(early, rest, scored)))
+        return list(map(self._looking.marked, requests, _merged(early, rest, scored)))
 
     async def adecide(self, request: Request) -> Decision:
         """Do what :meth:`decide` does without blocking the event loop."""
@@ -167,7 +167,7 @@ class Policy:
         early = [self._without_score(request) for request in requests]
         rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
         scored = await self._looking.adecide_each(*self._to_score(rest)) if rest else []
-        return list(map(self._looking.marked, _merged(early, rest, scored)))
+        return list(map(self._looking.marked, requests, _merged(early, rest, scored)))
 
     async def _learn(self, requests: Sequence[Request]) -> None:
         """Ask the servers, in a thread, what is to be known of their models."""
