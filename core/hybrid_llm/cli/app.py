@@ -17,7 +17,21 @@ from typing import Annotated, Any, Final
 import typer
 
 from hybrid_llm import __version__
-from hybrid_llm.cli import audit, collect, doctor, explain, export, grade, judge, report, route, run, savings, train
+from hybrid_llm.cli import (
+    audit,
+    collect,
+    doctor,
+    explain,
+    export,
+    grade,
+    judge,
+    report,
+    route,
+    run,
+    savings,
+    score,
+    train,
+)
 from hybrid_llm.cli.output import say
 from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
 
@@ -68,6 +82,7 @@ _COMMANDS: Final = (
         "hybrid-llm certify rows.jsonl --router my-router/ --small local --large hosted --split validation",
     ),
     (report.report, "hybrid-llm report rows.jsonl --router my-router/ --out report.html"),
+    (score.score, "hybrid-llm score rows.parquet --router my-router/ --out scores/"),
     (savings.savings, "hybrid-llm savings traffic.sqlite"),
     (
         audit.audit,
