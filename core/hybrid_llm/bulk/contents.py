@@ -105,4 +105,6 @@ class Contents:
 def _routes(contents: Contents) -> str:
     if contents.level is None:
         return "scores without routes"
+    if contents.level == f"threshold {contents.threshold:g}":
+        return f"routes at {contents.level}"
     return f"routes at {contents.level} (threshold {contents.threshold:g})"

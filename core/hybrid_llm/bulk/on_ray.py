@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -18,6 +19,8 @@ from typing import Any, Final
 from hybrid_llm.bulk.part import Work
 from hybrid_llm.errors import ConfigError, HybridLLMError, MissingExtraError, TableError
 
+_KNOCK: Final = 10.0
+"""Seconds for a cluster to accept a connection."""
 _STORE: Final = 128 << 20
 """Bytes of shared memory for a Ray that we start: it carries next to nothing."""
 
@@ -29,15 +32,15 @@ def check_ray(work: Work) -> None:
         MissingExtraError: Ray is not installed.
         TableError: The table is not Parquet.
     """
-    try:
-        import ray.data  # noqa: F401
-    except ImportError:
-        raise MissingExtraError.of("--engine ray", "ray") from None
     if not work.table.parquet:
         raise TableError(
             f"{work.table.path} is not Parquet, and only Parquet can be read from the middle, as Ray's workers do; "
             "write it as Parquet (pandas: to_parquet), or use --engine local"
         )
+    try:
+        import ray.data  # noqa: F401
+    except ImportError:
+        raise MissingExtraError.of("--engine ray", "ray") from None
 
 
 def score_on_ray(
@@ -129,8 +132,9 @@ def _cluster(workers: int | None, address: str | None) -> Iterator[None]:
         ray.init(num_cpus=workers, include_dashboard=False, object_store_memory=_STORE, **quiet)
     else:
         try:
+            _knock(address)
             ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise ConfigError(
                 f"No Ray cluster can be joined at {address} ({str(error).splitlines()[0]}); "
                 "ray start --head starts one and prints its address."
@@ -139,3 +143,19 @@ def _cluster(workers: int | None, address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Find out at once whether anybody listens: Ray itself tries for minutes.
+
+    Raises:
+        ConfigError: It is the address of a Ray Client, which is too far from the cluster to do this.
+        OSError: Nobody listens there.
+    """
+    if "://" in address:
+        raise ConfigError(
+            f"{address} is the address of a Ray Client; run this on a machine of the cluster, with --address auto."
+        )
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), _KNOCK).close()

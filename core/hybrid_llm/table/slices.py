@@ -134,8 +134,7 @@ class SlicedTable:
                     named = batch.rename_columns([columns[name] for name in batch.schema.names])
                     for row in rows_of_batch(pa, named):
                         place = f"{self.path} row {number * self.size + len(some) + 1}"
-                        broken = isinstance(row, str)
-                        some.append(TableError(f"{place}: {row}") if broken else parsed(row, spelled))
+                        some.append(TableError(f"{place}: {row}") if isinstance(row, str) else parsed(row, spelled))
                     if first + len(batch) in ((number + 1) * self.size, file.metadata.num_rows):
                         yield number, some
                         some = []
