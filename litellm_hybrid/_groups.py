@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-import litellm
-
 from hybrid_llm.dispatch import (
     ASSUMED,
     FUNCTION,
@@ -144,6 +142,8 @@ def _place_of(members: Sequence[Deployment]) -> Place | None:
 
 def _known(name: str, provider: str, model: str) -> Mapping[str, Any]:
     """Return what LiteLLM knows of a model, without asking anybody."""
+    import litellm  # seconds
+
     found: list[Mapping[str, Any]] = [litellm.model_cost.get(key) or {} for key in (name, model)]
     return next((entry for entry in found if not provider or entry.get("litellm_provider") == provider), {})
 

@@ -14,10 +14,10 @@ _CHAT: Final = ("messages", "input", "prompt")
 _BESIDE: Final = ("system", "instructions", "tools", "functions")
 """What a model reads besides, as far as it has a length that matters."""
 _RESULT: Final = "tool_result"
-_FUNCTIONS: Final = frozenset({None, "function", "custom"})
+_FUNCTIONS: Final = (None, "function", "custom")
 """Types of tools that are functions of the client's program; Anthropic's have none, or call it custom."""
-_SCHEMAS: Final = frozenset({"json_schema", "json_object"})
-_FREE: Final = frozenset({None, "auto", "none"})
+_SCHEMAS: Final = ("json_schema", "json_object")
+_FREE: Final = (None, "auto", "none")
 
 
 def request_of(body: Mapping[str, Any], *, level: Level | None = None, private: bool = False) -> Request:
@@ -55,7 +55,8 @@ def _said(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the messages of a body; a text alone is one of the user."""
     said = next((body[key] for key in _CHAT if body.get(key)), ())
     items = [said] if isinstance(said, (str, Mapping)) else _items(said)
-    return [{"role": "user", "content": item} if isinstance(item, str) else item for item in items if item]
+    messages = [{"role": "user", "content": item} if isinstance(item, str) else item for item in items]
+    return [message for message in messages if isinstance(message, Mapping)]
 
 
 def _query(messages: Sequence[Mapping[str, Any]]) -> tuple[str, tuple[str, ...]]:

@@ -26,7 +26,8 @@ def is_private(data: Mapping[str, Any]) -> bool:
     Raises:
         PrivateError: It says something else than true or false, or nearly uses our names: what it means would be lost.
     """
-    return any([_truth(name, value) for name, value in _said(data)])
+    said = [_truth(name, value) for name, value in _said(data)]  # all of them: a slip in one is told
+    return any(said)
 
 
 def _said(data: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
@@ -67,5 +68,7 @@ def lock(data: dict[str, Any], metadata: dict[str, Any]) -> None:
     headers = {name: value for name, value in dict(metadata.get("headers") or {}).items() if name.lower() != _SHOW}
     metadata["headers"] = {**headers, _REDACT: "true"}
     data["turn_off_message_logging"] = True
-    with suppress(AttributeError, TypeError):  # made before any hook is asked, in whatever form a version keeps it
+    with suppress(
+        KeyError, AttributeError, TypeError
+    ):  # made before any hook is asked, in whatever form a version keeps it
         data["litellm_logging_obj"].standard_callback_dynamic_params["turn_off_message_logging"] = True

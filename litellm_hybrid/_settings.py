@@ -99,8 +99,7 @@ def _refuse_unknown(values: Mapping[str, Any]) -> None:
             continue
         if key in _ELSEWHERE:
             raise ConfigError(f"{WHERE}.{key} is not for a proxy: {_ELSEWHERE[key]}.")
-        near = get_close_matches(str(key), ("small", "large", "name", "router", *OF_PAIR), n=1)
-        hint = (
-            f" Did you mean {near[0]!r}?" if near else f" There are small, large, name, router, {', '.join(OF_PAIR)}."
-        )
+        known = ("small", "large", "name", "router", *OF_PAIR)
+        near = get_close_matches(str(key), known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(known)}."
         raise ConfigError(f"{WHERE} has no setting {key!r}.{hint}")

@@ -1,8 +1,8 @@
 """The plug-in of LiteLLM's proxy: decides each request to ``hybrid`` before LiteLLM looks for a deployment.
 
-It is a ``CustomLogger`` with ``async_pre_call_hook``, the hook that LiteLLM documents for changing requests. It sees the
-whole request with its headers, may refuse it, and names a model group; what LiteLLM does for a group then goes on as
-ever: load balancing, retries, cooldowns, fallbacks, budgets, logs. The other ways in were left aside:
+It is a ``CustomLogger`` with ``async_pre_call_hook``, the hook that LiteLLM documents for changing requests. It sees
+the whole request with its headers, may refuse it, and names a model group; what LiteLLM does for a group then goes on
+as ever: load balancing, retries, cooldowns, fallbacks, budgets, logs. The other ways in were left aside:
 ``CustomRoutingStrategyBase`` cannot be set in a ``config.yaml``, chooses within one group, and takes the place of
 LiteLLM's own choice with its cooldowns; routing plugins see no headers and are, by their own page, still changing.
 
@@ -12,7 +12,6 @@ What is decided, and why, is the core's: one :class:`hybrid_llm.Pair`, asked for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 from fastapi import HTTPException
@@ -128,14 +127,32 @@ class HybridRouting(CustomLogger):
         except (LevelError, PrivateError, ConfigError) as error:
             raise HTTPException(status_code=400, detail=str(error)) from None
         data["model"] = self._models[decision.route]
-        self._record(data, metadata, decision)
+        _record(metadata, decision)
+        if decision.private:
+            lock(data, metadata)
         return data
+
+    async def async_pre_call_deployment_hook(self, kwargs: dict[str, Any], call_type: Any) -> dict[str, Any] | None:
+        """Note in LiteLLM's logs where its fallbacks led; stop a private request that was led away from small.
+
+        Raises:
+            PrivateError: A private request is about to leave its group, whatever led it there.
+        """
+        metadata = _found_metadata(kwargs)
+        decision = Decision.found_in(metadata)
+        if decision is None:
+            return None
+        group = metadata.get("model_group")
+        if decision.private and group != self.settings.small:
+            raise PrivateError(f"This request is private, and was led to {group!r}: it was sent nowhere.")
+        _record(metadata, came_true(decision, group, self._models))
+        return kwargs
 
     async def async_post_call_response_headers_hook(
         self, data: dict[str, Any], user_api_key_dict: Any, response: Any, *args: Any, **kwargs: Any
     ) -> dict[str, str] | None:
         """Return the decision as headers, that of the group which answered in the end."""
-        decision = Decision.found_in(_metadata_of(data))
+        decision = Decision.found_in(_found_metadata(data))
         return headers_of(came_true(decision, _answered(data, response), self._models)) if decision else None
 
     def _named_levels(self) -> list[Level]:
@@ -191,27 +208,31 @@ class HybridRouting(CustomLogger):
                 "previous_response_id continues an answer that only the server which gave it has: send the whole "
                 f"conversation as input, or name {self.settings.small} or {self.settings.large}."
             )
-        chosen = [key for key in _NOT_TO_CHOOSE if data.get(key) is not None]
+        sent = (data.get("proxy_server_request") or {}).get("body") or data  # keys have settings of their own
+        chosen = [key for key in _NOT_TO_CHOOSE if sent.get(key) is not None]
         if chosen:
             raise ConfigError(f"A request to {name} may not choose {', '.join(chosen)}: leave it out.")
 
-    def _record(self, data: dict[str, Any], metadata: dict[str, Any], decision: Decision) -> None:
-        """Write the decision where the headers and LiteLLM's logs find it."""
-        metadata[KEY] = decision.as_dict()
-        logged = metadata.get("spend_logs_metadata")
-        metadata["spend_logs_metadata"] = {**(logged if isinstance(logged, dict) else {}), KEY: decision.as_dict()}
-        if decision.private:
-            lock(data, metadata)
+
+def _record(metadata: dict[str, Any], decision: Decision) -> None:
+    """Write a decision where our headers and LiteLLM's logs find it."""
+    metadata[KEY] = decision.as_dict()
+    logged = metadata.get("spend_logs_metadata")
+    metadata["spend_logs_metadata"] = {**(logged if isinstance(logged, dict) else {}), KEY: decision.as_dict()}
 
 
 def _metadata_of(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata that LiteLLM logs, which some kinds of calls keep under another name."""
-    for name in ("litellm_metadata", "metadata"):
-        if isinstance(data.get(name), dict):
-            return data[name]  # type: ignore[no-any-return]
-    metadata: dict[str, Any] = {}
-    data["metadata"] = metadata
+    """Return the metadata that LiteLLM logs, made where there is none."""
+    metadata = _found_metadata(data)
+    if not metadata:
+        data["metadata"] = metadata
     return metadata
+
+
+def _found_metadata(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata that LiteLLM logs, which some kinds of calls keep under another name."""
+    found = (data.get(name) for name in ("litellm_metadata", "metadata"))
+    return next((metadata for metadata in found if isinstance(metadata, dict)), {})
 
 
 def _answered(data: Mapping[str, Any], response: Any) -> str | None:
