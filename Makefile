@@ -1,5 +1,6 @@
 # make demo   what it does, offline        make test    lint, types, tests
 # make bench  the numbers in the docs      make format  tidy the code
+# make litellm  the tests of the plug-in for LiteLLM's proxy, in an environment of its own
 # make coverage  the tests again, and which lines they never reach (takes half as long again)
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # folder of quality tables for the benchmarks
 DATA ?= data
 
-.PHONY: demo test lint types unit coverage format bench clean
+.PHONY: demo test lint types unit coverage litellm format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -37,6 +38,15 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
 
+# LiteLLM pins older libraries than the rest is built with; HYBRID_LIVE_LITELLM=.venv-litellm/bin/litellm is its proxy
+$(VENV)-litellm/.made: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-litellm
+	$(VENV)-litellm/bin/python -m pip --quiet install -e '.[litellm]' hypothesis pytest pytest-asyncio pytest-socket
+	@touch $@
+
+litellm: $(VENV)-litellm/.made
+	$(VENV)-litellm/bin/python -m pytest tests/litellm
+
 coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
 
@@ -44,7 +54,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)-litellm/.made
 	$(BIN)/python benchmarks/label_speed.py
 	$(BIN)/python benchmarks/promise_simulation.py
 	$(BIN)/python benchmarks/audit_simulation.py
@@ -59,9 +69,10 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/full_sizes.py
 	$(BIN)/python benchmarks/langchain_overhead.py
 	$(BIN)/python benchmarks/llamaindex_overhead.py
+	$(BIN)/python benchmarks/litellm_overhead.py --litellm $(VENV)-litellm/bin/litellm
 	$(BIN)/python benchmarks/heads.py $(DATA)
 	$(BIN)/python benchmarks/own_pair_sizes.py $(DATA)
 	$(BIN)/python benchmarks/paper_figures.py $(DATA)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf $(VENV) $(VENV)-litellm build dist .pytest_cache .mypy_cache .ruff_cache .coverage
