@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     )
     from hybrid_llm.dispatch.outage import is_outage, reason_of, says_why, second_try, status_of
     from hybrid_llm.dispatch.pair import Pair
-    from hybrid_llm.dispatch.place import Place, is_loopback
+    from hybrid_llm.dispatch.place import Place, host_of, is_loopback
     from hybrid_llm.dispatch.privacy import is_marked, private
-    from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
+    from hybrid_llm.dispatch.request import FUNCTION, MEDIA_TYPES, Capabilities, Request
     from hybrid_llm.dispatch.rules import RuleLike
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
@@ -46,6 +46,7 @@ __all__ = [
     "FUNCTION",
     "LEVELS",
     "MEDIA_TOKENS",
+    "MEDIA_TYPES",
     "MESSAGE_TOKENS",
     "OF_A_CALL",
     "OPTIONS",
@@ -73,6 +74,7 @@ __all__ = [
     "dialect_of",
     "follows",
     "has_text",
+    "host_of",
     "is_loopback",
     "is_marked",
     "is_no_json",
@@ -96,7 +98,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("FUNCTION", "Capabilities", "Request"), "hybrid_llm.dispatch.request"),
+    **dict.fromkeys(("FUNCTION", "MEDIA_TYPES", "Capabilities", "Request"), "hybrid_llm.dispatch.request"),
     **dict.fromkeys(("Decided", "PairState"), "hybrid_llm.dispatch.state"),
     **dict.fromkeys(
         (
@@ -124,7 +126,7 @@ _HOMES = {
     "Failover": "hybrid_llm.dispatch.failover",
     "RuleLike": "hybrid_llm.dispatch.rules",
     "Pair": "hybrid_llm.dispatch.pair",
-    **dict.fromkeys(("Place", "is_loopback"), "hybrid_llm.dispatch.place"),
+    **dict.fromkeys(("Place", "host_of", "is_loopback"), "hybrid_llm.dispatch.place"),
     **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
     **dict.fromkeys(("is_outage", "reason_of", "says_why", "second_try", "status_of"), "hybrid_llm.dispatch.outage"),
     **dict.fromkeys(

@@ -21,6 +21,18 @@ FOLLOW_UP_WORDS: Final = 6
 """A text of fewer words than this after an answer is a follow-up."""
 FUNCTION: Final = "function"
 """The kind of tool that is a function of the user's program; others are built into a provider."""
+MEDIA_TYPES: Final = {
+    "image": "image",
+    "image_url": "image",
+    "input_image": "image",
+    "audio": "audio",
+    "input_audio": "audio",
+    "video": "video",
+    "file": "file",
+    "input_file": "file",
+    "document": "file",
+}
+"""Types of content blocks, in LangChain's form and in those of the providers, and what they hold."""
 _LETTERS: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words; and Korean, where few words say much."""
 Wakes = Callable[[Callable[[], object]], object]
