@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, PairState, Window
+from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, PairState, Window, as_an_arm
 from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._messages import tokens_of_tools
 from langchain_hybrid._ollama import ollama_of
 from langchain_hybrid._place import place_of
+from langchain_hybrid._within import StandsWithin, holds_pair
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -56,6 +57,9 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     while isinstance(arm, RunnableBinding):
         tools = tools or arm.kwargs.get("tools") or ()
         arm = arm.bound
+    if isinstance(arm, StandsWithin) and isinstance(arm, BaseChatModel):
+        pair: Any = arm
+        return as_an_arm(capabilities_of(pair.small), capabilities_of(pair.large))
     if not isinstance(arm, BaseChatModel):
         model = model_in(arm)
         server = ollama_of(model)
@@ -67,6 +71,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
             closes=closes(model),
             wake=server.wake if server else None,
             place=place_of(arm),
+            is_pair=holds_pair(arm),
         )
     profile: dict[str, Any] = {**(arm.profile or {})}
     calls = type(arm).bind_tools is not BaseChatModel.bind_tools

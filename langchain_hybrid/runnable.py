@@ -395,4 +395,5 @@ class RunnableHybrid(TwoArms[Input, Output]):
 
     def _request(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Request:
         model = model_in(self.small)
-        return request_of(value, read_options(options, config, model.callbacks if model else None), query=self.query)
+        chosen = read_options(options, config, model.callbacks if model else None, self._within)
+        return request_of(value, chosen, query=self.query)

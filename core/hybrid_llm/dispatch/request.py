@@ -104,6 +104,7 @@ class Capabilities:
         wake: Has its model loaded in the background, after a call that gave up on it; calls the function it is given
             when that was a failure all the same. ``None`` where that makes no sense.
         place: Where it runs, by which its price is known too; ``None`` when unknown.
+        is_pair: Whether it is a pair of arms itself.
     """
 
     model: str = field(default="", kw_only=True)
@@ -113,6 +114,7 @@ class Capabilities:
     closes: bool = field(default=False, kw_only=True)
     wake: Wakes | None = field(default=None, kw_only=True)
     place: Place | None = field(default=None, kw_only=True)
+    is_pair: bool = field(default=False, kw_only=True)
     context_window: int | Window | None = None
     modalities: frozenset[str] | None = frozenset()
     tools: frozenset[str] | None = frozenset({FUNCTION})
