@@ -15,7 +15,7 @@ from langgraph.types import Command
 
 from hybrid_llm.decision import KEY, Decision, Reason, Route
 from hybrid_llm.dispatch import Attempts as Calls
-from hybrid_llm.dispatch import PairState, Request, RuleLike, is_marked
+from hybrid_llm.dispatch import PairState, Request, RuleLike, Within, is_marked
 from hybrid_llm.errors import ConfigError
 from langchain_hybrid._agent import HybridState, as_model, for_arm, read_request
 from langchain_hybrid._capabilities import capabilities_of, pair_of
@@ -25,6 +25,7 @@ from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
 from langchain_hybrid._parts import refuse_pair
 from langchain_hybrid._private import uncached
 from langchain_hybrid._trace import with_decision
+from langchain_hybrid._within import standing
 
 _OF_ONE_CALL: Final[frozenset[Reason]] = frozenset({"forced", "context", "modality", "tools", "structured_output"})
 """Reasons that lie in one model call; the next one may be free of them."""
@@ -262,7 +263,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         return escalated or (self.scope == "run" and decision.reason not in _OF_ONE_CALL)
 
     def _arm(self, decision: Decision) -> BaseChatModel:
-        arm = self.small if decision.route == "small" else self.large
+        arm = standing(self.small if decision.route == "small" else self.large, Within.of(decision))
         return cast("BaseChatModel", uncached(arm)) if decision.private else arm
 
     def _answered(

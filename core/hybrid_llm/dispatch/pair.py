@@ -383,7 +383,8 @@ class Pair:
     def _begun(self, decided: Decided, attempts: Attempts | None) -> Attempts:
         """Return where the calls of a request are noted."""
         attempts = attempts or Attempts()
-        attempts.start(decided.seconds, self._rates, keeps_texts=self._observers.hear_texts_of(decided))
+        texts, nests = self._observers.hear_texts_of(decided), self._policy.nests
+        attempts.start(decided.seconds, self._rates, keeps_texts=texts, nests=nests)
         return attempts
 
     def _told(
