@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -163,6 +164,17 @@ async def test_a_server_that_refuses_them_is_asked_once_without_and_never_again(
         assert answer.response_metadata["hybrid"]["reason"] == "escalated"
         assert len(pair.small.asked) == n
     assert pair.state.breakers["small"].admit()
+
+
+@every_way
+@quietly
+async def test_a_server_that_refuses_without_a_word_is_down_and_is_asked_the_same_when_it_is_back(way: Way) -> None:
+    request = httpx.Request("POST", "http://127.0.0.1")
+    wordless = httpx.HTTPStatusError("400", request=request, response=httpx.Response(400))  # llama.cpp, while it stops
+    pair = held_pair(KEPT, small=small_of(KEPT, ChatOllama, replies=[wordless, wordless]))
+    reasons = [(await way(pair, [EASY]))[0].response_metadata["hybrid"]["reason"] for _ in range(2)]
+    assert reasons == ["fallback", "kept"]
+    assert [asked.kwargs.get("logprobs") for asked in pair.small.asked] == [True, None, True]
 
 
 @every_call
