@@ -40,10 +40,11 @@ class ChatCalls(ChatPair):
             tool_choice=rest.get("tool_choice"),
             structured=bool(rest.get("response_format") or rest.get("format")),
         )
-        if not self._pair.holds:
+        holds = self._pair.holds
+        if not (holds or self._pair.router.parts.promises):
             return request
         asked = {**asked_in(rest), "system": system_of(messages)}
-        return replace(request, wanted=wanted_of(rest, rest.get("tools") or ()), asked=asked)
+        return replace(request, wanted=wanted_of(rest, rest.get("tools") or ()) if holds else None, asked=asked)
 
     def _decide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decided:
         """Return the request that was decided before, or decide it; the call has to follow."""

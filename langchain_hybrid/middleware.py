@@ -245,7 +245,9 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         """Return the decision of this run that still holds, if any, and the core's request."""
         asked = read_request(request, self.query, self.small, weigh_tools=self._weighs_tools)
         if self._pair.holds:
-            asked = replace(asked, wanted=wanted_of_step(request), asked=asked_of_step(request))
+            asked = replace(asked, wanted=wanted_of_step(request))
+        if self._pair.holds or self._pair.router.parts.promises:
+            asked = replace(asked, asked=asked_of_step(request))
         held = Decision.found_in(request.state)
         if held is not None and self._holds(held):
             return held, replace(asked, previous=held, same_turn=True, trusted=True)

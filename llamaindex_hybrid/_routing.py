@@ -190,10 +190,11 @@ class Routing:
         """Return where the calls of an ask are noted, what may hold its answer back, and its request."""
         attempts = Attempts()
         held = HeldCall(self.pair, ask, attempts, self.checker)
-        if not self.pair.holds:
+        holds = self.pair.holds
+        if not (holds or self.pair.router.parts.promises):
             return attempts, held, ask.request
         asked = {**ask.request.asked, **asked_in(ask.settings)}
-        return attempts, held, replace(ask.request, wanted=held.wanted, asked=asked)
+        return attempts, held, replace(ask.request, wanted=held.wanted if holds else None, asked=asked)
 
 
 class _MarksStream:

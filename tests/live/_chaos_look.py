@@ -43,7 +43,7 @@ TOKENS: Final = 96
 LOOK_TIMEOUT: Final = 3.0
 COOLDOWN: Final = 0.05
 PAUSE: Final = 0.5
-"""Seconds that a caller waits after an answer that small had no part in: else most calls would be made without it."""
+"""Seconds that a caller waits after an answer that small had no part in: else most calls fall into its absence."""
 THREADS: Final = 3
 TASKS: Final = 3
 NEAR: Final = 0.002
