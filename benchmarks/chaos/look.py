@@ -45,16 +45,16 @@ def rows(tally: LookTally) -> list[list[str]]:
         ["small was killed (`SIGKILL`)", str(tally.kills), ""],
         ["small was stopped (`SIGTERM`)", str(tally.stops), ""],
         ["of these while an answer of it was on its way", str(tally.in_the_middle), ""],
-        *(
-            [name, str(reasons.get(reason, 0)), ""]
-            for name, reason in (
-                ("kept", "kept"),
-                ("escalated by the look", "escalated"),
-                ("rejected by a check", "rejected"),
-                ("large, since small broke (`fallback`)", "fallback"),
-                ("large, since small rests (`cooldown`)", "cooldown"),
-            )
-        ),
+        ["kept", str(reasons["kept"]), ""],
+        ["escalated", str(reasons["escalated"]), ""],
+        [
+            "of these without log-probabilities: it said 400 while it stopped, and was asked without",
+            str(tally.unseen),
+            "",
+        ],
+        ["rejected by a check", str(reasons["rejected"]), ""],
+        ["large, since small broke (`fallback`)", str(reasons["fallback"]), ""],
+        ["large, since small rests (`cooldown`)", str(reasons["cooldown"]), ""],
         ["answers of chains, which are a text alone", str(tally.texts), ""],
         ["lost: an error in place of an answer", str(tally.lost.total()), "0"],
         ["glued, cut, or with a wrong note on it", str(len(tally.wrong)), "0"],
