@@ -21,6 +21,7 @@ from benchmarks.common.doc_tables import markdown, write_between
 from benchmarks.common.machine import processor
 from tests.live._chaos_look import LookTally, look_servers, run
 
+UNSEEN = "of these without log-probabilities: it said 400 while it stopped, and was asked without"
 SECTION = """
 ## Held answers, with a second look
 

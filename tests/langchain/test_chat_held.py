@@ -269,17 +269,3 @@ async def test_an_answer_from_the_cache_was_called_for_by_nobody(way: Way) -> No
     assert second.text == first.text
     assert "attempts" in first.response_metadata["hybrid"]
     assert "attempts" not in second.response_metadata["hybrid"]
-
-
-def test_each_arm_has_its_rate_limiter_asked_once_a_call() -> None:
-    class Counts:
-        n = 0
-
-        def acquire(self, *, blocking: bool = True) -> bool:
-            self.n += 1
-            return True
-
-    pair = held_pair(ESCALATED)
-    pair.small.rate_limiter, pair.large.rate_limiter = Counts(), Counts()  # type: ignore[assignment]
-    pair.invoke(EASY)
-    assert (pair.small.rate_limiter.n, pair.large.rate_limiter.n) == (1, 1)  # type: ignore[union-attr]
