@@ -210,7 +210,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
             with muted_here():
-                return handler(for_arm(request, self.checker, decision.route, self._pair))
+                return handler(for_arm(request, self._asks(self.checker, decision), decision.route, self._pair))
 
         with attempts.raising():
             response, came = self._pair.call(decided, answer, calls, checker=check if self.checker else None)
@@ -235,7 +235,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         async def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
             with muted_here():
-                return await handler(for_arm(request, self.checker, decision.route, self._pair))
+                return await handler(for_arm(request, self._asks(self.checker, decision), decision.route, self._pair))
 
         with attempts.raising():
             response, came = await self._pair.acall(decided, answer, calls, checker=check if self.checker else None)
@@ -263,8 +263,11 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         return escalated or (self.scope == "run" and decision.reason not in _OF_ONE_CALL)
 
     def _arm(self, decision: Decision) -> BaseChatModel:
-        arm = standing(self.small if decision.route == "small" else self.large, Within.of(decision))
-        return cast("BaseChatModel", uncached(arm)) if decision.private else arm
+        arm = self.small if decision.route == "small" else self.large
+        return self._asks(standing(arm, Within.of(decision)), decision)
+
+    def _asks(self, model: BaseChatModel, decision: Decision) -> BaseChatModel:
+        return cast("BaseChatModel", uncached(model)) if decision.private else model
 
     def _answered(
         self,

@@ -26,6 +26,7 @@ from hybrid_llm.dispatch.looking import Looking, check_checker
 from hybrid_llm.dispatch.many import aanswer_many, answer_many, in_place
 from hybrid_llm.dispatch.observers import Observers
 from hybrid_llm.dispatch.options import PairOptions
+from hybrid_llm.dispatch.place import Local
 from hybrid_llm.dispatch.policy import Policy, Serves
 from hybrid_llm.dispatch.privacy import alone
 from hybrid_llm.dispatch.rates import Rates
@@ -117,7 +118,8 @@ class Pair:
             answers=answers,
             **self.state.breakers,
         )
-        self._held = Held(looking, self._failover, self._policy, self.state, answers, checker)
+        local = Local(self.options.local_hosts)
+        self._held = Held(looking, self._failover, self._policy, self.state, answers, checker, local)
         self._observers = Observers(self.options.observers)
         self._rates = Rates(self.options.prices, self.options.local_hosts)
 
