@@ -15,9 +15,11 @@ from hybrid_llm.dispatch import Attempts, Capabilities, Place, Request
 from hybrid_llm.errors import ConfigError, HybridLLMWarning, LevelError, LookError, PrivateError
 from hybrid_llm.event import RequestEvent
 from hybrid_llm.testing import FixedScorer
+from tests.covering import covering
 from tests.dispatch.held import (
     LARGE,
     SMALL,
+    WAYS,
     Played,
     Way,
     by_call,
@@ -43,6 +45,8 @@ from tests.looks import (
 )
 from tests.scenarios import EASY, FAILURES, HARD
 
+every_scenario = pytest.mark.parametrize("scenario", LOOK_SCENARIOS, ids=lambda scenario: scenario.name)
+
 pytestmark = pytest.mark.filterwarnings("ignore:(small|large) is down:hybrid_llm.errors.HybridLLMWarning")
 UNSURELY = Said(sure=UNSURE)
 ESCALATES = LookScenario("", UNSURELY)
@@ -57,10 +61,18 @@ async def answered(scenario: LookScenario, way: Way, **options: Any) -> tuple[An
 # --- the table that the adapters share -----------------------------------------------------------------------------
 
 
-@every_way
-@pytest.mark.parametrize("timeout", [None, 5], ids=["patient", "with a timeout"])
-@pytest.mark.parametrize("scenario", LOOK_SCENARIOS, ids=lambda scenario: scenario.name)
-async def test_every_scenario_ends_as_the_table_says(scenario: LookScenario, timeout: float | None, way: Way) -> None:
+@every_scenario
+async def test_every_scenario_ends_as_the_table_says_in_every_way(scenario: LookScenario) -> None:
+    for way in WAYS:
+        await ends_as_the_table_says(scenario, None, way)
+
+
+@covering(every_scenario, every_way)
+async def test_with_a_timeout_it_ends_so_too(scenario: LookScenario, way: Way) -> None:
+    await ends_as_the_table_says(scenario, 5, way)
+
+
+async def ends_as_the_table_says(scenario: LookScenario, timeout: float | None, way: Way) -> None:
     played = Played(scenario)
     pair = pair_for(scenario, look_timeout=timeout)
     with warnings.catch_warnings(record=True) as given:
@@ -81,8 +93,7 @@ async def test_every_scenario_ends_as_the_table_says(scenario: LookScenario, tim
     assert scenario.warns is None or scenario.warns in ours[0]
 
 
-@every_call
-@pytest.mark.parametrize("scenario", LOOK_SCENARIOS, ids=lambda scenario: scenario.name)
+@covering(every_scenario, every_call)
 @pytest.mark.filterwarnings("ignore::hybrid_llm.errors.HybridLLMWarning")
 async def test_every_call_that_was_made_is_told(scenario: LookScenario, way: Way) -> None:
     seen: list[RequestEvent] = []

@@ -17,7 +17,6 @@ from langchain_core.language_models import BaseChatModel
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
-from langchain_tests.unit_tests import ChatModelUnitTests
 
 from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
@@ -52,7 +51,7 @@ CANNOT = {
     "test_structured_output_pydantic_2_v1": NO_WORDS,
     "test_structured_output_optional_param": NO_WORDS,
 }
-"""Tests that fail for want of a trained model; noise sometimes passes, so this is not strict."""
+"""Tests that fail for want of a trained model. They are not run: noise until the length limit takes minutes."""
 
 
 class _Pair:
@@ -64,7 +63,7 @@ class _Pair:
     @pytest.fixture(autouse=True)
     def _cannot(self, request: pytest.FixtureRequest) -> None:
         if request.function.__name__ in CANNOT:
-            request.applymarker(pytest.mark.xfail(reason=CANNOT[request.function.__name__], strict=False))
+            request.applymarker(pytest.mark.xfail(reason=CANNOT[request.function.__name__], run=False))
 
     @pytest.fixture(autouse=True)
     async def _close(self) -> AsyncIterator[None]:
@@ -98,18 +97,6 @@ class _Pair:
         _made.extend([small._client, small._async_client, sync, asynchronous])
         router = Router(FixedScorer({"Hello": 0.9}, default=0.4))
         return {"small": small, "large": large, "router": router, "threshold": self.threshold}
-
-
-class TestUnitSmall(_Pair, ChatModelUnitTests):
-    threshold = 0.0
-
-
-class TestUnitLarge(_Pair, ChatModelUnitTests):
-    threshold = 2.0
-
-
-class TestUnitRouted(_Pair, ChatModelUnitTests):
-    pass
 
 
 class TestOllama(_Pair, ChatModelIntegrationTests):

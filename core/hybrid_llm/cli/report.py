@@ -34,7 +34,7 @@ def report(
     drop_leaks: DropLeaks = False,
     json: AsJson = False,
 ) -> None:
-    """Write a page that says what a router saves and what it costs in quality.
+    """Write a page: what a router saves, and what that costs.
 
     One HTML file that fetches nothing: it opens from disk, on a phone, and prints. Without --with-texts it holds no
     query. The rows are those of --split, which training should not have seen. With --traffic it also says what your

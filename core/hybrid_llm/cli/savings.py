@@ -36,7 +36,7 @@ def savings(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Say what was paid, and what the large model alone would have cost.
+    """Say what was paid, and what large alone would have cost.
 
     Nothing is asked of any model: the journal has the tokens and the dollars of each call.
     """
