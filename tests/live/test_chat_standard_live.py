@@ -1,4 +1,4 @@
-"""LangChain's standard tests of a chat model on real servers, three times: Ollama, the hosted server, routed freely.
+"""LangChain's standard tests of a chat model on real servers: Ollama, the hosted server, routed freely, looked at.
 
 The models on these servers are tiny and were never trained: each says one sentence, and calls one tool of its own,
 ``get_current_weather``. What they cannot do is listed below with its reason; the bare ``ChatOllama`` and ``ChatOpenAI``
@@ -8,7 +8,7 @@ fail in the same tests. ``tests/langchain/test_chat_standard.py`` passes all of 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
 import httpx
@@ -21,6 +21,9 @@ from langchain_tests.integration_tests import ChatModelIntegrationTests
 from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid
+from tests.live._chaos import free_port, servers_home
+from tests.live._chaos_look import LlamaServer
+from tests.looks import LEVEL, router_with, untrained
 
 pytestmark = [
     pytest.mark.live,
@@ -107,3 +110,60 @@ class TestHosted(_Pair, ChatModelIntegrationTests):
 
 class TestRouted(_Pair, ChatModelIntegrationTests):
     pass
+
+
+class _LookedAt(_Pair):
+    """A pair with a second look, whose small model says how sure it is: llama.cpp on a server of the tests' own."""
+
+    model_name = ""
+    server: ClassVar[LlamaServer | None] = None
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _own_server(cls) -> Iterator[None]:
+        server = LlamaServer(servers_home(), cls.model_name, free_port())
+        cls.server = server
+        server.start()
+        yield
+        server.kill()
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        assert self.server is not None
+        sync, asynchronous = httpx.Client(), httpx.AsyncClient()
+        small = ChatOpenAI(
+            model=self.server.model,
+            base_url=self.server.url,
+            api_key="none",
+            stream_usage=True,
+            http_client=sync,
+            http_async_client=asynchronous,
+        )
+        _made.extend([sync, asynchronous])
+        large = super().chat_model_params["large"]
+        return {
+            "small": small,
+            "large": large,
+            "router": router_with(untrained()),
+            "second_look": "logprobs",
+            **LEVEL,
+        }
+
+
+class TestKept(_LookedAt, ChatModelIntegrationTests):
+    """Sure of its one sentence."""
+
+    model_name = "tiny-small"
+
+    def test_small_answers(self, model: BaseChatModel) -> None:
+        assert model.invoke("Hello").response_metadata["hybrid"]["reason"] == "kept"
+
+
+class TestKeptOrEscalated(_LookedAt, ChatModelIntegrationTests):
+    """Word salad, some of which it is surer of."""
+
+    model_name = "tiny-random"
+
+    def test_both_answer(self, model: BaseChatModel) -> None:
+        reasons = {model.invoke(f"Hello {place}").response_metadata["hybrid"]["reason"] for place in range(12)}
+        assert {"kept", "escalated"} <= reasons

@@ -1,6 +1,6 @@
 """A small server that may say anything: calls through a proxy that breaks its answers, and kills.
 
-``python benchmarks/chaos.py`` makes 2,000 of them with twenty kills; ``HYBRID_CHAOS_CALLS`` sets the number here.
+``python -m benchmarks.chaos.run`` makes 2,000 of them with twenty kills; ``HYBRID_CHAOS_CALLS`` sets the number here.
 """
 
 from __future__ import annotations
