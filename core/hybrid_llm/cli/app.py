@@ -20,6 +20,7 @@ from hybrid_llm import __version__
 from hybrid_llm.cli import (
     audit,
     collect,
+    demo,
     doctor,
     explain,
     export,
@@ -58,7 +59,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 _COMMANDS: Final = (
-    (route.demo, "hybrid-llm demo"),
+    (demo.demo, "hybrid-llm demo"),
     (route.route, 'hybrid-llm route "What is 2+2?" "Prove that e is irrational." --quality 0.95'),
     (explain.explain, 'hybrid-llm explain "Prove that e is irrational."'),
     (doctor.doctor, "hybrid-llm doctor --small ollama:qwen3:4b --large openai:gpt-4o"),

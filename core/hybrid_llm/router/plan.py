@@ -50,6 +50,7 @@ class Plan:
                 level=level or DEFAULT_LEVEL,
                 certified=threshold.certified,
                 reason="no_text",
+                void_reason=threshold.void_reason,
                 router_id=self.router_id,
             )
             if query.strip() and scored is None:
