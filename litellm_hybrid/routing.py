@@ -88,9 +88,8 @@ class HybridRouting(CustomLogger):
         Raises:
             ConfigError: As the class; and where there is no such proxy.
         """
-        from litellm.proxy.proxy_server import proxy_config
-
         import litellm
+        from litellm.proxy.proxy_server import proxy_config
 
         config = proxy_config.get_config_state()
         return cls((litellm.callback_settings or {}).get("hybrid"), config.get("model_list") or [])  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """How fast a whole table is scored, on one core and on two, locally and on Ray, and how much memory that takes.
 
-Run: ``python -m benchmarks.score_table.run [--rows 10000] [--out docs/measured/score_table.md]``. Needs the extra ``ray``.
+Run: ``python -m benchmarks.score_table.run [--rows 10000]``. It writes ``docs/measured/score_table.md``, and needs the
+extra ``ray``.
 
 Each run is a process of its own. Memory is the sum over it and all its descendants, shared pages counted once (PSS),
 the highest of samples that are taken twice a second; CPU time is theirs too. Ray's own processes are among them.
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 
 from benchmarks.common.doc_tables import markdown, shared, write_between
 from benchmarks.common.machine import processor
+from benchmarks.common.places import MEASURED
 from hybrid_llm import Router
 
 PAGE = """\
@@ -68,7 +70,7 @@ def main() -> None:
     """Make all runs and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000, help="of the table that the router scores")
-    parser.add_argument("--out", type=Path, default=Path("docs/measured/score_table.md"))
+    parser.add_argument("--out", type=Path, default=MEASURED / "score_table.md")
     parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:

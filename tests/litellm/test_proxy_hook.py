@@ -223,6 +223,7 @@ def test_scoring_does_not_hold_up_the_proxy() -> None:
 
 def test_a_proxy_without_our_settings_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     import litellm
+
     import litellm_hybrid
 
     monkeypatch.setattr(litellm, "callback_settings", {})
