@@ -42,7 +42,7 @@ _NOT_TO_CHOOSE: Final = (
 """What a request may not bring: it would choose a server, or a model beyond the two groups."""
 
 
-class HybridRouting(CustomLogger):
+class HybridRouting(CustomLogger):  # type: ignore[misc]  # of a library that is not there where types are checked
     """Chooses between two model groups of LiteLLM's proxy.
 
     Args:

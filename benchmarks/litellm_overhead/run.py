@@ -1,6 +1,6 @@
 """What our plug-in adds to a request in LiteLLM's proxy, against the same proxy without it.
 
-Run: ``python benchmarks/litellm_overhead.py --litellm PATH/TO/litellm [--calls 300] [--out FILE]``, with the
+Run: ``python -m benchmarks.litellm_overhead.run --litellm PATH/TO/litellm [--calls 300] [--out FILE]``, with the
 ``litellm`` of the environment that has the extra. Two proxies run side by side before a server in this process that
 answers at once, and are asked in turns.
 """
@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from doc_tables import markdown, shared, write_between
-from quantisation import machine
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.common.doc_tables import markdown, shared, write_between
+from benchmarks.common.machine import processor
+from benchmarks.common.places import ROOT
+
 KEY = "sk-5f1c9a3e7b2d4860a1c3e5f7092b4d6e"
 QUESTION = "What is the capital of the country that Lake Titicaca lies in?"
 AT_A_TIME = 32
@@ -52,9 +53,9 @@ litellm_settings: { callbacks: ["litellm_hybrid.hybrid"] }
 PAGE = """\
 # What routing adds to a request in LiteLLM's proxy
 
-`python benchmarks/litellm_overhead.py --litellm PATH` writes this table: requests over HTTP through two proxies that
-run side by side, one with the plug-in and one without, to a model that answers at once, in turns. All go to the same
-group, so that nothing but the decision differs. A model that takes a second makes the share small; it is the
+`python -m benchmarks.litellm_overhead.run --litellm PATH` writes this table: requests over HTTP through two proxies
+that run side by side, one with the plug-in and one without, to a model that answers at once, in turns. All go to the
+same group, so that nothing but the decision differs. A model that takes a second makes the share small; it is the
 milliseconds that count. *Score known* is a query whose score is remembered; a new one is scored in the proxy's process
 ([how fast](speed.md)).
 
@@ -143,7 +144,7 @@ def main() -> None:
         http = stack.enter_context(httpx.Client(trust_env=False, timeout=120, limits=limits))
         rows, release = measured(http, bare, ours, options.calls)
     setting = (
-        f"`python benchmarks/litellm_overhead.py --calls {options.calls}`, {day}; {machine()}; {shared(load)}; "
+        f"`python -m benchmarks.litellm_overhead.run --calls {options.calls}`, {day}; {processor()}; {shared(load)}; "
         f"Python {platform.python_version()}, LiteLLM {release}."
     )
     head = ["request", "p50", "p95", "p50 against without", "requests/s, 32 at a time"]
