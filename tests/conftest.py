@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import gc
 import ssl
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -23,19 +25,19 @@ settings.load_profile("fast")
 
 
 def pytest_configure() -> None:
-    """Prepare what would take seconds again and again.
-
-    The authorities that sign certificates are read once, and not by each HTTP client of a test (40 ms). While the
-    frameworks are imported nothing is garbage, so nobody looks for it.
-    """
+    """Read the authorities that sign certificates once: 40 ms, which else each HTTP client of a test takes again."""
     ssl.create_default_context = functools.cache(ssl.create_default_context)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Look for no garbage while the frameworks are imported, and never among what they hold: that stays."""
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """Look for garbage from now on, but not among what was imported: that stays."""
-    gc.freeze()
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 SCORES = {"easy": 0.9, "middling": 0.5, "hard": 0.1}
