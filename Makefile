@@ -68,6 +68,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.full_sizes.run
 	$(BIN)/python -m benchmarks.langchain_overhead.run
 	$(BIN)/python -m benchmarks.llamaindex_overhead.run
+	$(BIN)/python -m benchmarks.observers.run
 	$(BIN)/python -m benchmarks.heads.run $(DATA)
 	$(BIN)/python -m benchmarks.own_pair_sizes.run $(DATA)
 	$(BIN)/python -m benchmarks.paper_figures.run $(DATA)
