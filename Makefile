@@ -80,6 +80,7 @@ bench: $(VENV)/.dev $(VENV)-litellm/.made
 	$(BIN)/python -m benchmarks.langchain_overhead.run
 	$(BIN)/python -m benchmarks.llamaindex_overhead.run
 	$(BIN)/python -m benchmarks.litellm_overhead.run --litellm $(VENV)-litellm/bin/litellm
+	$(BIN)/python -m benchmarks.observers.run
 	$(BIN)/python -m benchmarks.heads.run $(DATA)
 	$(BIN)/python -m benchmarks.own_pair_sizes.run $(DATA)
 	$(BIN)/python -m benchmarks.paper_figures.run $(DATA)
