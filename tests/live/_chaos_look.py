@@ -147,6 +147,7 @@ class LookTally:
     Args:
         calls: How many were made.
         reasons: Of the answers that say who they are, by the decision's reason.
+        unseen: Escalations of answers that came without log-probabilities.
         texts: Answers of chains, which are a text and no more.
         lost: What was raised; nothing is what is promised.
         wrong: What was shown and is none of the two answers, or says something else than what is true.
@@ -159,6 +160,7 @@ class LookTally:
 
     calls: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    unseen: int = 0
     texts: int = 0
     lost: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -411,8 +413,9 @@ class Judge:
             return f"{reason}, and the calls are {made}"
         if reason in ("kept", "escalated"):
             mean = look["signals"].get("mean_logprob")
-            if mean is None:
-                return f"{reason}, and no log-probabilities were seen: {look}"
+            if mean is None:  # true of an answer to a second try, after a server that is being stopped said 400
+                self.tally.unseen += 1
+                return "" if reason == "escalated" else f"{reason}, and no log-probabilities were seen"
             if abs(math.exp(mean) - truth.score) > NEAR:
                 return f"its mean log-probability is {mean}, and the server's {math.log(truth.score)}"
             if abs(truth.score - self._threshold) > NEAR and (truth.score > self._threshold) != (reason == "kept"):

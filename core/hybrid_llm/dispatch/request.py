@@ -121,6 +121,7 @@ class Capabilities:
         place: Where it runs, by which its price is known too; ``None`` when unknown.
         asked: How its own settings ask it, in the words of :attr:`Request.asked`; ``None`` for what is left to its
             server. What is not in it is unknown.
+        is_pair: Whether it is a pair of arms itself.
     """
 
     model: str = field(default="", kw_only=True)
@@ -131,6 +132,7 @@ class Capabilities:
     wake: Wakes | None = field(default=None, kw_only=True)
     place: Place | None = field(default=None, kw_only=True)
     asked: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    is_pair: bool = field(default=False, kw_only=True)
     context_window: int | Window | None = None
     modalities: frozenset[str] | None = frozenset()
     tools: frozenset[str] | None = frozenset({FUNCTION})

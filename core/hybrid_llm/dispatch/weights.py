@@ -40,26 +40,33 @@ class Weights:
     @property
     def waits(self) -> bool:
         """Whether :meth:`ask` has to wait for a server."""
-        if not self._known:
-            return False
-        small = self._small()
-        asked = self._state.weights.get(small.model)
-        waited = asked is not None and (asked.digest or time.monotonic() < asked.at + _PAUSE)
-        return not waited and small.place is not None and small.place.digest is not None
+        return self._to_ask() is not None
 
     def ask(self) -> None:
         """Ask small's server for its weights, where it has not told; one that does not answer tells nothing."""
         if not self.waits:
             return
         with self._state.asking:
-            small = self._small()
-            if not self.waits or small.place is None or small.place.digest is None:
+            found = self._to_ask()  # nothing when another thread has asked meanwhile
+            if found is None:
                 return
+            model, digest_of = found
             try:
-                digest = small.place.digest() or ""
+                digest = digest_of() or ""
             except Exception:  # noqa: BLE001 - it is down, or no Ollama: the call will tell
                 digest = ""
-            self._state.weights[small.model] = Told(digest, time.monotonic())
+            self._state.weights[model] = Told(digest, time.monotonic())
+
+    def _to_ask(self) -> tuple[str, Callable[[], str | None]] | None:
+        """Return small's name and what asks its server; nothing where it has told, or cannot."""
+        if not self._known:
+            return None
+        small = self._small()
+        asked = self._state.weights.get(small.model)
+        waited = asked is not None and (asked.digest or time.monotonic() < asked.at + _PAUSE)
+        if waited or small.place is None or small.place.digest is None:
+            return None
+        return small.model, small.place.digest
 
     def changed(self) -> str:
         """Return that the weights are others, in a sentence; nothing where they are the same, or nobody knows."""
