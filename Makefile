@@ -1,5 +1,6 @@
 # make demo   what it does, offline        make test    lint, types, tests
 # make bench  the numbers in the docs      make format  tidy the code
+# make wheel  what is installed: the wheel in empty environments, each extra alone (minutes)
 # make coverage  the tests again, and which lines they never reach (takes half as long again)
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # folder of quality tables for the benchmarks
 DATA ?= data
 
-.PHONY: demo test lint types unit coverage format bench clean
+.PHONY: demo test lint types unit coverage wheel format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +40,10 @@ unit: $(VENV)/.dev
 
 coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+
+wheel: $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[dist]'
+	$(BIN)/python tools/check_wheel.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -158,7 +158,7 @@ class _Answering(Runnable[Any, Any]):
     def _marked(self, output: Any) -> Any:
         raw = output.get("raw") if isinstance(output, Mapping) else None
         if isinstance(raw, BaseMessage) and KEY not in raw.response_metadata:  # else by a pair that is the arm
-            return type(output)({**output, "raw": with_decision(output["raw"], self._decision)})  # type: ignore[call-arg]
+            return type(output)({**output, "raw": with_decision(output["raw"], self._decision)})
         return output
 
 

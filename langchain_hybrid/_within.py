@@ -29,7 +29,7 @@ def standing(arm: Arm, within: Within) -> Arm:
     A pair that a function calls, or that another runnable hides, cannot be reached: its calls choose as others do.
     """
     if isinstance(arm, StandsWithin):
-        return arm.standing(within)  # type: ignore[no-any-return]
+        return arm.standing(within)
     if isinstance(arm, RunnableBinding):
         bound = standing(arm.bound, within)
         return arm if bound is arm.bound else arm.model_copy(update={"bound": bound})

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-VARIABLES = {"SMALL_MODEL", "LARGE_MODEL", "OLLAMA_HOST", "OPENAI_BASE_URL", "OPENAI_API_KEY"}
+VARIABLES = {"SMALL_MODEL", "MIDDLE_MODEL", "LARGE_MODEL", "OLLAMA_HOST", "OPENAI_BASE_URL", "OPENAI_API_KEY"}
 
 OFFLINE = """
 import runpy, sys
