@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
 from langchain_core.prompt_values import PromptValue
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import FUNCTION, MEDIA_TOKENS, MESSAGE_TOKENS, Request, decision_at, tokens_in
+from hybrid_llm.dispatch import (
+    FUNCTION,
+    MEDIA_TOKENS,
+    MEDIA_TYPES,
+    MESSAGE_TOKENS,
+    Request,
+    decision_at,
+    tokens_in,
+)
 from langchain_hybrid._options import Options
 from langchain_hybrid._private import is_private, texts_in
 
 LAST_HUMAN: Final = "last_human"
 CONVERSATION: Final = "conversation"
-_MEDIA_TYPES: Final = {
-    "image": "image",
-    "image_url": "image",
-    "input_image": "image",
-    "audio": "audio",
-    "input_audio": "audio",
-    "video": "video",
-    "file": "file",
-    "input_file": "file",
-    "document": "file",
-}
-"""Types of content blocks, in LangChain's own form and in those of the providers."""
 _HINT: Final = "pass a function of the input that returns the text: query=lambda x: ..."
 
 
@@ -124,6 +120,12 @@ def messages_of(
         raise
 
 
+def system_of(messages: Sequence[BaseMessage]) -> str | None:
+    """Return the system prompt of messages; ``None`` without one."""
+    texts = [str(message.text) for message in messages if isinstance(message, SystemMessage)]
+    return "\n\n".join(texts) or None
+
+
 def _part(value: Any, query: str | Callable[[Any], str]) -> Any:
     """Return the part of a dict that holds the messages, or the value itself."""
     key = query if isinstance(query, str) and query not in (LAST_HUMAN, CONVERSATION) else None
@@ -185,7 +187,7 @@ def _first_decision(messages: Sequence[BaseMessage], path: tuple[Route, ...]) ->
 def _modalities(messages: Sequence[BaseMessage]) -> frozenset[str]:
     """Return what the messages hold besides text."""
     blocks = (block for message in messages if isinstance(message.content, list) for block in message.content)
-    kinds = (_MEDIA_TYPES.get(str(block.get("type"))) for block in blocks if isinstance(block, Mapping))
+    kinds = (MEDIA_TYPES.get(str(block.get("type"))) for block in blocks if isinstance(block, Mapping))
     return frozenset(kind for kind in kinds if kind)
 
 
@@ -201,7 +203,7 @@ def _tokens_of_block(block: str | dict[Any, Any]) -> int:
     if isinstance(block, str):
         return tokens_in(block)
     kind = str(block.get("type"))
-    if kind in _MEDIA_TYPES:
+    if kind in MEDIA_TYPES:
         return MEDIA_TOKENS
     return tokens_in(str(block.get("text", "") if kind == "text" else block))
 

@@ -85,10 +85,10 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
             copy._chat = self._chat.standing(within)
         return copy
 
-    def _request(self, value: Any, config: RunnableConfig, options: dict[str, Any]) -> Request:
+    def _request(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
         if self._chat is None:  # a copy that configurable_fields() made
-            return super()._request(value, config, options)
-        request = self._chat._request(value, config, options)
+            return super()._request(value, config, kwargs)
+        request = self._chat._request(value, config, kwargs)
         return replace(request, structured=True, wanted=PARSED if self._pair.holds else None)
 
     def _arm(self, decision: Decision) -> Runnable[Any, Any]:

@@ -20,7 +20,7 @@ from hybrid_llm.errors import ConfigError
 from langchain_hybrid._agent import HybridState, as_model, for_arm, read_request
 from langchain_hybrid._capabilities import capabilities_of, pair_of
 from langchain_hybrid._first_token import Attempts
-from langchain_hybrid._held_step import HeldStep, muted_here, wanted_of_step
+from langchain_hybrid._held_step import HeldStep, asked_of_step, muted_here, wanted_of_step
 from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
 from langchain_hybrid._parts import refuse_pair
 from langchain_hybrid._private import uncached
@@ -210,7 +210,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
             with muted_here():
-                return handler(for_arm(request, self.checker, decision.route, self._pair))
+                return handler(for_arm(request, self._asks(self.checker, decision), decision.route, self._pair))
 
         with attempts.raising():
             response, came = self._pair.call(decided, answer, calls, checker=check if self.checker else None)
@@ -235,7 +235,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         async def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
             with muted_here():
-                return await handler(for_arm(request, self.checker, decision.route, self._pair))
+                return await handler(for_arm(request, self._asks(self.checker, decision), decision.route, self._pair))
 
         with attempts.raising():
             response, came = await self._pair.acall(decided, answer, calls, checker=check if self.checker else None)
@@ -247,6 +247,8 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         asked = read_request(request, self.query, self.small, weigh_tools=self._weighs_tools)
         if self._pair.holds:
             asked = replace(asked, wanted=wanted_of_step(request))
+        if self._pair.holds or self._pair.router.parts.promises:
+            asked = replace(asked, asked=asked_of_step(request))
         held = Decision.found_in(request.state)
         if held is not None and self._holds(held):
             return held, replace(asked, previous=held, same_turn=True, trusted=True)
@@ -261,8 +263,11 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         return escalated or (self.scope == "run" and decision.reason not in _OF_ONE_CALL)
 
     def _arm(self, decision: Decision) -> BaseChatModel:
-        arm = standing(self.small if decision.route == "small" else self.large, Within.of(decision))
-        return cast("BaseChatModel", uncached(arm)) if decision.private else arm
+        arm = self.small if decision.route == "small" else self.large
+        return self._asks(standing(arm, Within.of(decision)), decision)
+
+    def _asks(self, model: BaseChatModel, decision: Decision) -> BaseChatModel:
+        return cast("BaseChatModel", uncached(model)) if decision.private else model
 
     def _answered(
         self,

@@ -19,6 +19,7 @@ from hybrid_llm.dispatch import (
     Window,
     Within,
     as_an_arm,
+    asked_in,
     is_outage,
 )
 from llamaindex_hybrid._answers import closes
@@ -120,6 +121,7 @@ class Arm:
             no_logprobs=self._no_logprobs,
             wake=self._server.wake if self._server else None,
             place=place_of(self.llm, self._server),
+            asked=self._asked_with,
         )
 
     @property
@@ -127,6 +129,16 @@ class Arm:
         """The name of the integration that its class, or the nearest one below, is from."""
         modules = (base.__module__ for base in type(self.llm).__mro__)
         return next((module.split(".")[2] for module in modules if module.startswith("llama_index.llms.")), "")
+
+    @property
+    def _asked_with(self) -> dict[str, Any]:
+        """How its own settings ask it; nothing of a class of neither family."""
+        dialect = dialect_of_llm(self.llm)
+        if dialect is None:
+            return {}
+        own = {name: getattr(self.llm, name, None) for name in ("temperature", "max_tokens", "thinking")}
+        left = {"temperature": None, "max_tokens": None, **({"think": None} if dialect == "ollama" else {})}
+        return {**left, **asked_in(getattr(self.llm, "additional_kwargs", None) or {}), **asked_in(own)}
 
     @property
     def _no_logprobs(self) -> str:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from benchmarks._judge import APGR
-from benchmarks._page import cell, listed, number, signed
-from benchmarks.doc_tables import markdown
+from benchmarks.common.doc_tables import markdown
+from benchmarks.common.judge import APGR
+from benchmarks.common.numbers import cell, listed, number, signed
 from tools.shipped_router.judged import APART, read_everyday
 from tools.shipped_router.judged_study import BEFORE, BOTH, JUDGEMENT, LENGTH, OURS, TRIED, VARIANTS
 

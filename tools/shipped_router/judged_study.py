@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._judge import apgr_only, compare
+from benchmarks.common.judge import apgr_only, compare
 from hybrid_llm.metrics import auc, bootstrap
 from tools.shipped_router.fit import SHIPPED, Variant
 from tools.shipped_router.judged import APART, Prompt, combined
