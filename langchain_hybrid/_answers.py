@@ -28,14 +28,21 @@ _NO_ANSWER: Final = frozenset({"reasoning_content"})
 
 def model_in(arm: Runnable[Any, Any]) -> BaseChatModel | None:
     """Return the chat model whose answer an arm hands on, whole or parsed; ``None`` for any other runnable."""
+    return bound_model_in(arm)[0]
+
+
+def bound_model_in(arm: Runnable[Any, Any]) -> tuple[BaseChatModel | None, dict[str, Any]]:
+    """Return the chat model whose answer an arm hands on, and the arguments that are bound to it."""
+    bound: dict[str, Any] = {}
     while isinstance(arm, RunnableBinding):
+        bound = {**arm.kwargs, **bound}
         arm = arm.bound
     if isinstance(arm, RunnableSequence):
         steps = list(arm.steps)
         while steps and _parses(steps[-1]):
             steps.pop()
-        return model_in(steps[-1]) if steps else None
-    return arm if isinstance(arm, BaseChatModel) else None
+        return bound_model_in(steps[-1]) if steps else (None, {})
+    return (arm if isinstance(arm, BaseChatModel) else None), bound
 
 
 def classes_of(model: object) -> set[tuple[str, str]]:

@@ -13,7 +13,7 @@ from langchain_core.outputs import LLMResult
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import status_of
+from hybrid_llm.dispatch import says_why, second_try, status_of
 from hybrid_llm.look import Answer
 from langchain_hybrid._answers import model_in
 from langchain_hybrid._held import BAD_REQUEST, REFUSED
@@ -127,8 +127,10 @@ class HeldChain:
         except Exception as error:
             if status_of(error) != BAD_REQUEST:
                 raise
-            result = ask(arm, self._heard(decision), said)
-            self._pair.state.left_out.add(REFUSED)
+            with second_try():
+                result = ask(arm, self._heard(decision), said)
+            if says_why(error):
+                self._pair.state.left_out.add(REFUSED)
         else:
             self._added = True
         return result
@@ -143,8 +145,10 @@ class HeldChain:
         except Exception as error:
             if status_of(error) != BAD_REQUEST:
                 raise
-            result = await ask(arm, self._heard(decision), said)
-            self._pair.state.left_out.add(REFUSED)
+            with second_try():
+                result = await ask(arm, self._heard(decision), said)
+            if says_why(error):
+                self._pair.state.left_out.add(REFUSED)
         else:
             self._added = True
         return result

@@ -14,11 +14,11 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import Attempts, Decided, Request, split_options, wanted_of
+from hybrid_llm.dispatch import Attempts, Decided, Request, asked_in, split_options, wanted_of
 from langchain_hybrid import _calls
 from langchain_hybrid._held import HeldCall
 from langchain_hybrid._history import safe_history
-from langchain_hybrid._messages import request_of
+from langchain_hybrid._messages import request_of, system_of
 from langchain_hybrid._options import read_options
 from langchain_hybrid._pair import DECIDED, ChatPair
 from langchain_hybrid._runs import closing_stream
@@ -31,15 +31,20 @@ class ChatCalls(ChatPair):
     def _request(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
         """Make the core's request of an input, its config and its keyword arguments."""
         options, rest = split_options(kwargs)
+        messages = self._convert_input(value).to_messages()
         request = request_of(
-            self._convert_input(value).to_messages(),
+            messages,
             read_options(options, config, self.callbacks),
             query=self.query,
             tools=rest.get("tools") or (),
             tool_choice=rest.get("tool_choice"),
             structured=bool(rest.get("response_format") or rest.get("format")),
         )
-        return replace(request, wanted=wanted_of(rest, rest.get("tools") or ())) if self._pair.holds else request
+        holds = self._pair.holds
+        if not (holds or self._pair.router.parts.promises):
+            return request
+        asked = {**asked_in(rest), "system": system_of(messages)}
+        return replace(request, wanted=wanted_of(rest, rest.get("tools") or ()) if holds else None, asked=asked)
 
     def _decide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decided:
         """Return the request that was decided before, or decide it; the call has to follow."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
 from langchain_core.prompt_values import PromptValue
 
 from hybrid_llm.decision import Decision
@@ -122,6 +122,12 @@ def messages_of(
         if optional:
             return []
         raise
+
+
+def system_of(messages: Sequence[BaseMessage]) -> str | None:
+    """Return the system prompt of messages; ``None`` without one."""
+    texts = [str(message.text) for message in messages if isinstance(message, SystemMessage)]
+    return "\n\n".join(texts) or None
 
 
 def _part(value: Any, query: str | Callable[[Any], str]) -> Any:

@@ -78,10 +78,10 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         own = {key: value for key, value in own.items() if value}
         return structured.with_config(cast("RunnableConfig", own)) if own else structured
 
-    def _request(self, value: Any, config: RunnableConfig, options: dict[str, Any]) -> Request:
+    def _request(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
         if self._chat is None:  # a copy that configurable_fields() made
-            return super()._request(value, config, options)
-        request = self._chat._request(value, config, options)
+            return super()._request(value, config, kwargs)
+        request = self._chat._request(value, config, kwargs)
         return replace(request, structured=True, wanted=PARSED if self._pair.holds else None)
 
     def _arm(self, decision: Decision) -> Runnable[Any, Any]:

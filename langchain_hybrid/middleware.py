@@ -20,7 +20,7 @@ from hybrid_llm.errors import ConfigError
 from langchain_hybrid._agent import HybridState, as_model, for_arm, read_request
 from langchain_hybrid._capabilities import capabilities_of, pair_of
 from langchain_hybrid._first_token import Attempts
-from langchain_hybrid._held_step import HeldStep, muted_here, wanted_of_step
+from langchain_hybrid._held_step import HeldStep, asked_of_step, muted_here, wanted_of_step
 from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
 from langchain_hybrid._parts import refuse_pair
 from langchain_hybrid._private import uncached
@@ -246,6 +246,8 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         asked = read_request(request, self.query, self.small, weigh_tools=self._weighs_tools)
         if self._pair.holds:
             asked = replace(asked, wanted=wanted_of_step(request))
+        if self._pair.holds or self._pair.router.parts.promises:
+            asked = replace(asked, asked=asked_of_step(request))
         held = Decision.found_in(request.state)
         if held is not None and self._holds(held):
             return held, replace(asked, previous=held, same_turn=True, trusted=True)

@@ -10,7 +10,7 @@ from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, OllamaServer, Window, is_outage
+from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, OllamaServer, Window, asked_in, is_outage
 from llamaindex_hybrid._answers import closes
 from llamaindex_hybrid._place import place_of
 from llamaindex_hybrid._settings import dialect_of_llm
@@ -87,6 +87,7 @@ class Arm:
             no_logprobs=self._no_logprobs,
             wake=self._server.wake if self._server else None,
             place=place_of(self.llm, self._server),
+            asked=self._asked_with,
         )
 
     @property
@@ -94,6 +95,16 @@ class Arm:
         """The name of the integration that its class, or the nearest one below, is from."""
         modules = (base.__module__ for base in type(self.llm).__mro__)
         return next((module.split(".")[2] for module in modules if module.startswith("llama_index.llms.")), "")
+
+    @property
+    def _asked_with(self) -> dict[str, Any]:
+        """How its own settings ask it; nothing of a class of neither family."""
+        dialect = dialect_of_llm(self.llm)
+        if dialect is None:
+            return {}
+        own = {name: getattr(self.llm, name, None) for name in ("temperature", "max_tokens", "thinking")}
+        left = {"temperature": None, "max_tokens": None, **({"think": None} if dialect == "ollama" else {})}
+        return {**left, **asked_in(getattr(self.llm, "additional_kwargs", None) or {}), **asked_in(own)}
 
     @property
     def _no_logprobs(self) -> str:

@@ -102,6 +102,7 @@ def chat_request(
         same_turn=bool(later),
         private=is_private(messages),
         said=lambda: texts_in(messages),
+        asked={"system": _system(messages)},
         began=next((found for place in replies if (found := record_of(messages[place]))), None),
     )
 
@@ -172,6 +173,11 @@ def _tokens(message: ChatMessage) -> int:
 
 def _tools(kwargs: Mapping[str, Any]) -> Sequence[Any]:
     return kwargs.get("tools") or ()
+
+
+def _system(messages: Sequence[ChatMessage]) -> str | None:
+    texts = [_text(message) for message in messages if message.role == MessageRole.SYSTEM]
+    return "\n\n".join(texts) or None
 
 
 def _text(message: ChatMessage) -> str:

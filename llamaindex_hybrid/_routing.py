@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 
 from hybrid_llm.decision import KEY, Decision, Route
-from hybrid_llm.dispatch import Attempts, Pair, Request
+from hybrid_llm.dispatch import Attempts, Pair, Request, asked_in
 from llamaindex_hybrid._answers import ANSWERS
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._ends import Heard, astream_to_the_end, listen, stream_to_the_end
@@ -190,8 +190,11 @@ class Routing:
         """Return where the calls of an ask are noted, what may hold its answer back, and its request."""
         attempts = Attempts()
         held = HeldCall(self.pair, ask, attempts, self.checker)
-        wanted = held.wanted
-        return attempts, held, ask.request if wanted is None else replace(ask.request, wanted=wanted)
+        holds = self.pair.holds
+        if not (holds or self.pair.router.parts.promises):
+            return attempts, held, ask.request
+        asked = {**ask.request.asked, **asked_in(ask.settings)}
+        return attempts, held, replace(ask.request, wanted=held.wanted if holds else None, asked=asked)
 
 
 class _MarksStream:

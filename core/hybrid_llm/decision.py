@@ -105,6 +105,7 @@ class Decision:
         look: What a second look at small's answer came to, an empty one before it; ``None`` when there is none.
         private: Whether the request must not leave the machine: nobody else than small may answer it, nor what follows.
         shadow: What would have been decided, where ``shadow=True`` let large answer all the same; it has none itself.
+        void_reason: Why what was proved for this level promises nothing any more; empty where nothing was, or it does.
         router_id: The content hash of the router that scored.
 
     Raises:
@@ -122,6 +123,7 @@ class Decision:
     look: Look | None = field(default=None, kw_only=True)
     private: bool = field(default=False, kw_only=True)
     shadow: Decision | None = field(default=None, kw_only=True)
+    void_reason: str = field(default="", kw_only=True)
     router_id: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -198,5 +200,6 @@ class Decision:
             "look": self.look.as_dict() if self.look else None,
             "private": self.private,
             "shadow": self.shadow.as_dict() if self.shadow else None,
+            "void_reason": self.void_reason,
             "router_id": self.router_id,
         }

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks._calibration_page import DIFFERENCES, page, verdict
-from benchmarks._calibration_study import LEVELS, Drawn, draw, summarise
-from benchmarks._calibration_ways import (
+from benchmarks.calibration.page import DIFFERENCES, page, verdict
+from benchmarks.calibration.run import DRAWS, parts
+from benchmarks.calibration.study import LEVELS, Drawn, draw, summarise
+from benchmarks.calibration.ways import (
     CALIBRATED,
     COMBINED,
     HEAD,
@@ -23,7 +24,6 @@ from benchmarks._calibration_ways import (
     head,
     head_of_all,
 )
-from benchmarks.calibration_study import DRAWS, parts
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.scoring import NAMES
 from hybrid_llm.training.head.regression import Rows
@@ -46,6 +46,7 @@ def apgr(way: Any, drawn: Own, test: Own) -> float:
     return tradeoff_curve(way(drawn, test).test, test.rows.q_small, test.rows.q_large).apgr
 
 
+@pytest.mark.slow
 def test_who_calibrates_uses_all_rows_and_who_trains_fits_seventy_percent():
     drawn = own(200)
     fit, given = drawn.parts
@@ -76,6 +77,7 @@ def test_the_offset_follows_a_prior_that_knows_all():
     assert apgr(as_offset, drawn, test) > 0.85 * apgr(calibrated, drawn, test)
 
 
+@pytest.mark.slow
 def test_the_held_out_fifth_chooses_whether_and_how_a_prior_is_taken():
     # 1,000 rows leave 140 held out; in the training rows the prior says nothing
     drawn, test = own(1000, in_prior=0), own(500, 1, in_prior=0)

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import _full_runs, full, full_sizes
-from benchmarks._full_runs import HEAD, Outcome, RunSpec, outcomes, rows_of
+from benchmarks.full import run as full
+from benchmarks.full import trained
+from benchmarks.full.trained import HEAD, Outcome, RunSpec, outcomes, rows_of
+from benchmarks.full_sizes import run as full_sizes
 from tests.benchmarks.test_paper_figures import write_table
 
 PAIR, FULL = "mmlu", "full, 2 epochs"
@@ -68,18 +70,19 @@ def test_a_run_that_was_made_is_not_made_again(data: Path, tmp_path: Path, monke
 
         def result(self) -> None: ...
 
-    monkeypatch.setattr(_full_runs, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(trained, "ProcessPoolExecutor", Here)
     spec, kept = RunSpec(PAIR, 10, FULL, {"epochs": 2}), run_with(np.array([0.5]))
-    _full_runs._kept(spec, tmp_path, Path("model")).write_text(json.dumps(asdict(kept)))
+    trained._kept(spec, tmp_path, Path("model")).write_text(json.dumps(asdict(kept)))
     assert outcomes([spec], data, Path("model"), tmp_path, 1) == [kept]
 
 
 def test_settings_tell_kept_runs_apart(tmp_path: Path) -> None:
     runs = [(*place, *run) for place, some in full.RUNS.items() for run in ((HEAD, {}), *some)]
-    kept = {_full_runs._kept(RunSpec(*run), tmp_path, Path("model")) for run in runs}
+    kept = {trained._kept(RunSpec(*run), tmp_path, Path("model")) for run in runs}
     assert len(kept) == len(runs)
 
 
+@pytest.mark.slow
 def test_a_size_is_fine_tuned_for_a_few_steps_and_its_cost_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_domain_lies_in_one_fold():
     assert set(folds) == set(range(FOLDS))
 
 
+@pytest.mark.slow
 def test_the_score_learns_from_judged_prompts_what_no_measured_row_says():
     with_them = fit_shipped(measured(), WordEncoder(), variant=TINY, prompts=prompts())
     without = fit_shipped(measured(), WordEncoder(), variant=TINY, prompts=())

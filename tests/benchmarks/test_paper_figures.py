@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks._baselines import Fold, nearest, task_mean
-from benchmarks._cache import CachedEncoder
-from benchmarks._heads import OURS as OUR_HEAD
-from benchmarks._judge import APGR, Judged, apgr_only, compare
-from benchmarks._page import SKELETON, prepare, signed
-from benchmarks._pairs import CHAT, PAIRS, ZEROEVAL, Tables
-from benchmarks._sections import overshoot
-from benchmarks._summary import missed_elsewhere
-from benchmarks.doc_tables import write_between
-from benchmarks.heads import AVERAGES, halves
-from benchmarks.heads import report as heads_report
-from benchmarks.paper_figures import ROBUSTNESS, run
+from benchmarks.common.baselines import Fold, nearest, task_mean
+from benchmarks.common.cache import CachedEncoder
+from benchmarks.common.doc_tables import write_between
+from benchmarks.common.judge import APGR, Judged, apgr_only, compare
+from benchmarks.common.numbers import signed
+from benchmarks.common.pairs import CHAT, PAIRS, ZEROEVAL, Tables
+from benchmarks.heads.candidates import OURS as OUR_HEAD
+from benchmarks.heads.run import AVERAGES, halves
+from benchmarks.heads.run import report as heads_report
+from benchmarks.paper_figures.page import ROBUSTNESS
+from benchmarks.paper_figures.run import run
+from benchmarks.paper_figures.sections import overshoot
+from benchmarks.paper_figures.skeleton import SKELETON, prepare
+from benchmarks.paper_figures.summary import missed_elsewhere
 from hybrid_llm.scoring import Encoded
 from hybrid_llm.table import hash64, hash_fraction
 
@@ -101,6 +103,7 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, di
     return folder, results
 
 
+@pytest.mark.slow
 def test_one_command_fills_every_section_and_draws_every_picture(made: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = made
     page = (folder / "page.md").read_text(encoding="utf-8")
@@ -122,6 +125,7 @@ def test_page_names_public_sources_and_no_path_of_this_machine(made: tuple[Path,
     assert not re.search(r"\| *nan", page)
 
 
+@pytest.mark.slow
 def test_page_can_be_written_again_from_kept_results(made: tuple[Path, dict[str, Any]], data: Path) -> None:
     folder, _ = made
     before = (folder / "page.md").read_text(encoding="utf-8")
@@ -273,7 +277,7 @@ def test_heads_report_names_every_head(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [f"q{number}" for number in range(100)]
     small = (np.random.default_rng(0).random(100) < 0.5).astype(float)
     members = [OUR_HEAD, *sorted({member for some in AVERAGES.values() for member in some} - {OUR_HEAD})]
-    monkeypatch.setattr("benchmarks.heads.HEADS", dict.fromkeys(members))
+    monkeypatch.setattr("benchmarks.heads.run.HEADS", dict.fromkeys(members))
     found = {head: {("a", weight): small + weight for weight in (0.0, 1.0, 4.0)} for head in members}
     text = heads_report({"pair": halves(judged({}, ids, small), found)}, dict.fromkeys(members, 3), 10)
     for name in (*members, *AVERAGES):

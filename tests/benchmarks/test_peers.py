@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks._cache import CachedEncoder
-from benchmarks._judge import APGR, Judged
-from benchmarks._pairs import PAIRS, Tables
-from benchmarks._peers_cost import installed_size, times, without_network
-from benchmarks._peers_figures import Built, compared, figures, judge, unit, verdicts
-from benchmarks._peers_kept import Kept
-from benchmarks._peers_menu import HEAD, NOT_MEASURED, ORACLE, PEERS, RANDOM, Peer
-from benchmarks._peers_page import page
-from benchmarks._peers_routers import Material
-from benchmarks.peers import present, run
+from benchmarks.common.cache import CachedEncoder
+from benchmarks.common.judge import APGR, Judged
+from benchmarks.common.pairs import PAIRS, Tables
+from benchmarks.peers.cost import installed_size, times, without_network
+from benchmarks.peers.figures import Built, compared, figures, judge, unit, verdicts
+from benchmarks.peers.kept import Kept
+from benchmarks.peers.menu import HEAD, NOT_MEASURED, ORACLE, PEERS, RANDOM, Peer
+from benchmarks.peers.page import page
+from benchmarks.peers.routers import Material
+from benchmarks.peers.run import present, run
 from hybrid_llm.calibration import calibrate
 from hybrid_llm.level import Level
 from tests.benchmarks.test_paper_figures import EASY, WordEncoder, write_table
@@ -57,9 +57,10 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dic
     encoder = CachedEncoder(ShippedSize())  # type: ignore[arg-type]
     results = run(data, folder / "page.md", encoder, plain=ShippedSize(), peers=peers, repetitions=20, timed=5)
     assert 5_000 < (folder / "img" / "peers.png").stat().st_size < 150_000
-    return (folder / "page.md").read_text(encoding="utf-8"), results
+    return page(results), results
 
 
+@pytest.mark.slow
 def test_page_has_every_router_that_is_there_and_every_benchmark(made: tuple[str, dict[str, Any]]) -> None:
     text, results = made
     assert [pair["name"] for pair in results["pairs"]] == ["mmlu", "mmlu_pro, Llama-3.1-8B"]
@@ -88,8 +89,9 @@ def test_page_names_no_path_of_this_machine(made: tuple[str, dict[str, Any]], da
     assert str(data.parent) not in made[0]
 
 
+@pytest.mark.slow
 def test_everyone_who_learns_finds_out_what_is_easy(material: Material, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks._peers_routers.LAYERS", ((8,), (8, 8)))
+    monkeypatch.setattr("benchmarks.peers.routers.LAYERS", ((8,), (8, 8)))
     test = material.pair.split("test")
     easy = np.array([query.startswith(EASY) for query in test.queries])
     for peer in PEERS:

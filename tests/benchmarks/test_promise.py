@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.doc_tables import markdown, write_between
-from benchmarks.promise_real_data import PairScores, study, table
-from benchmarks.promise_simulation import choices
-from benchmarks.promise_worlds import BINS, worlds
+from benchmarks.common.doc_tables import markdown, write_between
+from benchmarks.promise_real_data.page import table
+from benchmarks.promise_real_data.study import PairScores, study
+from benchmarks.promise_simulation.study import choices
+from benchmarks.promise_simulation.worlds import BINS, worlds
 from hybrid_llm.certify import Evidence, certify
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_the_claims_of_the_promise_hold_in_a_short_run():
-    command = [sys.executable, "benchmarks/promise_simulation.py", "--quick"]
+    command = [sys.executable, "-m", "benchmarks.promise_simulation.run", "--quick"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.count("holds: ") == 3
@@ -71,8 +73,9 @@ def test_a_table_is_written_between_its_markers_only(tmp_path: Path):
         write_between(page, "y", "")
 
 
+@pytest.mark.slow
 def test_the_claims_of_the_page_on_audits_hold_in_a_short_run():
-    command = [sys.executable, "benchmarks/audit_simulation.py", "--quick"]
+    command = [sys.executable, "-m", "benchmarks.audit.run", "--quick"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.count("holds: ") == 3

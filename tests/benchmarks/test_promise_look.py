@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import promise_look_real_data as real
-from benchmarks import promise_look_simulation as simulation
-from benchmarks.promise_look_worlds import LookWorld, worlds
+from benchmarks.promise_look_real_data import study as real
+from benchmarks.promise_look_real_data.page import page
+from benchmarks.promise_look_simulation import study as simulation
+from benchmarks.promise_look_simulation.worlds import LookWorld, worlds
 from hybrid_llm import QualityTable, Router
 from hybrid_llm.certify import LEVELS, certify, certify_menu
 from hybrid_llm.router.looking import prove_look
@@ -27,6 +28,7 @@ def all_worlds() -> list[LookWorld]:
     return worlds()
 
 
+@pytest.mark.slow
 def test_the_claims_hold_in_a_short_run(all_worlds, monkeypatch):
     monkeypatch.setattr(simulation, "worlds", lambda: all_worlds)
     verdicts = simulation.claims(simulation.run((300, 2000), 30))
@@ -56,6 +58,7 @@ def test_the_simulation_tests_what_a_router_s_certificate_tests(all_worlds):
                     assert menu.asked.drop == pytest.approx(batch.drop[number, rung])
 
 
+@pytest.mark.slow
 def test_what_the_simulation_takes_for_the_truth_is_what_it_draws(all_worlds):
     for world in all_worlds:
         batch = replace(world, gaps=0.0)
@@ -93,7 +96,7 @@ def test_the_study_of_real_pairs_judges_draws_against_all_rows():
     assert max(c["look, empirical"]["broken"] for c in draws) > 0.2
     assert all(c["look in a menu"]["cost_advantage"] <= c["look"]["cost_advantage"] for c in draws)
     assert all(c["look"]["cost_advantage"] <= c["best"]["look"] + 0.05 for c in draws)
-    assert real.page(cells).count("second look, in a menu, 600 queries") == 1
+    assert page(cells).count("second look, in a menu, 600 queries") == 1
 
 
 def test_the_study_proves_what_certify_proves():
@@ -109,6 +112,7 @@ def test_the_study_proves_what_certify_proves():
             assert certify_menu(*columns, max_drop, **options, families=families).asked.threshold == grid[menu]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", [simulation, real], ids=["simulation", "real data"])
 def test_the_page_says_what_the_results_say(written):
     cells = json.loads(written.RESULTS.read_text(encoding="utf-8"))

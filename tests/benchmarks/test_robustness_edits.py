@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks._robustness_edits import CAPITALS, EDITS
-from benchmarks._robustness_familiar import EVERYDAY, SCRIPTS, prompts, without_options
-from benchmarks._robustness_gadgets import Search, gadget, with_prefix
+from benchmarks.robustness.edits import CAPITALS, EDITS
+from benchmarks.robustness.familiar import EVERYDAY, SCRIPTS, prompts, without_options
+from benchmarks.robustness.gadgets import Search, gadget, with_prefix
 
 QUESTION = "Which of these planets is the largest?\nA. Mars\nB. Jupiter\nAnswer:"
 ADDED = {

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import _robustness_familiar
-from benchmarks._cache import CachedEncoder
-from benchmarks._pairs import PAIRS, Tables
-from benchmarks._robustness_edits import CAPITALS, EDITS
-from benchmarks._robustness_familiar import EVERYDAY, OWN, SCRIPTS, _measured
-from benchmarks._robustness_figures import (
+from benchmarks.common.cache import CachedEncoder
+from benchmarks.common.pairs import PAIRS, Tables
+from benchmarks.robustness import familiar
+from benchmarks.robustness.edits import CAPITALS, EDITS
+from benchmarks.robustness.familiar import EVERYDAY, OWN, SCRIPTS, _measured
+from benchmarks.robustness.figures import (
     FLIPS,
     FLIPS_MEDIAN,
     KEPT,
@@ -28,10 +28,10 @@ from benchmarks._robustness_figures import (
     price,
     share,
 )
-from benchmarks._robustness_gadgets import CONTROLS, Search
-from benchmarks._robustness_page import TO_LARGE, TO_SMALL, write_page
-from benchmarks._robustness_routers import HEAD, OURS, ROUTERS, SHIPPED, Known, Read, ours
-from benchmarks.robustness import run, some
+from benchmarks.robustness.gadgets import CONTROLS, Search
+from benchmarks.robustness.page import TO_LARGE, TO_SMALL, write_page
+from benchmarks.robustness.routers import HEAD, OURS, ROUTERS, SHIPPED, Known, Read, ours
+from benchmarks.robustness.run import run, some
 from hybrid_llm import HybridLLMWarning, QualityTable
 from hybrid_llm.scoring import features_of
 from hybrid_llm.training import train
@@ -126,9 +126,7 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str
     page = tmp_path_factory.mktemp("out") / "docs" / "page.md"
     words = ["river", "proof", "sum", "of"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            _robustness_familiar, "SUBJECTS", {"the first easy one": EASY[:1], "one that is not there": ("@",)}
-        )
+        patch.setattr(familiar, "SUBJECTS", {"the first easy one": EASY[:1], "one that is not there": ("@",)})
         results = run(data, encoder(), encoder(), words=words, judged=20, search=Search(3, 3, 2), repetitions=20)
     results = json.loads(json.dumps(results))
     write_page(page, results)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.simulate import LARGE, SMALL, Gap, simulate_table
+from benchmarks.paper_figures.simulate import LARGE, SMALL, Gap, simulate_table
 from hybrid_llm.labels import optimal_t, prob_labels, t_objective
 from hybrid_llm.table import QualityTable, normal_text
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks._cache import CachedEncoder
+from benchmarks.common.cache import CachedEncoder
 from hybrid_llm.cli import main
 from hybrid_llm.scoring import Encoder
 from tests.small_table import make_rows

@@ -107,10 +107,12 @@ def test_a_broken_promise_voids_the_certificate_and_decisions_say_so(
     assert router.certificate is not None
     assert "An audit of 40 requests" in router.certificate.provenance.void_reason
     with pytest.warns(HybridLLMWarning, match="is void: An audit of 40 requests"):
-        assert not router.decide("anything at all?", quality=0.9).certified
+        decision = router.decide("anything at all?", quality=0.9)
+    assert not decision.certified
+    assert decision.void_reason == router.certificate.provenance.void_reason
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        router.decide("once is enough", quality=0.9)
+        assert router.decide("once is enough", quality=0.9).void_reason == decision.void_reason
     again = run("audit", journal, *options(server, certified))
     assert (again.code, "certificate is void: An audit" in again.err) == (1, True)
 

@@ -6,10 +6,17 @@ import re
 
 import pytest
 
+from tests.examples.test_examples import EXAMPLES as FOLDER
 from tests.examples.test_examples import output_of
 
 STAND_INS = {route: f"(an answer of the {route} stand-in)" for route in ("small", "large")}
-EXAMPLES = ["langchain_chat.py", "langchain_levels.py", "langchain_history.py", "langchain_two_ollama.py"]
+EXAMPLES = [
+    "langchain_chat.py",
+    "langchain_levels.py",
+    "langchain_history.py",
+    "langchain_two_ollama.py",
+    "second_look.py",
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -53,3 +60,16 @@ def test_two_models_of_one_ollama_share_the_questions() -> None:
     assert len(found) == 5
     assert {route for route, _ in found} == {"small", "large"}
     assert all(answer == STAND_INS[route] for route, answer in found)
+
+
+def test_a_second_look_keeps_what_small_is_sure_of_and_asks_large_for_the_rest() -> None:
+    looked, stream = output_of("second_look.py").split("\n\n")[1:]
+    found = re.findall(r"^  (\w+)  (\w+)  (small(?: \+ large)?)  .+\n +(.+)$", looked, re.MULTILINE)
+    assert [reason for _, reason, _, _ in found] == ["kept", "kept", "escalated", "escalated"]
+    assert all(called == ("small" if route == "small" else "small + large") for route, _, called, _ in found)
+    assert all(answer == STAND_INS[route] for route, _, _, answer in found)
+    assert stream.splitlines()[1].strip() == STAND_INS["large"]
+
+
+def test_a_second_look_takes_less_than_eighty_lines() -> None:
+    assert len((FOLDER / "second_look.py").read_text(encoding="utf-8").splitlines()) < 80

@@ -12,18 +12,20 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 from hybrid_llm.errors import LookError
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._held import held_pair, message_of, small_of, step_of
 from tests.langchain._ways import Recorder, Way, by_ainvoke, by_astream, by_invoke, by_stream, every_way
 from tests.looks import LOOK_SCENARIOS, UNSURE, LookScenario, Said, trained
 from tests.scenarios import EASY, FAILURES, StatusError
+
+every_scenario = pytest.mark.parametrize("scenario", LOOK_SCENARIOS, ids=lambda scenario: scenario.name)
 
 KEPT, ESCALATED = LookScenario(""), LookScenario("", Said(sure=UNSURE))
 every_call = pytest.mark.parametrize("way", [by_invoke, by_ainvoke, by_stream, by_astream])
 quietly = pytest.mark.filterwarnings("ignore::hybrid_llm.errors.HybridLLMWarning")
 
 
-@every_way
-@pytest.mark.parametrize("scenario", LOOK_SCENARIOS, ids=lambda scenario: scenario.name)
+@covering(every_scenario, every_way, times=2)
 async def test_the_scenarios_of_every_adapter(way: Way, scenario: LookScenario) -> None:
     pair = held_pair(scenario)
     step, options = step_of(scenario, pair), dict(scenario.of_call)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hybrid_llm.event import Attempt, RequestEvent
 from hybrid_llm.observe import Recorded
 from hybrid_llm.prices import Price
-from hybrid_llm.report import Savings, savings_lines, savings_of, write_savings_page
+from hybrid_llm.report import Savings, Traffic, savings_lines, savings_of, write_savings_page
 from tests.observe.events import DOWN, FALLBACK, LARGE, SMALL, event_of, hosted, local
 
 NOON = 1_795_780_800.0  # 27 November 2026, 12:00 UTC
@@ -176,7 +176,7 @@ def test_the_json_has_the_agreed_keys(month: Savings) -> None:
 
 def test_the_page_says_the_same_and_fetches_nothing(tmp_path: Path, month: Savings) -> None:
     page = tmp_path / "savings.html"
-    write_savings_page(page, month, source="<traffic>.sqlite")
+    write_savings_page(page, Traffic(month, "<traffic>.sqlite", ["Scores are lower."]))
     text = page.read_text(encoding="utf-8")
     assert "&lt;traffic&gt;.sqlite" in text
     assert "http" not in text.replace("http-equiv", "")

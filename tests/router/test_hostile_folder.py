@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from benchmarks._fuzz_folder import put_right, try_once, write_base
+from benchmarks.fuzz_folder.tries import put_right, try_once, write_base
 from hybrid_llm import Router
 from hybrid_llm.errors import RouterFolderError
 from hybrid_llm.router.folder import LIMITS, seal_of

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks._cache import CachedEncoder
+from benchmarks.common.cache import CachedEncoder
 from hybrid_llm import Answer, Level, QualityTable, Router
 from hybrid_llm.errors import CertificateError, DamagedFolderError, HybridLLMWarning, LevelError, LookError
 from hybrid_llm.look import Ladder, LookRows

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from benchmarks._judge import APGR
-from benchmarks._page import cell, listed, number, signed
-from benchmarks.doc_tables import markdown, percent
+from benchmarks.common.doc_tables import markdown, percent
+from benchmarks.common.judge import APGR
+from benchmarks.common.numbers import cell, listed, number, signed
+from tools.shipped_router.fit import SHIPPED
 from tools.shipped_router.judged import APART, read_everyday
 from tools.shipped_router.judged_study import BEFORE, BOTH, JUDGEMENT, LENGTH, OURS, VARIANTS
-from tools.shipped_router.fit import SHIPPED
 
 Results = Mapping[str, Any]
 

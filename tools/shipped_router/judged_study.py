@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._judge import apgr_only, compare
+from benchmarks.common.judge import apgr_only, compare
 from hybrid_llm.metrics import auc, bootstrap
 from hybrid_llm.scoring import UNFAMILIAR
 from hybrid_llm.training.head.ridge import LINEAR

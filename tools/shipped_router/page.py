@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks._judge import APGR
-from benchmarks._page import cell, listed, number, signed, with_interval
-from benchmarks._pairs import ORIGIN
-from benchmarks.doc_tables import markdown, percent, write_between
+from benchmarks.common.doc_tables import markdown, percent, write_between
+from benchmarks.common.judge import APGR
+from benchmarks.common.numbers import cell, listed, number, signed, with_interval
+from benchmarks.common.pairs import ORIGIN
 from tools.shipped_router.judged_page import (
     agreement_table,
     groups_table,

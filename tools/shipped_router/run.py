@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from threadpoolctl import threadpool_limits
 
-from benchmarks._cache import CachedEncoder
+from benchmarks.common.cache import CachedEncoder
 from hybrid_llm import Router
 from hybrid_llm.router.folder_reading import SHIPPED_ROUTER
 from hybrid_llm.scoring import Encoder

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._judge import APGR, Judged, apgr_only, compare
+from benchmarks.common.judge import APGR, Judged, apgr_only, compare
 from hybrid_llm import Router
 from hybrid_llm.level import Level
 from hybrid_llm.metrics import evaluate

@@ -6,6 +6,7 @@ from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch.answers import Answers, has_text
+    from hybrid_llm.dispatch.asked import asked_in
     from hybrid_llm.dispatch.attempts import Attempts
     from hybrid_llm.dispatch.breaker import Breaker
     from hybrid_llm.dispatch.failover import Failover
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
         refuse_near_miss,
         split_options,
     )
-    from hybrid_llm.dispatch.outage import is_outage, reason_of, status_of
+    from hybrid_llm.dispatch.outage import is_outage, reason_of, says_why, second_try, status_of
     from hybrid_llm.dispatch.pair import Pair
     from hybrid_llm.dispatch.place import Place, is_loopback
     from hybrid_llm.dispatch.privacy import is_marked, private
@@ -67,6 +68,7 @@ __all__ = [
     "RuleLike",
     "Window",
     "as_json",
+    "asked_in",
     "content_logprobs",
     "dialect_of",
     "follows",
@@ -83,6 +85,8 @@ __all__ = [
     "reason_of",
     "refuse_near_miss",
     "remote_host_of",
+    "says_why",
+    "second_try",
     "split_options",
     "status_of",
     "tokens_in",
@@ -113,6 +117,7 @@ _HOMES = {
     **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
     **dict.fromkeys(("OllamaServer", "remote_host_of", "window_of"), "hybrid_llm.dispatch.ollama"),
     **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
+    "asked_in": "hybrid_llm.dispatch.asked",
     "Attempts": "hybrid_llm.dispatch.attempts",
     "content_logprobs": "hybrid_llm.dispatch.tokens",
     "Breaker": "hybrid_llm.dispatch.breaker",
@@ -121,7 +126,7 @@ _HOMES = {
     "Pair": "hybrid_llm.dispatch.pair",
     **dict.fromkeys(("Place", "is_loopback"), "hybrid_llm.dispatch.place"),
     **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
-    **dict.fromkeys(("is_outage", "reason_of", "status_of"), "hybrid_llm.dispatch.outage"),
+    **dict.fromkeys(("is_outage", "reason_of", "says_why", "second_try", "status_of"), "hybrid_llm.dispatch.outage"),
     **dict.fromkeys(
         ("PARSED", "UNPARSED", "AnyTool", "as_json", "follows", "is_no_json", "wanted_of"),
         "hybrid_llm.dispatch.wanted",

@@ -104,7 +104,7 @@ class Pair:
             rules=self.options.rules,  # type: ignore[arg-type]  # checked, and read
             stays=self.options.stay is not None,
         )
-        looking.asked = lambda: (self._policy.capabilities("small").model, checker.model)
+        looking.asked = lambda: (self._policy.capabilities("small"), checker)
         if checker.model:
             check_checker(self._policy.capabilities("small"), checker, looking.look, self.state, self.options.at_home)
         self._deciding = Deciding(self._policy, self.options, self.state)
@@ -143,7 +143,7 @@ class Pair:
 
     @property
     def holds(self) -> bool:
-        """Whether small's answers may be held back, so that a request has to say what is wanted of one."""
+        """Whether small's answers may be held back, so that a request has to say what is wanted of one, and how."""
         return self._held.looking.holds
 
     @property

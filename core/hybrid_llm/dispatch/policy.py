@@ -111,6 +111,7 @@ class Policy:
         self.router = router
         self._looking = looking or Looking(router)
         self.level = level
+        self._looking.weighs(lambda: self.capabilities("small"))
         self._serves: dict[Route, Serves] = {"small": small or Capabilities(), "large": large or Capabilities()}
         self.allowed = allowed
         self._rules = rules
@@ -150,10 +151,11 @@ class Policy:
         Raises:
             LevelError: As :meth:`check`.
         """
+        self._looking.weights.ask()
         early = [self._without_score(request) for request in requests]
         rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
         scored = self._looking.decide_each(*self._to_score(rest)) if rest else []
-        return list(map(self._looking.marked, _merged(early, rest, scored)))
+        return list(map(self._looking.marked, requests, _merged(early, rest, scored)))
 
     async def adecide(self, request: Request) -> Decision:
         """Do what :meth:`decide` does without blocking the event loop."""
@@ -165,10 +167,12 @@ class Policy:
         early = [self._without_score(request) for request in requests]
         rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
         scored = await self._looking.adecide_each(*self._to_score(rest)) if rest else []
-        return list(map(self._looking.marked, _merged(early, rest, scored)))
+        return list(map(self._looking.marked, requests, _merged(early, rest, scored)))
 
     async def _learn(self, requests: Sequence[Request]) -> None:
-        """Ask the servers, in a thread, what the gates have to know of their models."""
+        """Ask the servers, in a thread, what is to be known of their models."""
+        if self._looking.weights.waits:
+            await asyncio.to_thread(self._looking.weights.ask)
         longest = max(requests, key=lambda request: request.tokens, default=None)
         if longest is None or longest.tokens <= SURELY_READ:
             return

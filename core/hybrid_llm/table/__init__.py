@@ -5,6 +5,7 @@ from hybrid_llm.table.paths import parse_map
 from hybrid_llm.table.prompts import Prompt, prompts_of_files, read_prompts
 from hybrid_llm.table.responses import PARALLEL, Response
 from hybrid_llm.table.scores import Scale, check_scale
+from hybrid_llm.table.slices import Slice, SlicedTable
 from hybrid_llm.table.splits import TRAIN, hash64, hash_fraction, normal_text
 from hybrid_llm.table.table import LeakReport, QualityTable
 from hybrid_llm.table.write import write_table
@@ -18,6 +19,8 @@ __all__ = [
     "QualityTable",
     "Response",
     "Scale",
+    "Slice",
+    "SlicedTable",
     "check_scale",
     "hash64",
     "hash_fraction",

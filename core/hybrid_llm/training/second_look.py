@@ -2,7 +2,7 @@
 
 It is fitted to the split ``train``, with scores of its queries by fits that leave each out, so that the look meets the
 query's score as it will be served. The head's form was chosen on the held-out fifth of train and on tasks left out
-(``benchmarks/second_look.py``): few columns, weights that never turn against a signal. The rungs come from the training
+(``benchmarks/second_look``): few columns, weights that never turn against a signal. The rungs come from the training
 rows too, each scored by heads that left its query out. What a level stands for is measured on ``validation``.
 """
 

@@ -30,7 +30,7 @@ LEAST_ROWS: Final = 30
 QUANTILES: Final = 1000
 """Points of the fixed sequence that a certificate tests."""
 TRIED_ROWS: Final = 8287
-"""Training rows up to which ``benchmarks/full.py`` compared both recipes; ``full`` was clearly better on none."""
+"""Training rows up to which ``benchmarks/full`` compared both recipes; ``full`` was clearly better on none."""
 _LIBRARIES: Final = ("hybrid-llm", "numpy", "onnxruntime", "tokenizers", "scikit-learn")
 
 

@@ -2,7 +2,7 @@
 
 What is fitted is the soft label plus a share of the quality gap; Platt's step maps the result back to the label, so
 that a score stays a probability. On the pairs of ``docs/measured/benchmarks.md`` this one head beat a linear head,
-nearest neighbours, a small network, boosted trees and averages of them (``benchmarks/heads.py``).
+nearest neighbours, a small network, boosted trees and averages of them (``benchmarks/heads``).
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""How often an audit is wrong, and how soon it knows."""

@@ -1,0 +1,1 @@
+"""How far a few rows of a user's own go."""

@@ -1,0 +1,1 @@
+"""What fine-tuning buys over a head, and how fast it reads rows."""

@@ -1,0 +1,1 @@
+"""What the sizes of DeBERTa-v3 cost in fine-tuning."""

@@ -1,0 +1,1 @@
+"""Router folders made to hurt, by the thousand."""

@@ -1,0 +1,1 @@
+"""Do the graders agree with the grades of public results?"""

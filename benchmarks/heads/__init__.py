@@ -1,0 +1,1 @@
+"""Which head on the frozen encoder?"""

@@ -1,0 +1,1 @@
+"""What routing adds to a call in LangChain."""

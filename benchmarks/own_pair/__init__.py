@@ -1,0 +1,1 @@
+"""What ``hybrid-llm run`` makes of a real pair of models."""

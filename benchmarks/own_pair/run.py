@@ -1,0 +1,96 @@
+"""What ``hybrid-llm run`` makes of a real pair of models: verdict after verdict, as more prompts come.
+
+Run: ``python -m benchmarks.own_pair.run PROMPTS PAIR_DIR --small MODEL --large MODEL [--sizes 100 300 700]``. PROMPTS
+holds prompts with references; MODEL is a name such as ``openai:real-small@http://127.0.0.1:18082/v1``. Writes
+``docs/measured/own_pair.md``. What was answered stays in PAIR_DIR and is not asked again, so that the same command goes
+on after an interruption, and with one more size asks only what is new.
+
+The prompts are taken in the order of a hash, the first 100, the first 300 and so on, all of them into one pair folder:
+so each verdict after the first is a further look at the data, and is tested more strictly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common.doc_tables import markdown, percent, write_between
+from hybrid_llm.table import hash_fraction, prompts_of_files
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "measured" / "own_pair.md"
+SYSTEM = "Answer in a few words."
+GRADER = "contains"
+PRICE = "2.5:10"
+"""Dollars per million tokens that the large model is given; the small one is free."""
+
+
+def main() -> None:
+    """Ask, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("prompts", type=Path)
+    parser.add_argument("pair", type=Path)
+    parser.add_argument("--small", required=True)
+    parser.add_argument("--large", required=True)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 300, 700])
+    options = parser.parse_args()
+    options.pair.mkdir(parents=True, exist_ok=True)
+    prompts = sorted(prompts_of_files(options.prompts), key=lambda prompt: hash_fraction(prompt.query))
+    found = [one_run(options, prompts[:size]) for size in options.sizes]
+    write_between(PAGE, "runs", page_of(found))
+
+
+def one_run(options: argparse.Namespace, prompts: Sequence[Any]) -> dict[str, Any]:
+    """Run the command on some prompts, unless it was; return what it said, in both forms, and its seconds."""
+    kept = options.pair / f"said-{len(prompts)}.json"
+    if kept.exists():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    rows = [{"query": p.query, "reference": p.references, "task": p.fields.get("task")} for p in prompts]
+    asked = options.pair / f"prompts-{len(prompts)}.jsonl"
+    asked.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    command = [sys.executable, "-m", "hybrid_llm.cli", "run", str(asked), "--small", options.small]
+    command += ["--large", options.large, "--grader", GRADER, "--system", SYSTEM, "--max-tokens", "40"]
+    command += ["--price", f"{served(options.small)}=0:0", "--price", f"{served(options.large)}={PRICE}"]
+    command += ["--budget", "5", "--yes", "--out", str(options.pair / "pair")]
+    began = time.perf_counter()
+    words = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    seconds = time.perf_counter() - began
+    figures = subprocess.run([*command, "--json"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    said = {
+        "seconds": seconds,
+        "words": words.replace(str(options.pair) + "/", ""),
+        "pair": [served(options.small), served(options.large)],
+        **json.loads(figures),
+    }
+    kept.write_text(json.dumps(said), encoding="utf-8")
+    return said
+
+
+def served(model: str) -> str:
+    """Return what a server calls a model."""
+    return model.partition(":")[2].partition("@")[0]
+
+
+def page_of(found: Sequence[dict[str, Any]]) -> str:
+    """Return the part of the page that changes."""
+    columns = ("prompts", "verdict", "small's quality", "large's", "small answers, at 95 %", "could certify", "minutes")
+    rows = []
+    for said in found:
+        level = next((level for level in said["levels"] if level["quality"] == 0.95), None)
+        share = percent(level["cost_advantage"]) if level else ""
+        needed = f"{said['needed_n']:,} prompts" if said["needed_n"] else ""
+        qualities = (f"{said['small_quality']:.3f}", f"{said['large_quality']:.3f}")
+        rows.append((f"{said['n']:,}", said["verdict"], *qualities, share, needed, f"{said['seconds'] / 60:.0f}"))
+    words = "\n\n".join(f"After {said['n']} prompts:\n\n```\n{said['words'].strip()}\n```" for said in found)
+    where = f"{found[0]['pair'][0]} -> {found[0]['pair'][1]}; {platform.machine()}, {platform.system()}."
+    return f"{where}\n\n{markdown(columns, rows)}\n\n{words}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The paper's figures on public tables, with thresholds, baselines, labels and transfer."""

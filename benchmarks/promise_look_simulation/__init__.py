@@ -1,0 +1,1 @@
+"""Does the certificate of the second look hold where the truth is known?"""

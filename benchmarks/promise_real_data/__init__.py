@@ -1,0 +1,1 @@
+"""Does the certificate hold on real pairs?"""

@@ -1,0 +1,1 @@
+"""Does the certificate hold where the truth is known?"""

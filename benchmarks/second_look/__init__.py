@@ -1,0 +1,1 @@
+"""What is a look at small's answer worth?"""
