@@ -82,14 +82,14 @@ class Variant:
     rank: int = 2
     share: float = 1.0
     gap_weight: float = 4.0
-    level_penalty: float = 600.0
+    level_penalty: float = 500.0
     weight_power: float = 0.5
-    judged_weight: float = 6.0
+    judged_weight: float = 24.0
     judged_gap: float = 1.0
     judged_landmarks: float = 0.3
     strange_landmarks: float = 0.1
     embedding_gamma: float = 1.0
-    text_gamma: float = 4.0
+    text_gamma: float = 3.0
     ridge: float = 3.0
     linear: float = 0.0
     landmarks: int = 2000

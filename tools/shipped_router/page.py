@@ -192,6 +192,18 @@ def study_text(study: Results) -> str:
     )
 
 
+def pairs_text(pairs: Results) -> str:
+    """Say how many of the obvious pairs hold."""
+    query, margin = pairs["least"]
+    return (
+        f"Of {pairs['n']} pairs of an obviously easy and an obviously hard prompt of the same kind, none of which "
+        f"trained, the easy one scores higher in {pairs['n'] - len(pairs['broken'])}"
+        f"{'; not in that of ' + listed(pairs['broken']) if pairs['broken'] else ''}. The closest is that of "
+        f"*{query}*, by {number(margin)}. Unfamiliar, and so sent to large at a quality level: "
+        f"{listed(pairs['unfamiliar'])}."
+    )
+
+
 def write_page(page: Path, results: Results) -> None:
     """Fill the page."""
     write_between(page, "setting", setting_text(results))
@@ -199,6 +211,7 @@ def write_page(page: Path, results: Results) -> None:
     write_between(page, "figures", f"{verdict(results)}\n\n{figures_table(results['test'])}\n\n{READING}")
     write_between(page, "left out", figures_table(results["left_out"]))
     write_between(page, "limits", LIMITS)
+    write_between(page, "pairs", pairs_text(results["pairs"]))
     if "judged" in results:
         judged = results["judged"]
         write_between(page, "everyday", f"{origin(judged)}\n\n{agreement_table(judged)}")
