@@ -2,6 +2,7 @@
 # make format    tidy the code                    make test-all  the same, the slow tests and more examples of each rule
 # make bench     the numbers in the docs          make coverage  all tests, and what they never reach; the core's floor is 95 %
 # make litellm  the tests of the plug-in for LiteLLM's proxy, in an environment of its own
+# make wheel    what is installed: the wheel in empty environments, each extra alone (minutes)
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -9,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # folder of quality tables for the benchmarks
 DATA ?= data
 
-.PHONY: demo test test-all lint types unit slow coverage litellm format bench clean
+.PHONY: demo test test-all lint types unit slow coverage wheel litellm format bench clean
 
 $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
@@ -59,6 +60,10 @@ coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m "not live" --cov --cov-report=term:skip-covered
 	$(BIN)/python -m coverage report --include='core/*' --format=total --fail-under=95
 
+wheel: $(BIN)/python
+	$(PIP) install -c constraints.txt -e '.[dist]'
+	$(BIN)/python tools/check_wheel.py
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -80,6 +85,7 @@ bench: $(VENV)/.dev $(VENV)-litellm/.made
 	$(BIN)/python -m benchmarks.langchain_overhead.run
 	$(BIN)/python -m benchmarks.llamaindex_overhead.run
 	$(BIN)/python -m benchmarks.litellm_overhead.run --litellm $(VENV)-litellm/bin/litellm
+	$(BIN)/python -m benchmarks.observers.run
 	$(BIN)/python -m benchmarks.heads.run $(DATA)
 	$(BIN)/python -m benchmarks.own_pair_sizes.run $(DATA)
 	$(BIN)/python -m benchmarks.paper_figures.run $(DATA)

@@ -153,7 +153,7 @@ class HybridRouting(CustomLogger):  # type: ignore[misc]  # of a library that is
     ) -> dict[str, str] | None:
         """Return the decision as headers, that of the group which answered in the end."""
         decision = Decision.found_in(_found_metadata(data))
-        return headers_of(came_true(decision, _answered(data, response), self._models)) if decision else None
+        return headers_of(came_true(decision, _answered(response), self._models)) if decision else None
 
     def _named_levels(self) -> list[Level]:
         """Return the levels that ``model_list`` offers by name."""
@@ -235,8 +235,9 @@ def _found_metadata(data: Mapping[str, Any]) -> dict[str, Any]:
     return next((metadata for metadata in found if isinstance(metadata, dict)), {})
 
 
-def _answered(data: Mapping[str, Any], response: Any) -> str | None:
+def _answered(response: Any) -> str | None:
     """Return the group that answered, as far as LiteLLM says."""
-    hidden = getattr(response, "_hidden_params", None)
+    name = "_hidden_params"
+    hidden = response.get(name) if isinstance(response, Mapping) else getattr(response, name, None)
     headers = (hidden.get("additional_headers") or {}) if isinstance(hidden, Mapping) else {}
     return headers.get("x-litellm-model-group")

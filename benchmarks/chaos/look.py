@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import logging
 import platform
-import socket
 import sys
 import warnings
 from datetime import UTC, datetime
@@ -19,7 +18,9 @@ from pathlib import Path
 
 from benchmarks.common.doc_tables import markdown, write_between
 from benchmarks.common.machine import processor
-from tests.live._chaos_look import LookTally, look_servers, run
+from tests.live._chaos import free_port
+from tests.live._chaos_look import LookTally, run
+from tests.live._llama_server import look_servers
 
 UNSEEN = "of these without log-probabilities: it said 400 while it stopped, and was asked without"
 SECTION = """
@@ -77,7 +78,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.getLogger("hybrid_llm").setLevel(logging.ERROR)
     day = datetime.now(tz=UTC).date()
-    with look_servers(options.servers, (_free_port(), _free_port())) as (small, large):
+    with look_servers(options.servers, (free_port(), free_port())) as (small, large):
         tally = run(small, large, options.calls, options.kills, options.stops)
     setting = (
         f"`--calls {options.calls} --kills {options.kills} --stops {options.stops}`, {day}; {processor()}; "
@@ -94,12 +95,6 @@ def main() -> None:
         with options.out.open("a", encoding="utf-8") as page:
             page.write(SECTION)
     write_between(options.out, "chaos look", said)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

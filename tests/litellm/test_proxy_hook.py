@@ -43,8 +43,10 @@ def decided(plugged: Any, data: dict[str, Any], call: str = "acompletion") -> di
     return asyncio.run(plugged.async_pre_call_hook(None, None, data, call)) or data
 
 
-def headers(plugged: Any, data: dict[str, Any], group: str | None = None) -> dict[str, str]:
-    response = SimpleNamespace(_hidden_params={"additional_headers": {"x-litellm-model-group": group}})
+def headers(
+    plugged: Any, data: dict[str, Any], group: str | None = None, made: Any = SimpleNamespace
+) -> dict[str, str]:
+    response = made(_hidden_params={"additional_headers": {"x-litellm-model-group": group}})
     return asyncio.run(plugged.async_post_call_response_headers_hook(data, None, response) or {})
 
 
@@ -157,10 +159,11 @@ def test_a_broken_scorer_costs_money_and_no_answers() -> None:
     assert (data["model"], headers(plugged, data)["x-hybrid-reason"]) == ("gpt", "scorer_error")
 
 
-def test_the_headers_and_logs_tell_that_large_answered_for_small() -> None:
+@pytest.mark.parametrize("made", [SimpleNamespace, dict])  # Anthropic's messages come as a dict
+def test_the_headers_and_logs_tell_that_large_answered_for_small(made: Any) -> None:
     plugged = plug_in()
     data = decided(plugged, asked())
-    told = headers(plugged, data, "gpt")
+    told = headers(plugged, data, "gpt", made)
     assert (told["x-hybrid-route"], told["x-hybrid-reason"]) == ("large", "fallback")
     hop = {"metadata": {**data["metadata"], "model_group": "gpt"}}
     asyncio.run(plugged.async_pre_call_deployment_hook(hop, None))

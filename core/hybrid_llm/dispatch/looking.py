@@ -142,7 +142,7 @@ class Looking:
         self._state.warn_once(
             "asked otherwise",
             f"The router was certified with answers to other settings ({why}), so nothing is promised; ask as it was "
-            "measured, or collect answers as you ask: hybrid-llm run.",
+            "measured, or have it measured as you ask: hybrid-llm run with --temperature, --max-tokens, --system.",
         )
         return f"The router was certified with other settings: {why}."
 

@@ -396,6 +396,5 @@ class Pair:
         if not self._observers:
             telling: AbstractContextManager[Callable[[Decision], T]] = nullcontext(ask)
         else:
-            breakers = self.state.breakers
-            telling = self._observers.telling(decided, attempts, ask, name=self._name, breakers=breakers)
+            telling = self._observers.telling(decided, attempts, ask, name=self._name, breakers=self.state.breakers)
         return alone(telling, self._name("small")) if decided.decision.private else telling

@@ -40,33 +40,29 @@ class Weights:
     @property
     def waits(self) -> bool:
         """Whether :meth:`ask` has to wait for a server."""
-        return self._to_ask() is not None
+        return bool(self._known) and self._asks(self._small()) is not None
 
     def ask(self) -> None:
         """Ask small's server for its weights, where it has not told; one that does not answer tells nothing."""
         if not self.waits:
             return
         with self._state.asking:
-            found = self._to_ask()  # nothing when another thread has asked meanwhile
-            if found is None:
+            small = self._small()
+            asks = self._asks(small)  # another thread may have asked meanwhile
+            if asks is None:
                 return
-            model, digest_of = found
             try:
-                digest = digest_of() or ""
+                digest = asks() or ""
             except Exception:  # noqa: BLE001 - it is down, or no Ollama: the call will tell
                 digest = ""
-            self._state.weights[model] = Told(digest, time.monotonic())
+            self._state.weights[small.model] = Told(digest, time.monotonic())
 
-    def _to_ask(self) -> tuple[str, Callable[[], str | None]] | None:
-        """Return small's name and what asks its server; nothing where it has told, or cannot."""
-        if not self._known:
+    def _asks(self, small: Capabilities) -> Callable[[], str | None] | None:
+        """Return what asks the server; ``None`` where it has told, or cannot be asked, or not yet again."""
+        told = self._state.weights.get(small.model)
+        if told is not None and (told.digest or time.monotonic() < told.at + _PAUSE):
             return None
-        small = self._small()
-        asked = self._state.weights.get(small.model)
-        waited = asked is not None and (asked.digest or time.monotonic() < asked.at + _PAUSE)
-        if waited or small.place is None or small.place.digest is None:
-            return None
-        return small.model, small.place.digest
+        return small.place.digest if small.place is not None else None
 
     def changed(self) -> str:
         """Return that the weights are others, in a sentence; nothing where they are the same, or nobody knows."""
