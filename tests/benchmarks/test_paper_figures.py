@@ -17,8 +17,8 @@ from benchmarks.common.judge import APGR, Judged, apgr_only, compare
 from benchmarks.common.numbers import signed
 from benchmarks.common.pairs import CHAT, PAIRS, ZEROEVAL, Tables
 from benchmarks.heads.candidates import OURS as OUR_HEAD
-from benchmarks.heads.run import AVERAGES, halves
-from benchmarks.heads.run import report as heads_report
+from benchmarks.heads.page import report as heads_report
+from benchmarks.heads.study import AVERAGES, halves, results_of
 from benchmarks.paper_figures.page import ROBUSTNESS
 from benchmarks.paper_figures.run import run
 from benchmarks.paper_figures.sections import overshoot
@@ -277,8 +277,10 @@ def test_heads_report_names_every_head(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [f"q{number}" for number in range(100)]
     small = (np.random.default_rng(0).random(100) < 0.5).astype(float)
     members = [OUR_HEAD, *sorted({member for some in AVERAGES.values() for member in some} - {OUR_HEAD})]
-    monkeypatch.setattr("benchmarks.heads.run.HEADS", dict.fromkeys(members))
+    for module in ("page", "study"):
+        monkeypatch.setattr(f"benchmarks.heads.{module}.HEADS", dict.fromkeys(members))
     found = {head: {("a", weight): small + weight for weight in (0.0, 1.0, 4.0)} for head in members}
-    text = heads_report({"pair": halves(judged({}, ids, small), found)}, dict.fromkeys(members, 3), 10)
+    results = results_of({"pair": halves(judged({}, ids, small), found)}, dict.fromkeys(members, 3), 10)
+    text = heads_report(results)
     for name in (*members, *AVERAGES):
         assert f"| {name} |" in text

@@ -15,7 +15,7 @@ from hybrid_llm import Router, __version__
 from hybrid_llm.cli import main, output
 from tests.cli.conftest import PAIR, Terminal, run
 
-COMMANDS = ["demo", "route", "train", "evaluate", "calibrate", "certify", "export"]
+COMMANDS = ["demo", "route", "train", "evaluate", "calibrate", "certify", "export", "score"]
 every_command = pytest.mark.parametrize("command", COMMANDS)
 PROGRAM = [sys.executable, "-m", "hybrid_llm.cli"]
 

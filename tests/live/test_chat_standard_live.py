@@ -22,7 +22,7 @@ from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid
 from tests.live._chaos import free_port, servers_home
-from tests.live._chaos_look import LlamaServer
+from tests.live._llama_server import LlamaServer
 from tests.looks import LEVEL, router_with, untrained
 
 pytestmark = [

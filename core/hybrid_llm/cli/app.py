@@ -30,6 +30,7 @@ from hybrid_llm.cli import (
     route,
     run,
     savings,
+    score,
     train,
 )
 from hybrid_llm.cli.output import say
@@ -82,6 +83,7 @@ _COMMANDS: Final = (
         "hybrid-llm certify rows.jsonl --router my-router/ --small local --large hosted --split validation",
     ),
     (report.report, "hybrid-llm report rows.jsonl --router my-router/ --out report.html"),
+    (score.score, "hybrid-llm score rows.parquet --router my-router/ --out scores/"),
     (savings.savings, "hybrid-llm savings traffic.sqlite"),
     (
         audit.audit,

@@ -28,7 +28,7 @@ _NARROW: Final = 80
 
 _NEXT: Final = """\
 No model was asked. What next:
-  hybrid-llm explain "What is 17 + 26?"
+  hybrid-llm explain "How much is 17 plus 26?"
       why a query goes where it goes
   hybrid-llm doctor --small ollama:qwen3:4b --large openai:gpt-4o
       are your two models ready?
