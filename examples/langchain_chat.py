@@ -1,12 +1,8 @@
-r"""One chat model in place of two: as it is, with a tool, and with an answer in a schema.
+"""One chat model in place of two: as it is, with a tool, and with an answer in a schema.
 
-Without any setting both models are stand-ins. A side is real when its model is named:
-
-    SMALL_MODEL=<name> OLLAMA_HOST=http://127.0.0.1:11434 \
-    LARGE_MODEL=<name> OPENAI_BASE_URL=https://host/v1 OPENAI_API_KEY=... python examples/langchain_chat.py
+Both models are stand-ins until they are named: see `models.py`.
 """
 
-import os
 from typing import Any
 
 from langchain_core.language_models import FakeListChatModel
@@ -18,6 +14,7 @@ from pydantic import BaseModel
 
 from hybrid_llm import Router
 from langchain_hybrid import ChatHybrid
+from models import chat_models
 
 EASY = "What is the capital of France?"
 HARD = "Find the degree of the field extension Q(sqrt(2), sqrt(3), sqrt(18)) over Q."
@@ -39,23 +36,7 @@ class StandIn(FakeListChatModel):
         return super()._generate(messages, *args, **kwargs)
 
 
-if name := os.environ.get("SMALL_MODEL"):
-    from langchain_ollama import ChatOllama
-
-    small = ChatOllama(model=name, base_url=os.environ.get("OLLAMA_HOST"))
-    print(f"small: {name}, on Ollama")
-else:
-    small = StandIn(responses=["(an answer of the small stand-in)"])
-    print("small: a stand-in, no model is called; set SMALL_MODEL, and OLLAMA_HOST if needed, for a real one")
-
-if name := os.environ.get("LARGE_MODEL"):
-    from langchain_openai import ChatOpenAI  # reads OPENAI_API_KEY itself
-
-    large = ChatOpenAI(model=name, base_url=os.environ.get("OPENAI_BASE_URL"), stream_usage=True)
-    print(f"large: {name}, on the OpenAI-compatible server")
-else:
-    large = StandIn(responses=["(an answer of the large stand-in)"])
-    print("large: a stand-in, no model is called; set LARGE_MODEL, OPENAI_BASE_URL and OPENAI_API_KEY for a real one")
+small, large = chat_models(lambda text: StandIn(responses=[text]))
 
 
 @tool

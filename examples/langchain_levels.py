@@ -1,18 +1,13 @@
-r"""One chat model, and a quality of its own for each request.
+"""One chat model, and a quality of its own for each request.
 
-Without any setting both models are stand-ins. A side is real when its model is named:
-
-    SMALL_MODEL=<name> OLLAMA_HOST=http://127.0.0.1:11434 \
-    LARGE_MODEL=<name> OPENAI_BASE_URL=https://host/v1 OPENAI_API_KEY=... python examples/langchain_levels.py
+Both models are stand-ins until they are named: see `models.py`.
 """
 
 import asyncio
-import os
-
-from langchain_core.language_models import FakeListChatModel
 
 from hybrid_llm import Router
 from langchain_hybrid import ChatHybrid
+from models import chat_models
 
 QUESTIONS = [
     "What is the capital of France?",
@@ -22,23 +17,7 @@ QUESTIONS = [
     "Compute the remainder when 7 to the power 2024 is divided by 1000.",
 ]
 
-if name := os.environ.get("SMALL_MODEL"):
-    from langchain_ollama import ChatOllama
-
-    small = ChatOllama(model=name, base_url=os.environ.get("OLLAMA_HOST"))
-    print(f"small: {name}, on Ollama")
-else:
-    small = FakeListChatModel(responses=["(an answer of the small stand-in)"])
-    print("small: a stand-in, no model is called; set SMALL_MODEL, and OLLAMA_HOST if needed, for a real one")
-
-if name := os.environ.get("LARGE_MODEL"):
-    from langchain_openai import ChatOpenAI  # reads OPENAI_API_KEY itself
-
-    large = ChatOpenAI(model=name, base_url=os.environ.get("OPENAI_BASE_URL"), stream_usage=True)
-    print(f"large: {name}, on the OpenAI-compatible server")
-else:
-    large = FakeListChatModel(responses=["(an answer of the large stand-in)"])
-    print("large: a stand-in, no model is called; set LARGE_MODEL, OPENAI_BASE_URL and OPENAI_API_KEY for a real one")
+small, large = chat_models()
 
 # requests may choose from sending nothing to small up to sending 80 % there, and not more
 llm = ChatHybrid(small, large, Router.load(), cost_advantage=0.3, allowed=(0.0, 0.8))

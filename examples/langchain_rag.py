@@ -1,21 +1,16 @@
-r"""Retrieval-augmented answers: the router scores the question, not the prompt that is stuffed with passages.
+"""Retrieval-augmented answers: the router scores the question, not the prompt that is stuffed with passages.
 
-Without any setting both models are stand-ins. A side is real when its model is named:
-
-    SMALL_MODEL=<name> OLLAMA_HOST=http://127.0.0.1:11434 \
-    LARGE_MODEL=<name> OPENAI_BASE_URL=https://host/v1 OPENAI_API_KEY=... python examples/langchain_rag.py
+Both models are stand-ins until they are named: see `models.py`.
 """
 
-import os
-
 from langchain_core.embeddings import Embeddings
-from langchain_core.language_models import FakeListChatModel
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from hybrid_llm import Router
 from hybrid_llm.scoring import Encoder
 from langchain_hybrid import RunnableHybrid
+from models import chat_models
 
 PASSAGES = [
     "Invoices are sent on the first working day of a month. They can be paid by card or bank transfer within 14 days.",
@@ -45,23 +40,7 @@ class LocalEmbeddings(Embeddings):
         return self.embed_documents([text])[0]
 
 
-if name := os.environ.get("SMALL_MODEL"):
-    from langchain_ollama import ChatOllama
-
-    small = ChatOllama(model=name, base_url=os.environ.get("OLLAMA_HOST"))
-    print(f"small: {name}, on Ollama")
-else:
-    small = FakeListChatModel(responses=["(an answer of the small stand-in)"])
-    print("small: a stand-in, no model is called; set SMALL_MODEL, and OLLAMA_HOST if needed, for a real one")
-
-if name := os.environ.get("LARGE_MODEL"):
-    from langchain_openai import ChatOpenAI  # reads OPENAI_API_KEY itself
-
-    large = ChatOpenAI(model=name, base_url=os.environ.get("OPENAI_BASE_URL"), stream_usage=True)
-    print(f"large: {name}, on the OpenAI-compatible server")
-else:
-    large = FakeListChatModel(responses=["(an answer of the large stand-in)"])
-    print("large: a stand-in, no model is called; set LARGE_MODEL, OPENAI_BASE_URL and OPENAI_API_KEY for a real one")
+small, large = chat_models()
 
 retriever = InMemoryVectorStore.from_texts(PASSAGES, LocalEmbeddings()).as_retriever(search_kwargs={"k": 1})
 prompt = ChatPromptTemplate.from_template("Answer from these passages:\n{passages}\n\nQuestion: {question}")

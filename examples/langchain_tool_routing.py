@@ -1,12 +1,8 @@
-r"""A tool with a cheap and an expensive side: the difficulty of what the agent asks it chooses between them.
+"""A tool with a cheap and an expensive side: the difficulty of what the agent asks it chooses between them.
 
-Without any setting both models are stand-ins. A side is real when its model is named:
-
-    SMALL_MODEL=<name> OLLAMA_HOST=http://127.0.0.1:11434 \
-    LARGE_MODEL=<name> OPENAI_BASE_URL=https://host/v1 OPENAI_API_KEY=... python examples/langchain_tool_routing.py
+Both models are stand-ins until they are named: see `models.py`.
 """
 
-import os
 from typing import Any
 
 from langchain.agents import create_agent
@@ -17,6 +13,7 @@ from langchain_core.tools import tool
 
 from hybrid_llm import Router
 from langchain_hybrid import RunnableHybrid
+from models import chat_models
 
 QUESTIONS = [
     "What is the capital of Canada?",
@@ -38,23 +35,7 @@ class StandIn(FakeListChatModel):
         return super()._generate(messages, *args, **kwargs)
 
 
-if name := os.environ.get("SMALL_MODEL"):
-    from langchain_ollama import ChatOllama
-
-    small = ChatOllama(model=name, base_url=os.environ.get("OLLAMA_HOST"))
-    print(f"small: {name}, on Ollama")
-else:
-    small = StandIn(responses=["(an answer of the small stand-in)"])
-    print("small: a stand-in, no model is called; set SMALL_MODEL, and OLLAMA_HOST if needed, for a real one")
-
-if name := os.environ.get("LARGE_MODEL"):
-    from langchain_openai import ChatOpenAI  # reads OPENAI_API_KEY itself
-
-    large = ChatOpenAI(model=name, base_url=os.environ.get("OPENAI_BASE_URL"), stream_usage=True)
-    print(f"large: {name}, on the OpenAI-compatible server")
-else:
-    large = StandIn(responses=["(an answer of the large stand-in)"])
-    print("large: a stand-in, no model is called; set LARGE_MODEL, OPENAI_BASE_URL and OPENAI_API_KEY for a real one")
+small, large = chat_models(lambda text: StandIn(responses=[text]))
 
 
 @tool

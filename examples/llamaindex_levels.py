@@ -1,20 +1,16 @@
-r"""One LLM, and a quality of its own for each request, also through an engine that takes no options.
+"""One LLM, and a quality of its own for each request, also through an engine that takes no options.
 
-Without any setting both models are stand-ins. A side is real when its model is named:
-
-    SMALL_MODEL=<name> OLLAMA_HOST=http://127.0.0.1:11434 \
-    LARGE_MODEL=<name> OPENAI_BASE_URL=https://host/v1 OPENAI_API_KEY=... python examples/llamaindex_levels.py
+Both models are stand-ins until they are named: see `models.py`.
 """
 
-import os
 from typing import Any
 
 from llama_index.core import Document, SummaryIndex
 from llama_index.core.base.llms.types import ChatMessage
-from llama_index.core.llms.mock import MockFunctionCallingLLM
 
 from hybrid_llm import Router
 from llamaindex_hybrid import HybridLLM, hybrid_quality
+from models import llms
 
 QUESTIONS = [
     "What is the capital of France?",
@@ -25,35 +21,7 @@ QUESTIONS = [
 ]
 
 
-def stand_in(answer: str) -> MockFunctionCallingLLM:
-    """Return a model that calls nothing and says one thing."""
-    return MockFunctionCallingLLM(
-        response_generator=lambda messages, **kwargs: ChatMessage(answer, role="assistant"), is_chat_model=True
-    )
-
-
-if name := os.environ.get("SMALL_MODEL"):
-    from llama_index.llms.ollama import Ollama
-
-    host = os.environ.get("OLLAMA_HOST", "http://127.0.0.1:11434")
-    # with a context window of its own it asks its server for none, and the server keeps less memory
-    small = Ollama(model=name, base_url=host, context_window=8192, request_timeout=120)
-    print(f"small: {name}, on Ollama")
-else:
-    small = stand_in("(an answer of the small stand-in)")
-    print("small: a stand-in, no model is called; set SMALL_MODEL, and OLLAMA_HOST if needed, for a real one")
-
-if name := os.environ.get("LARGE_MODEL"):
-    from llama_index.llms.openai_like import OpenAILike  # reads OPENAI_API_KEY itself
-
-    url = os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1")
-    large = OpenAILike(
-        model=name, api_base=url, is_chat_model=True, is_function_calling_model=True, context_window=32768
-    )
-    print(f"large: {name}, on the OpenAI-compatible server")
-else:
-    large = stand_in("(an answer of the large stand-in)")
-    print("large: a stand-in, no model is called; set LARGE_MODEL, OPENAI_BASE_URL and OPENAI_API_KEY for a real one")
+small, large = llms()
 
 # requests may choose from sending nothing to small up to sending 80 % there, and not more
 llm = HybridLLM(small, large, Router.load(), cost_advantage=0.3, allowed=(0.0, 0.8))

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 
-from hybrid_llm.dispatch import Answers, has_text
+from hybrid_llm.dispatch import Answers, has_text, noted_at
 from hybrid_llm.event import Usage
 from langchain_hybrid._seen import as_answer, joined
 
@@ -28,14 +28,21 @@ _NO_ANSWER: Final = frozenset({"reasoning_content"})
 
 def model_in(arm: Runnable[Any, Any]) -> BaseChatModel | None:
     """Return the chat model whose answer an arm hands on, whole or parsed; ``None`` for any other runnable."""
+    return bound_model_in(arm)[0]
+
+
+def bound_model_in(arm: Runnable[Any, Any]) -> tuple[BaseChatModel | None, dict[str, Any]]:
+    """Return the chat model whose answer an arm hands on, and the arguments that are bound to it."""
+    bound: dict[str, Any] = {}
     while isinstance(arm, RunnableBinding):
+        bound = {**arm.kwargs, **bound}
         arm = arm.bound
     if isinstance(arm, RunnableSequence):
         steps = list(arm.steps)
         while steps and _parses(steps[-1]):
             steps.pop()
-        return model_in(steps[-1]) if steps else None
-    return arm if isinstance(arm, BaseChatModel) else None
+        return bound_model_in(steps[-1]) if steps else (None, {})
+    return (arm if isinstance(arm, BaseChatModel) else None), bound
 
 
 def classes_of(model: object) -> set[tuple[str, str]]:
@@ -113,7 +120,13 @@ def says(value: Any) -> str:
     return str(message.text) if isinstance(message, BaseMessage) else message if isinstance(message, str) else ""
 
 
-ANSWERS: Final = Answers(shows, ended, used, says, joined, as_answer)
+def noted(value: Any) -> Mapping[str, Any] | None:
+    """Return what a pair noted on an answer, or on a chunk of one, as an arm of another."""
+    message = _message_in(value)
+    return noted_at(message.response_metadata) if isinstance(message, AIMessage) else None
+
+
+ANSWERS: Final = Answers(shows, ended, used, says, joined, as_answer, noted=noted)
 
 
 def _message_in(value: Any) -> Any:

@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable, RunnableBinding
 
-from hybrid_llm.dispatch import ASSUMED, FUNCTION, Capabilities, OllamaServer, PairState, Window
-from langchain_hybrid._answers import ANSWERS, closes, model_in
+from hybrid_llm.dispatch import (
+    ASSUMED,
+    FUNCTION,
+    Capabilities,
+    OllamaServer,
+    PairState,
+    Window,
+    as_an_arm,
+    asked_in,
+    dialect_of,
+)
+from langchain_hybrid._answers import ANSWERS, bound_model_in, closes, model_in
 from langchain_hybrid._messages import tokens_of_tools
 from langchain_hybrid._ollama import ollama_of
 from langchain_hybrid._place import place_of
+from langchain_hybrid._within import StandsWithin, holds_pair
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -53,9 +64,13 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     because what it does with its input is its own; but one that ends in a chat model has to answer something.
     """
     tools: Sequence[Any] = ()
+    asked = _asked_of(arm)
     while isinstance(arm, RunnableBinding):
         tools = tools or arm.kwargs.get("tools") or ()
         arm = arm.bound
+    if isinstance(arm, StandsWithin) and isinstance(arm, BaseChatModel):
+        pair: Any = arm
+        return as_an_arm(capabilities_of(pair.small), capabilities_of(pair.large))
     if not isinstance(arm, BaseChatModel):
         model = model_in(arm)
         server = ollama_of(model)
@@ -67,6 +82,8 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
             closes=closes(model),
             wake=server.wake if server else None,
             place=place_of(arm),
+            asked=asked,
+            is_pair=holds_pair(arm),
         )
     profile: dict[str, Any] = {**(arm.profile or {})}
     calls = type(arm).bind_tools is not BaseChatModel.bind_tools
@@ -84,7 +101,20 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         closes=closes(arm),
         wake=server.wake if server else None,
         place=place_of(arm),
+        asked=asked,
     )
+
+
+def _asked_of(arm: Runnable[Any, Any]) -> dict[str, Any]:
+    """Return how the chat model of an arm is asked by what it was made with; nothing of a class of neither family."""
+    model, bound = bound_model_in(arm)
+    dialect = None if model is None else dialect_of(type(model))
+    if dialect is None:
+        return {}
+    own = {name: getattr(model, name, None) for name in ("temperature", "max_tokens", "num_predict", "reasoning")}
+    more = {**(getattr(model, "extra_body", None) or {}), **(getattr(model, "model_kwargs", None) or {})}
+    left = {"temperature": None, "max_tokens": None, **({"think": None} if dialect == "ollama" else {})}
+    return {**left, **asked_in(more), **asked_in(own), **asked_in(bound)}
 
 
 def _told_of(model: BaseChatModel | None, name: Literal["ls_model_name", "ls_provider"]) -> str:

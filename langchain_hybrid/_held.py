@@ -25,7 +25,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import RunnableConfig
 
 from hybrid_llm.decision import KEY, Decision
-from hybrid_llm.dispatch import Decided, status_of
+from hybrid_llm.dispatch import Decided, says_why, second_try, status_of
 from langchain_hybrid import _calls
 from langchain_hybrid._answers import classes_of
 from langchain_hybrid._history import safe_history
@@ -96,6 +96,7 @@ class HeldCall:
         checker: The model that small's answer is compared with, if there is one.
         stop: The stop words.
         decided: The request.
+        run: The run of the pair that this one is an arm of, where its stream is one of that run's.
     """
 
     def __init__(
@@ -105,9 +106,10 @@ class HeldCall:
         checker: BaseChatModel | None,
         stop: list[str] | None,
         decided: Decided,
+        run: Any = None,
     ) -> None:
         self._pair = pair
-        self._below = decided.run if isinstance(decided, DecidedHere) else None
+        self._below = decided.run if isinstance(decided, DecidedHere) else run
         self._messages = messages
         self._checker = checker
         self._stop = stop
@@ -188,8 +190,10 @@ class HeldCall:
         except Exception as error:
             if status_of(error) != BAD_REQUEST:
                 raise
-            result = ask(settings)
-            self._pair.state.left_out.add(REFUSED)
+            with second_try():
+                result = ask(settings)
+            if says_why(error):
+                self._pair.state.left_out.add(REFUSED)
         else:
             self._added = True
         return result
@@ -203,8 +207,10 @@ class HeldCall:
         except Exception as error:
             if status_of(error) != BAD_REQUEST:
                 raise
-            result = await ask(settings)
-            self._pair.state.left_out.add(REFUSED)
+            with second_try():
+                result = await ask(settings)
+            if says_why(error):
+                self._pair.state.left_out.add(REFUSED)
         else:
             self._added = True
         return result

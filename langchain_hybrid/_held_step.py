@@ -13,9 +13,10 @@ from langchain_core.runnables.config import ensure_config, var_child_runnable_co
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import AnyTool, status_of, wanted_of
+from hybrid_llm.dispatch import AnyTool, asked_in, says_why, second_try, status_of, wanted_of
 from hybrid_llm.look import Wanted
 from langchain_hybrid._held import BAD_REQUEST, REFUSED
+from langchain_hybrid._messages import system_of
 from langchain_hybrid._mute import muted
 from langchain_hybrid._seen import asking_for_logprobs, without_logprobs
 
@@ -32,6 +33,12 @@ def wanted_of_step(request: ModelRequest[Any]) -> Wanted:
         {**request.model_settings, "tool_choice": request.tool_choice}, [*map(convert_to_openai_tool, request.tools)]
     )
     return wanted if request.response_format is None else replace(wanted, tools=AnyTool(wanted.tools or {}))
+
+
+def asked_of_step(request: ModelRequest[Any]) -> dict[str, Any]:
+    """Return how an agent's model call asks."""
+    system = request.system_message
+    return {**asked_in(request.model_settings), "system": system_of([system] if system else [])}
 
 
 @contextmanager
@@ -70,8 +77,10 @@ class HeldStep:
             except Exception as error:
                 if status_of(error) != BAD_REQUEST:
                     raise
-                response = handler(request)
-                self._pair.state.left_out.add(REFUSED)
+                with second_try():
+                    response = handler(request)
+                if says_why(error):
+                    self._pair.state.left_out.add(REFUSED)
             else:
                 self._added = True
             return response
@@ -87,8 +96,10 @@ class HeldStep:
             except Exception as error:
                 if status_of(error) != BAD_REQUEST:
                     raise
-                response = await handler(request)
-                self._pair.state.left_out.add(REFUSED)
+                with second_try():
+                    response = await handler(request)
+                if says_why(error):
+                    self._pair.state.left_out.add(REFUSED)
             else:
                 self._added = True
             return response

@@ -48,13 +48,13 @@ def _place_of_model(model: Any) -> Place | None:
         return Place()
     server = ollama_of(model)
     if server is not None:
-        return Place(str(model._client._client.base_url), shown=server.shown, ollama=True)
+        return Place(str(model._client._client.base_url), shown=server.shown, ollama=True, digest=server.digest)
     if ("langchain_openai", "BaseChatOpenAI") in classes and getattr(model, "root_client", None) is not None:
         client = model.root_client
         url = str(client.base_url)
         # an Ollama speaks as OpenAI does, too
         root = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
         asked = OllamaServer(lambda: client._client, model.model_name, root=root)
-        return Place(url, proxy=model.openai_proxy, shown=asked.shown)
+        return Place(url, proxy=model.openai_proxy, shown=asked.shown, digest=asked.digest)
     urls = (found for name in _ADDRESSES if isinstance(found := getattr(model, name, None), str) and found)
     return next(map(Place, urls), None)

@@ -11,8 +11,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableParallel, RunnableSequence
 from pydantic import PrivateAttr
 
-from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import PARSED, Attempts, Request
+from hybrid_llm.decision import KEY, Decision, Route
+from hybrid_llm.dispatch import PARSED, Attempts, Request, Within
 from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._held_chain import HeldChain
 from langchain_hybrid._held_object import HeldStructured
@@ -78,10 +78,17 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         own = {key: value for key, value in own.items() if value}
         return structured.with_config(cast("RunnableConfig", own)) if own else structured
 
-    def _request(self, value: Any, config: RunnableConfig, options: dict[str, Any]) -> Request:
+    def standing(self, within: Within) -> Any:
+        """Return a copy that stands within another pair, and the pair of chat models with it."""
+        copy = super().standing(within)
+        if self._chat is not None:
+            copy._chat = self._chat.standing(within)
+        return copy
+
+    def _request(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
         if self._chat is None:  # a copy that configurable_fields() made
-            return super()._request(value, config, options)
-        request = self._chat._request(value, config, options)
+            return super()._request(value, config, kwargs)
+        request = self._chat._request(value, config, kwargs)
         return replace(request, structured=True, wanted=PARSED if self._pair.holds else None)
 
     def _arm(self, decision: Decision) -> Runnable[Any, Any]:
@@ -144,12 +151,14 @@ class _Answering(Runnable[Any, Any]):
 
     def _readable(self, value: Any) -> Any:
         messages = self._pair._convert_input(value).to_messages()
-        safe = safe_history(messages, self._pair._arm(self._decision), self._decision.route)
+        pair = self._pair
+        safe = safe_history(messages, pair._arm(self._decision), self._decision.route, pair._path)
         return value if safe is messages else safe
 
     def _marked(self, output: Any) -> Any:
-        if isinstance(output, Mapping) and isinstance(output.get("raw"), BaseMessage):
-            return type(output)({**output, "raw": with_decision(output["raw"], self._decision)})  # type: ignore[call-arg]
+        raw = output.get("raw") if isinstance(output, Mapping) else None
+        if isinstance(raw, BaseMessage) and KEY not in raw.response_metadata:  # else by a pair that is the arm
+            return type(output)({**output, "raw": with_decision(output["raw"], self._decision)})
         return output
 
 

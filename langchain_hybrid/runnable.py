@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
@@ -13,7 +14,7 @@ from langchain_core.runnables.utils import Input, Output
 from pydantic import Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import Attempts, Decided, PairState, Request, split_options
+from hybrid_llm.dispatch import Attempts, Decided, PairState, Request, asked_in, split_options
 from langchain_hybrid._answers import model_in
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._ends import heard_to_the_end, hides_ends
@@ -204,17 +205,17 @@ class RunnableHybrid(TwoArms[Input, Output]):
 
     def invoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """Decide, and return what the chosen arm answers."""
-        options, rest = split_options(kwargs)
-        return self._invoke(input, config, rest, lambda config: self._request(input, config, options))
+        rest = split_options(kwargs)[1]
+        return self._invoke(input, config, rest, lambda config: self._request(input, config, kwargs))
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """Do what :meth:`invoke` does; the scoring does not block the event loop."""
-        options, rest = split_options(kwargs)
-        return await self._ainvoke(input, config, rest, lambda config: self._request(input, config, options))
+        rest = split_options(kwargs)[1]
+        return await self._ainvoke(input, config, rest, lambda config: self._request(input, config, kwargs))
 
     def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Output]:
         """Decide, then yield the chunks of the chosen arm as they come."""
-        options, rest = split_options(kwargs)
+        rest = split_options(kwargs)[1]
 
         def answer(
             inputs: Iterator[Input], run_manager: CallbackManagerForChainRun, config: RunnableConfig
@@ -231,7 +232,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
                     yield from self._arm(decision).stream(value, child, **self._said(decision, rest))
 
             marks = MarksStream[Output](attempts)
-            request = self._request(value, config, options)
+            request = self._request(value, config, kwargs)
             chunks = self._pair.stream(request, ask, attempts, read=held.read, checker=held.check)
             with closing(chunks):
                 for chunk, decision in chunks:
@@ -242,7 +243,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
 
     async def astream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Output]:
         """Do what :meth:`stream` does; the scoring does not block the event loop."""
-        options, rest = split_options(kwargs)
+        rest = split_options(kwargs)[1]
 
         async def inputs() -> AsyncIterator[Input]:
             yield input
@@ -266,7 +267,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
                             yield chunk
 
             marks = MarksStream[Output](attempts)
-            request = self._request(value, config, options)
+            request = self._request(value, config, kwargs)
             chunks = self._pair.astream(request, ask, attempts, read=held.read, checker=held.acheck)
             async with closing_stream(chunks):
                 async for chunk, decision in chunks:
@@ -293,10 +294,10 @@ class RunnableHybrid(TwoArms[Input, Output]):
         Each input has its own config, and so its own level. An input that makes no sense stops the batch before
         any arm is called; with ``return_exceptions`` its error takes its place in the list.
         """
-        options, rest = split_options(kwargs)
+        rest = split_options(kwargs)[1]
         configs = configs_of(config, inputs)
         return self._pair.batch(
-            read_each(lambda value, config: self._request(value, config, options), inputs, configs),
+            read_each(lambda value, config: self._request(value, config, kwargs), inputs, configs),
             list(zip(inputs, configs, strict=True)),
             call=lambda decided, asked: self._invoke(*asked, rest, lambda _: decided),
             max_workers=configs[0].get("max_concurrency") if configs else None,
@@ -312,10 +313,10 @@ class RunnableHybrid(TwoArms[Input, Output]):
         **kwargs: Any,
     ) -> list[Output]:
         """Do what :meth:`batch` does; the scoring does not block the event loop."""
-        options, rest = split_options(kwargs)
+        rest = split_options(kwargs)[1]
         configs = configs_of(config, inputs)
         return await self._pair.abatch(
-            read_each(lambda value, config: self._request(value, config, options), inputs, configs),
+            read_each(lambda value, config: self._request(value, config, kwargs), inputs, configs),
             list(zip(inputs, configs, strict=True)),
             call=lambda decided, asked: self._ainvoke(*asked, rest, lambda _: decided),
             max_workers=configs[0].get("max_concurrency") if configs else None,
@@ -393,6 +394,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
     def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
         return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
 
-    def _request(self, value: Input, config: RunnableConfig, options: dict[str, Any]) -> Request:
-        model = model_in(self.small)
-        return request_of(value, read_options(options, config, model.callbacks if model else None), query=self.query)
+    def _request(self, value: Input, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
+        (options, rest), model = split_options(kwargs), model_in(self.small)
+        chosen = read_options(options, config, model.callbacks if model else None, self._within)
+        return replace(request_of(value, chosen, query=self.query), asked=asked_in(rest))

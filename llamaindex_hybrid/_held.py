@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from llama_index.core.output_parsers.base import OutputParserException
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import Attempts, Pair, status_of, wanted_of
+from hybrid_llm.dispatch import Attempts, Pair, says_why, second_try, status_of, wanted_of
 from hybrid_llm.look import Wanted
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._ends import Heard
@@ -47,10 +47,8 @@ class HeldCall(Generic[T]):
         self._parsed = True
 
     @property
-    def wanted(self) -> Wanted | None:
-        """What small's answer has to be; ``None`` where none is held back."""
-        if not self._pair.holds:
-            return None
+    def wanted(self) -> Wanted:
+        """What small's answer has to be."""
         form = self._ask.form
         if form is None:
             return wanted_of(self._ask.settings, self._ask.specs())
@@ -71,8 +69,10 @@ class HeldCall(Generic[T]):
         except Exception as error:
             if not (more and status_of(error) == _BAD_REQUEST):
                 raise
-            seen = self._whole(arm, False)
-            self._pair.state.left_out.add(REFUSED)
+            with second_try():
+                seen = self._whole(arm, False)
+            if says_why(error):
+                self._pair.state.left_out.add(REFUSED)
             return seen
         self._added = more
         return seen
@@ -85,8 +85,10 @@ class HeldCall(Generic[T]):
         except Exception as error:
             if not (more and status_of(error) == _BAD_REQUEST):
                 raise
-            seen = await self._awhole(arm, False)
-            self._pair.state.left_out.add(REFUSED)
+            with second_try():
+                seen = await self._awhole(arm, False)
+            if says_why(error):
+                self._pair.state.left_out.add(REFUSED)
             return seen
         self._added = more
         return seen

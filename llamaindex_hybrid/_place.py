@@ -32,7 +32,7 @@ def place_of(llm: LLM, server: OllamaServer | None = None) -> Place | None:
         return Place()
     model: Any = llm
     if server is not None:
-        return Place(str(model.client._client.base_url), shown=server.shown, ollama=True)
+        return Place(str(model.client._client.base_url), shown=server.shown, ollama=True, digest=server.digest)
     url = next((found for name in ("api_base", "base_url") if isinstance(found := getattr(llm, name, None), str)), None)
     if not url:
         return None
@@ -40,4 +40,5 @@ def place_of(llm: LLM, server: OllamaServer | None = None) -> Place | None:
         return Place(url)
     root = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
     # an Ollama speaks as OpenAI does, too
-    return Place(url, shown=OllamaServer(lambda: model._get_client()._client, model.model, root=root).shown)
+    asked = OllamaServer(lambda: model._get_client()._client, model.model, root=root)
+    return Place(url, shown=asked.shown, digest=asked.digest)

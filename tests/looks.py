@@ -5,9 +5,10 @@ As ``scenarios.py``: neutral words, which each adapter translates into the messa
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from hybrid_llm.decision import Reason, Route
 from hybrid_llm.level import Level
 from hybrid_llm.look import (
     AGREEMENT,
+    ASKED_WITH,
     LOGPROBS,
     QUERY,
     Bound,
@@ -102,9 +104,17 @@ def trained(*, without: bool = False, checker: bool = False) -> SecondLook:
     return SecondLook("trained", Bound("small", "large", (CHECKER,) if checker else (), "trained"), paths)
 
 
-def proved(**how: bool) -> SecondLook:
-    """Return the look with a gate and a promise at quality 0.9."""
+def proved(asked: Mapping[str, Any] | None = None, **how: bool) -> SecondLook:
+    """Return the look with a gate and a promise at quality 0.9.
+
+    Args:
+        asked: How the models were asked; ``None`` where nobody wrote it down.
+        **how: As of :func:`trained`.
+    """
     look = trained(**how)
+    if asked is not None:
+        settings = {ASKED_WITH: json.dumps({"system": None, "temperature": 0.0, "max_tokens": 64, **asked})}
+        look = look.with_parts(bound=replace(look.bound, settings=settings))
     ones = np.ones(300)
     menu = certify_menu(ones, ones - 0.01, ones, 0.1, levels=(), thresholds=[1.0])
     assert menu.asked.feasible

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import subprocess
@@ -13,9 +14,14 @@ import pytest
 
 import hybrid_llm
 
-PACKAGES = ["hybrid_llm", "langchain_hybrid", "llamaindex_hybrid"]
+IS_OLD = importlib.util.find_spec("langchain_core.decisions") is None
+LANGCHAIN = pytest.param(
+    "langchain_hybrid",
+    marks=pytest.mark.skipif(IS_OLD, reason="HybridDecisionModel needs langchain-core 1.8 or later"),
+)
+PACKAGES = ["hybrid_llm", LANGCHAIN, "llamaindex_hybrid"]
 ADAPTERS = PACKAGES[1:]
-FAKES = [f"{package}.testing" for package in PACKAGES]
+FAKES = [f"{package}.testing" for package in ("hybrid_llm", "langchain_hybrid", "llamaindex_hybrid")]
 """Fakes for the tests of users: public where they are, and not at the root of the package."""
 
 
@@ -35,6 +41,12 @@ def test_star_import_and_dir_give_exactly_the_exported_names(package: str) -> No
     assert set(namespace) - {"__builtins__"} == set(module.__all__)
     assert set(module.__all__) <= set(dir(module))
     assert list(module.__all__) == sorted(module.__all__)
+
+
+@pytest.mark.skipif(not IS_OLD, reason="langchain-core is 1.8 or later here")
+def test_a_name_that_the_framework_is_too_old_for_says_so() -> None:
+    with pytest.raises(ImportError, match=r"pip install -U 'langchain-core>=1\.8'"):
+        _ = importlib.import_module("langchain_hybrid").HybridDecisionModel
 
 
 def test_the_core_knows_the_home_of_every_exported_name() -> None:
@@ -79,20 +91,31 @@ def test_every_exported_class_has_a_docstring_with_an_example_or_arguments(packa
         assert "Args:" in doc or "Example:" in doc, name
 
 
-@pytest.mark.parametrize(
-    ("framework", "line", "extra"),
-    [
-        ("llama_index", "from llamaindex_hybrid import HybridLLM", "llamaindex"),
-        ("llama_index", "from llamaindex_hybrid import HybridSelector", "llamaindex"),
-        ("langchain_core", "from langchain_hybrid import ChatHybrid", "langchain"),
-        ("langchain", "from langchain_hybrid import HybridRouterMiddleware", "agents"),
-    ],
-)
-def test_a_framework_that_is_missing_is_named_with_its_extra_and_the_command(
-    framework: str, line: str, extra: str
-) -> None:
-    code = f"import sys; sys.modules[{framework!r}] = None; {line}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    said = done.stderr.strip().splitlines()[-1]
-    assert said.startswith("hybrid_llm.errors.MissingExtraError")
-    assert f"the extra {extra}: pip install 'hybrid-llm[{extra}]'" in said
+MISSING = {
+    "from llamaindex_hybrid import HybridLLM": "llamaindex",
+    "from llamaindex_hybrid import HybridSelector": "llamaindex",
+    "from langchain_hybrid import HybridRouterMiddleware": "agents",
+    "from langchain_hybrid import ChatHybrid": "langchain",
+}
+WITHOUT = f"""
+import sys
+from hybrid_llm.errors import MissingExtraError
+sys.modules.update(dict.fromkeys(["llama_index", "langchain"]))
+for line in {list(MISSING)}:
+    if "ChatHybrid" in line:
+        sys.modules["langchain_core"] = None
+        for name in [name for name in sys.modules if name.startswith("langchain_hybrid")]:
+            del sys.modules[name]
+    try:
+        exec(line)
+    except MissingExtraError as error:
+        print(error)
+"""
+
+
+def test_a_framework_that_is_missing_is_named_with_its_extra_and_the_command() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True)
+    said = done.stdout.splitlines()
+    assert len(said) == len(MISSING)
+    for line, extra in zip(said, MISSING.values(), strict=True):
+        assert f"the extra {extra}: pip install 'hybrid-llm[{extra}]'" in line

@@ -102,9 +102,11 @@ class Decision:
         certified: Whether the threshold comes from a certificate for this pair.
         truncated: Whether the text was longer than the encoder reads, so that only its head and tail were scored.
         familiar: Whether the query resembles what the router was trained on; ``None`` when nobody knows.
-        look: What a second look at small's answer came to, an empty one before it; ``None`` when there is none.
+        look: What a second look at small's answer came to, an empty one before it; ``None`` when there is none. Of a
+            private request it is told, and nothing comes of it.
         private: Whether the request must not leave the machine: nobody else than small may answer it, nor what follows.
         shadow: What would have been decided, where ``shadow=True`` let large answer all the same; it has none itself.
+        void_reason: Why what was proved for this level promises nothing any more; empty where nothing was, or it does.
         router_id: The content hash of the router that scored.
 
     Raises:
@@ -122,6 +124,7 @@ class Decision:
     look: Look | None = field(default=None, kw_only=True)
     private: bool = field(default=False, kw_only=True)
     shadow: Decision | None = field(default=None, kw_only=True)
+    void_reason: str = field(default="", kw_only=True)
     router_id: str = field(default="", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -178,7 +181,8 @@ class Decision:
             >>> Decision("small", look=Look()).held, Decision("small", reason="kept", look=Look(0.9, 0.8)).held
             (True, False)
         """
-        return self.route == "small" and self.look is not None and self.reason not in _SHOWN
+        waits = self.look is not None and (not self.private or self.look == Look())  # a private answer is shown anyway
+        return self.route == "small" and waits and self.reason not in _SHOWN
 
     def override(self, **changes: Any) -> Decision:
         """Return a copy with some fields changed."""
@@ -198,5 +202,6 @@ class Decision:
             "look": self.look.as_dict() if self.look else None,
             "private": self.private,
             "shadow": self.shadow.as_dict() if self.shadow else None,
+            "void_reason": self.void_reason,
             "router_id": self.router_id,
         }

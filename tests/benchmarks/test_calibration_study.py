@@ -46,6 +46,7 @@ def apgr(way: Any, drawn: Own, test: Own) -> float:
     return tradeoff_curve(way(drawn, test).test, test.rows.q_small, test.rows.q_large).apgr
 
 
+@pytest.mark.slow
 def test_who_calibrates_uses_all_rows_and_who_trains_fits_seventy_percent():
     drawn = own(200)
     fit, given = drawn.parts
@@ -76,6 +77,7 @@ def test_the_offset_follows_a_prior_that_knows_all():
     assert apgr(as_offset, drawn, test) > 0.85 * apgr(calibrated, drawn, test)
 
 
+@pytest.mark.slow
 def test_the_held_out_fifth_chooses_whether_and_how_a_prior_is_taken():
     # 1,000 rows leave 140 held out; in the training rows the prior says nothing
     drawn, test = own(1000, in_prior=0), own(500, 1, in_prior=0)

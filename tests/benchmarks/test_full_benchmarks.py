@@ -83,6 +83,7 @@ def test_settings_tell_kept_runs_apart(tmp_path: Path) -> None:
     assert len(kept) == len(runs)
 
 
+@pytest.mark.slow
 def test_a_size_is_fine_tuned_for_a_few_steps_and_its_cost_told(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

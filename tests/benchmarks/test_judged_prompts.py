@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybrid_llm.scoring import Encoded
+from hybrid_llm.scoring import UNFAMILIAR, Encoded
 from hybrid_llm.table import hash64, normal_text
 from tools.shipped_router.fit import SHIPPED, Problem, fit_shipped, targets
 from tools.shipped_router.judged import (
@@ -94,6 +94,7 @@ def test_a_domain_lies_in_one_fold():
     assert set(folds) == set(range(FOLDS))
 
 
+@pytest.mark.slow
 def test_the_score_learns_from_judged_prompts_what_no_measured_row_says():
     with_them = fit_shipped(measured(), WordEncoder(), variant=TINY, prompts=prompts())
     without = fit_shipped(measured(), WordEncoder(), variant=TINY, prompts=())
@@ -102,6 +103,15 @@ def test_the_score_learns_from_judged_prompts_what_no_measured_row_says():
     assert np.ptp(without.score(["greet them in case 1000", "prove them in case 1000"])) < easy - hard
     assert "300 everyday prompts that a language model judged" in with_them.record.data
     assert with_them.record.data_hash != without.record.data_hash
+
+
+def test_a_prompt_like_those_in_another_language_is_unfamiliar_though_they_train():
+    german = [Prompt(f"d{k}", f"begrüsse sie im Fall {k}", f"domain {k % 10}", "de", (0.5, 0.5)) for k in range(60)]
+    router = fit_shipped(measured(), WordEncoder(), variant=TINY, prompts=[*prompts(), *german])
+    theirs, ours = router.familiarity(["begrüsse sie im Fall 1000", "greet them in case 1000"])
+    assert theirs == 0
+    assert ours > UNFAMILIAR
+    assert router.scorer.head.familiarity.strangers == round(TINY.strange_landmarks * TINY.landmarks)
 
 
 def test_judged_prompts_of_no_weight_take_no_part():

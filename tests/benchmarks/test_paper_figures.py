@@ -103,6 +103,7 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, di
     return folder, results
 
 
+@pytest.mark.slow
 def test_one_command_fills_every_section_and_draws_every_picture(made: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = made
     page = (folder / "page.md").read_text(encoding="utf-8")
@@ -124,6 +125,7 @@ def test_page_names_public_sources_and_no_path_of_this_machine(made: tuple[Path,
     assert not re.search(r"\| *nan", page)
 
 
+@pytest.mark.slow
 def test_page_can_be_written_again_from_kept_results(made: tuple[Path, dict[str, Any]], data: Path) -> None:
     folder, _ = made
     before = (folder / "page.md").read_text(encoding="utf-8")

@@ -60,6 +60,7 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dic
     return page(results), results
 
 
+@pytest.mark.slow
 def test_page_has_every_router_that_is_there_and_every_benchmark(made: tuple[str, dict[str, Any]]) -> None:
     text, results = made
     assert [pair["name"] for pair in results["pairs"]] == ["mmlu", "mmlu_pro, Llama-3.1-8B"]
@@ -88,6 +89,7 @@ def test_page_names_no_path_of_this_machine(made: tuple[str, dict[str, Any]], da
     assert str(data.parent) not in made[0]
 
 
+@pytest.mark.slow
 def test_everyone_who_learns_finds_out_what_is_easy(material: Material, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.peers.routers.LAYERS", ((8,), (8, 8)))
     test = material.pair.split("test")

@@ -17,6 +17,7 @@ from hybrid_llm.certify import Evidence, certify
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_the_claims_of_the_promise_hold_in_a_short_run():
     command = [sys.executable, "-m", "benchmarks.promise_simulation.run", "--quick"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -72,6 +73,7 @@ def test_a_table_is_written_between_its_markers_only(tmp_path: Path):
         write_between(page, "y", "")
 
 
+@pytest.mark.slow
 def test_the_claims_of_the_page_on_audits_hold_in_a_short_run():
     command = [sys.executable, "-m", "benchmarks.audit.run", "--quick"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

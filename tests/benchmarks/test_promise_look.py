@@ -28,6 +28,7 @@ def all_worlds() -> list[LookWorld]:
     return worlds()
 
 
+@pytest.mark.slow
 def test_the_claims_hold_in_a_short_run(all_worlds, monkeypatch):
     monkeypatch.setattr(simulation, "worlds", lambda: all_worlds)
     verdicts = simulation.claims(simulation.run((300, 2000), 30))
@@ -57,6 +58,7 @@ def test_the_simulation_tests_what_a_router_s_certificate_tests(all_worlds):
                     assert menu.asked.drop == pytest.approx(batch.drop[number, rung])
 
 
+@pytest.mark.slow
 def test_what_the_simulation_takes_for_the_truth_is_what_it_draws(all_worlds):
     for world in all_worlds:
         batch = replace(world, gaps=0.0)
@@ -110,6 +112,7 @@ def test_the_study_proves_what_certify_proves():
             assert certify_menu(*columns, max_drop, **options, families=families).asked.threshold == grid[menu]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", [simulation, real], ids=["simulation", "real data"])
 def test_the_page_says_what_the_results_say(written):
     cells = json.loads(written.RESULTS.read_text(encoding="utf-8"))

@@ -195,7 +195,11 @@ def test_the_card_of_the_shipped_router_tells_sources_and_limits():
     card = (router.path / "README.md").read_text(encoding="utf-8")
     for file, source in SOURCES.items():
         assert f"| `{file}` | {source} |" in card
-    for words in ("not certified for your pair", "other languages are untested", "On a benchmark that it has not seen"):
+    for words in (
+        "not certified for your pair",
+        "Its encoder reads **English**",
+        "On a benchmark that it has not seen",
+    ):
         assert words in card
     assert router.record.about in card
     assert router.certificate is None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.certify import LEVELS, MIN_QUERIES, certify, certify_menu
@@ -73,7 +73,6 @@ def test_a_promise_is_worth_having():
 # ---- properties -----------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 1000), st.integers(100, 1000), st.booleans(), st.randoms())
 def test_permuting_rows_changes_nothing(seed, n, grouped, random):
     scores, small, _ = rows(n, seed)
@@ -88,14 +87,12 @@ def test_permuting_rows_changes_nothing(seed, n, grouped, random):
     assert one == other
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 1000), st.integers(30, 1500), st.floats(0.01, 0.3), st.floats(1.0, 2.0))
 def test_a_looser_limit_never_saves_less(seed, n, max_drop, more):
     data = rows(n, seed)
     assert certify(*data, max_drop * more).cost_advantage >= certify(*data, max_drop).cost_advantage
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 1000), st.integers(30, 1500), st.floats(0.5, 0.99), st.floats(0.0, 1.0))
 def test_more_confidence_never_saves_more(seed, n, confidence, more):
     data = rows(n, seed)

@@ -32,6 +32,7 @@ def traced(exported: tuple[Path, Result], monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("hybrid_llm.training.onnx.export.to_onnx", lambda module: onnx.load(graph))
 
 
+@pytest.mark.slow
 def test_it_writes_an_encoder_and_says_in_json_what_it_is(exported: tuple[Path, Result]) -> None:
     out, shown = exported
     assert (shown.code, shown.err) == (0, "")
@@ -43,6 +44,7 @@ def test_it_writes_an_encoder_and_says_in_json_what_it_is(exported: tuple[Path, 
     assert Encoder.load(out).encode(["one", "two"]).embeddings.shape == (2, said["dim"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("traced")
 def test_options_say_how_the_weights_are_stored_and_what_the_notice_tells(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "encoder"

@@ -15,7 +15,7 @@ from hybrid_llm import Router, __version__
 from hybrid_llm.cli import main, output
 from tests.cli.conftest import PAIR, Terminal, run
 
-COMMANDS = ["demo", "route", "train", "evaluate", "calibrate", "certify", "export"]
+COMMANDS = ["demo", "route", "train", "evaluate", "calibrate", "certify", "export", "score"]
 every_command = pytest.mark.parametrize("command", COMMANDS)
 PROGRAM = [sys.executable, "-m", "hybrid_llm.cli"]
 
@@ -224,3 +224,10 @@ def test_a_long_query_is_cut_to_the_line(capsys):
     assert len(lines) == 2
     assert all(len(line) <= 80 for line in lines)
     assert lines[1].rstrip().endswith("0.5")
+
+
+def test_no_summary_of_a_command_is_cut_short_on_a_narrow_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    commands = run("--help").out.split("Commands:")[1].split("Example:")[0]
+    assert len(commands.strip().splitlines()) >= 15
+    assert "..." not in commands

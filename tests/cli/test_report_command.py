@@ -8,9 +8,11 @@ import sys
 
 import pytest
 
+from hybrid_llm.observe import Journal
 from hybrid_llm.report import figure_rows
 from tests.cli.conftest import PAIR, run, write_rows
 from tests.cli.test_wrong_input import refused
+from tests.observe.events import LARGE, SMALL, event_of, hosted, local
 from tests.small_table import make_rows
 
 
@@ -51,6 +53,22 @@ def test_report_json_has_the_levels(trained, fresh, page):
         0
     ].keys()
     assert (told["with_texts"], told["seen"], told["n"]) == (False, 0, 240)
+
+
+def test_the_page_says_what_was_saved_where_there_is_a_journal(trained, table, page, tmp_path):
+    journal = Journal(tmp_path / "traffic.sqlite")
+    for event in (event_of(SMALL, local()), event_of(LARGE, hosted())):
+        journal.finished(event)
+    assert journal.flush()
+    asked = ("report", table, "--router", trained, "--out", page, "--bootstrap", 0, "--json")
+    told = run(*asked, "--traffic", journal.path).json
+    assert told["traffic"]["requests"] == 2
+    text = html.unescape(page.read_text())
+    for part in ("What it saved on your traffic", "<h3>By day</h3>", "<h3>By model</h3>", "qwen3:4b", "saved."):
+        assert part in text
+    assert "traffic" not in run(*asked).json
+    assert "What it saved" not in page.read_text()
+    refused(run(*asked, "--traffic", table), 1, "is no journal of hybrid-llm")
 
 
 def test_rows_that_training_saw_are_warned_of_and_told_on_the_page(trained, table, page):

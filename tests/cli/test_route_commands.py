@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -114,14 +115,26 @@ def test_route_takes_the_shipped_router_when_none_is_named(shipped):
 # demo
 
 
-def test_demo_shows_two_dozen_queries_at_three_levels(shipped):
+def test_demo_groups_two_dozen_queries_by_where_they_go_and_says_what_to_do_next(shipped, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     shown = run("demo")
     assert (shown.code, shown.err) == (0, "")
-    lines = shown.out.splitlines()
-    assert lines[2].split() == ["query", "score", "at", "0.90", "at", "0.95", "at", "0.99"]
-    assert all(set(line.split()[-3:]) <= {"small", "large"} for line in lines[3 : 3 + len(QUERIES)])
+    scores = [float(found) for found in re.findall(r"^  \S{10} (\d\.\d\d)  ", shown.out, flags=re.MULTILINE)]
+    assert len(scores) == len(QUERIES)
+    headings = ("small even at quality 0.99", "small at quality 0.", "large at each of them")
+    assert any(line.startswith(headings) for line in shown.out.splitlines())
     assert "The shipped router (small -> large) was calibrated on 40 queries." in shown.out
     assert "not certified" in shown.out
+    for command in ("explain", "doctor", "run"):
+        assert f"hybrid-llm {command} " in shown.out
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_line_of_the_demo_fits_the_terminal(shipped, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    queries = [line for line in run("demo").out.splitlines() if re.match(r"  \S{10} \d\.", line)]
+    assert queries
+    assert max(map(len, queries)) <= width
 
 
 def test_the_demo_of_the_shipped_router_takes_less_than_three_seconds_in_a_fresh_process():
@@ -136,7 +149,7 @@ def test_the_demo_of_the_shipped_router_takes_less_than_three_seconds_in_a_fresh
     shown = json.loads(done.stdout)
     routes = [list(entry["routes"].values()) for entry in shown["queries"]]
     assert {"small", "large"} == {route for row in routes for route in row}
-    assert not any(("large", "small") in itertools.pairwise(row) for row in routes)  # a stricter level sends less
+    assert not any(("small", "large") in itertools.pairwise(row) for row in routes)  # a laxer level sends more
     assert shown["calibrated_on"]["note"]
 
 

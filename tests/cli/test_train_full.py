@@ -19,6 +19,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("models") / "tiny-bert", num_hidden_layers=1)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_interrupted_goes_on_and_leaves_a_router_and_no_checkpoints(
     table: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from tests.collect import killed
 KILLS = 50
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(killed.os, "fork"), reason="processes are forked here")
 def test_killed_at_fifty_moments_every_answer_is_there_and_none_was_asked_for_twice(tmp_path: Path) -> None:
     done = subprocess.run(

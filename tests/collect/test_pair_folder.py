@@ -154,7 +154,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 numbers = st.lists(st.floats(-50, 0, width=32), max_size=4).map(tuple)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(texts, numbers | st.none(), st.floats(0, 1)), min_size=1, max_size=4))
 def test_whatever_models_say_the_table_reads_back(tmp_path_factory: pytest.TempPathFactory, said) -> None:
     with PairFolder(tmp_path_factory.mktemp("pair")) as folder:

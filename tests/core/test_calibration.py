@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.calibration import MAX_CUTS, Calibration, calibrate
@@ -22,7 +22,6 @@ def realised(scores, small, large, threshold):
 
 
 @given(rows, st.sampled_from([0.5, 0.9, 0.95, 0.99, 1.0]))
-@settings(deadline=None)
 def test_quality_takes_the_largest_cost_advantage_whose_measured_drop_is_within_the_limit(table, quality):
     scores, small, large = (np.array(c) for c in zip(*table, strict=True))
     cut = calibrate(scores, small, large).cut(Level("quality", quality))
@@ -37,7 +36,6 @@ def test_quality_takes_the_largest_cost_advantage_whose_measured_drop_is_within_
 
 
 @given(rows, grid)
-@settings(deadline=None)
 def test_cost_advantage_takes_the_largest_cut_not_above_what_was_asked(table, asked):
     scores, small, large = (np.array(c) for c in zip(*table, strict=True))
     cut = calibrate(scores, small, large).cut(Level("cost_advantage", asked))

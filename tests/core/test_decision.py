@@ -34,6 +34,7 @@ def test_a_decision_is_plain_json():
         "look": None,
         "private": False,
         "shadow": None,
+        "void_reason": "",
         "router_id": "r",
     }
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.errors import LabelError
@@ -42,7 +42,6 @@ def brute_t(small: Rows, large: Rows) -> float:
     return max(candidates, key=lambda t: (brute_objective(small, large, t), -t))
 
 
-@settings(deadline=None)
 @given(tables, ts)
 def test_labels_agree_with_a_double_loop(table: tuple[Rows, Rows], t: float) -> None:
     small, large = table
@@ -53,13 +52,11 @@ def test_labels_agree_with_a_double_loop(table: tuple[Rows, Rows], t: float) -> 
     assert t_objective(small, large, t) == pytest.approx(float(brute_objective(small, large, t)), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(tables)
 def test_optimal_t_is_the_smallest_of_all_maximisers(table: tuple[Rows, Rows]) -> None:
     assert optimal_t(*table) == brute_t(*table)
 
 
-@settings(deadline=None)
 @given(tables, st.integers(2, 200))
 def test_optimal_t_is_at_least_as_good_as_any_grid(table: tuple[Rows, Rows], points: int) -> None:
     best = brute_objective(*table, optimal_t(*table))
@@ -74,13 +71,11 @@ def test_optimal_t_beats_a_coarse_grid_where_a_narrow_range_of_t_is_best() -> No
     assert t_objective(small, large, grid_t(small, large, 50)) == 0.0
 
 
-@settings(deadline=None)
 @given(tables, ts, ts)
 def test_labels_grow_with_t(table: tuple[Rows, Rows], a: float, b: float) -> None:
     assert (trans_labels(*table, min(a, b)) <= trans_labels(*table, max(a, b))).all()
 
 
-@settings(deadline=None)
 @given(tables, ts, st.integers(-640, 640).map(lambda k: k / 64))
 def test_shifting_all_scores_changes_nothing(table: tuple[Rows, Rows], t: float, shift: float) -> None:
     small, large = table
@@ -90,7 +85,6 @@ def test_shifting_all_scores_changes_nothing(table: tuple[Rows, Rows], t: float,
     assert optimal_t(*moved) == optimal_t(small, large)
 
 
-@settings(deadline=None)
 @given(tables, ts, st.sampled_from([0.25, 0.5, 2.0, 3.0, 8.0]))
 def test_scaling_scores_and_t_together_changes_nothing(table: tuple[Rows, Rows], t: float, scale: float) -> None:
     small, large = table
@@ -99,7 +93,6 @@ def test_scaling_scores_and_t_together_changes_nothing(table: tuple[Rows, Rows],
     assert optimal_t(*scaled) == optimal_t(small, large) * scale
 
 
-@settings(deadline=None)
 @given(tables, st.randoms())
 def test_the_order_of_rows_and_samples_does_not_matter(table: tuple[Rows, Rows], random: object) -> None:
     small, large = table
@@ -110,7 +103,6 @@ def test_the_order_of_rows_and_samples_does_not_matter(table: tuple[Rows, Rows],
     assert prob_labels(*mixed).tolist() == prob_labels(small, large)[order].tolist()
 
 
-@settings(deadline=None)
 @given(binary)
 def test_three_labels_coincide_for_one_response_of_0_or_1(table: tuple[Rows, Rows]) -> None:
     # The only positive gap is 1, and t = 1 makes every label 1 and the objective 0: t* is 0 and all three are equal.

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.errors import TableError
@@ -67,7 +67,6 @@ def test_tied_scores_are_never_split():
 
 
 @given(rows, st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_the_order_of_rows_changes_nothing(table, random):
     shuffled = random.sample(table, len(table))
     a, b = (evaluate(*zip(*t, strict=True), repetitions=20) for t in (table, shuffled))
@@ -75,7 +74,6 @@ def test_the_order_of_rows_changes_nothing(table, random):
 
 
 @given(rows)
-@settings(deadline=None)
 def test_the_oracle_is_never_beaten(table):
     scores, small, large = zip(*table, strict=True)
     curve, best = tradeoff_curve(scores, small, large), oracle_curve(small, large)
@@ -83,7 +81,6 @@ def test_the_oracle_is_never_beaten(table):
 
 
 @given(rows)
-@settings(deadline=None)
 def test_all_curves_begin_at_always_large_and_end_at_always_small(table):
     scores, small, large = zip(*table, strict=True)
     for curve in (tradeoff_curve(scores, small, large), random_curve(small, large), oracle_curve(small, large)):
@@ -93,7 +90,6 @@ def test_all_curves_begin_at_always_large_and_end_at_always_small(table):
 
 
 @given(rows, st.data())
-@settings(deadline=None)
 def test_a_weight_of_two_is_the_row_twice(table, data):
     twice = data.draw(st.lists(st.integers(1, 3), min_size=len(table), max_size=len(table)))
     scores, small, large = (np.array(c) for c in zip(*table, strict=True))

@@ -9,7 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm import Router
@@ -76,7 +76,6 @@ def test_no_text_goes_to_large(shipped, text):
     assert (decision.route, decision.reason) == ("large", "no_text")
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(any_text, max_size=4))
 def test_any_texts_have_scores_that_do_not_depend_on_each_other(texts):
     router = loaded()
@@ -89,7 +88,6 @@ def test_any_texts_have_scores_that_do_not_depend_on_each_other(texts):
 anything = st.none() | st.integers() | st.binary(max_size=3) | any_text | st.lists(any_text | st.none(), max_size=3)
 
 
-@settings(max_examples=40, deadline=None)
 @given(anything)
 def test_anything_else_is_a_type_error_that_names_it(thing):
     router = loaded()

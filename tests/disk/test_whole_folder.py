@@ -13,6 +13,7 @@ import pytest
 ours = pytest.mark.skipif(not hasattr(os, "fork"), reason="interrupted in forked processes")
 
 
+@pytest.mark.slow
 @ours
 @pytest.mark.parametrize("way", ["exchange", "renames"])
 @pytest.mark.parametrize("signal", ["SIGKILL", "SIGTERM", "SIGINT"])

@@ -122,7 +122,8 @@ async def by_abatch(pair: Pair, request: Any, played: Played, attempts: Attempts
     return (await pair.abatch([request], [played.aask], read=read, checkers=[_if(played, played.acheck)]))[0]
 
 
-every_way = pytest.mark.parametrize("way", [by_call, by_acall, by_stream, by_astream, by_batch, by_abatch])
+WAYS = [by_call, by_acall, by_stream, by_astream, by_batch, by_abatch]
+every_way = pytest.mark.parametrize("way", WAYS)
 every_call = pytest.mark.parametrize("way", [by_call, by_acall, by_stream, by_astream])
 
 

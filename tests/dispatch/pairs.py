@@ -54,7 +54,8 @@ async def by_decided(pair: Pair, request: Request, arms: FakeArms) -> tuple[str,
     return pair.call(pair.admitted(pair.decide(request)), arms.call)
 
 
-every_way = pytest.mark.parametrize("way", [by_call, by_acall, by_stream, by_astream, by_batch, by_abatch, by_decided])
+WAYS = [by_call, by_acall, by_stream, by_astream, by_batch, by_abatch, by_decided]
+every_way = pytest.mark.parametrize("way", WAYS)
 
 
 def one_answer(items: list[tuple[str, Decision]]) -> tuple[str, Decision]:

@@ -199,5 +199,5 @@ class BreakerIsItsDescription(RuleBasedStateMachine):
         assert not self.breaker.open or self.in_a_row >= 2
 
 
-BreakerIsItsDescription.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+BreakerIsItsDescription.TestCase.settings = settings(max_examples=25, stateful_step_count=20)
 TestBreakerIsItsDescription = BreakerIsItsDescription.TestCase

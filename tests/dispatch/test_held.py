@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,20 @@ from hybrid_llm.dispatch import Attempts, Capabilities, Place, Request
 from hybrid_llm.errors import ConfigError, HybridLLMWarning, LevelError, LookError, PrivateError
 from hybrid_llm.event import RequestEvent
 from hybrid_llm.testing import FixedScorer
-from tests.dispatch.held import LARGE, SMALL, Played, Way, every_call, every_way, pair_for, read, request_for
+from tests.covering import covering
+from tests.dispatch.held import (
+    LARGE,
+    SMALL,
+    WAYS,
+    Played,
+    Way,
+    by_call,
+    every_call,
+    every_way,
+    pair_for,
+    read,
+    request_for,
+)
 from tests.looks import (
     CHECKER,
     LEVEL,
@@ -29,7 +43,9 @@ from tests.looks import (
     trained,
     untrained,
 )
-from tests.scenarios import EASY, FAILURES
+from tests.scenarios import EASY, FAILURES, HARD
+
+every_scenario = pytest.mark.parametrize("scenario", LOOK_SCENARIOS, ids=lambda scenario: scenario.name)
 
 pytestmark = pytest.mark.filterwarnings("ignore:(small|large) is down:hybrid_llm.errors.HybridLLMWarning")
 UNSURELY = Said(sure=UNSURE)
@@ -45,10 +61,18 @@ async def answered(scenario: LookScenario, way: Way, **options: Any) -> tuple[An
 # --- the table that the adapters share -----------------------------------------------------------------------------
 
 
-@every_way
-@pytest.mark.parametrize("timeout", [None, 5], ids=["patient", "with a timeout"])
-@pytest.mark.parametrize("scenario", LOOK_SCENARIOS, ids=lambda scenario: scenario.name)
-async def test_every_scenario_ends_as_the_table_says(scenario: LookScenario, timeout: float | None, way: Way) -> None:
+@every_scenario
+async def test_every_scenario_ends_as_the_table_says_in_every_way(scenario: LookScenario) -> None:
+    for way in WAYS:
+        await ends_as_the_table_says(scenario, None, way)
+
+
+@covering(every_scenario, every_way)
+async def test_with_a_timeout_it_ends_so_too(scenario: LookScenario, way: Way) -> None:
+    await ends_as_the_table_says(scenario, 5, way)
+
+
+async def ends_as_the_table_says(scenario: LookScenario, timeout: float | None, way: Way) -> None:
     played = Played(scenario)
     pair = pair_for(scenario, look_timeout=timeout)
     with warnings.catch_warnings(record=True) as given:
@@ -69,8 +93,7 @@ async def test_every_scenario_ends_as_the_table_says(scenario: LookScenario, tim
     assert scenario.warns is None or scenario.warns in ours[0]
 
 
-@every_call
-@pytest.mark.parametrize("scenario", LOOK_SCENARIOS, ids=lambda scenario: scenario.name)
+@covering(every_scenario, every_call)
 @pytest.mark.filterwarnings("ignore::hybrid_llm.errors.HybridLLMWarning")
 async def test_every_call_that_was_made_is_told(scenario: LookScenario, way: Way) -> None:
     seen: list[RequestEvent] = []
@@ -138,22 +161,6 @@ async def test_where_small_rests_its_answer_is_not_waited_for(way: Way) -> None:
     assert [decision.reason for decision in reasons] == ["fallback"] * 3 + ["cooldown"]
     assert played.asked == ["large"]
     assert all(decision.look is None for decision in reasons)
-
-
-@every_way
-async def test_a_private_request_never_escalates(way: Way) -> None:
-    pair = Pair(
-        router_with(untrained()),
-        small=Capabilities(model="small", speaks=True, place=Place()),
-        large=LARGE,
-        second_look="logprobs",
-        private=True,
-        **LEVEL,
-    )
-    played = Played(ESCALATES)
-    value, decision = await way(pair, Request(EASY), played)
-    assert (value, decision.route, decision.reason) == (UNSURELY, "small", "private")
-    assert played.asked == ["small"]
 
 
 # --- conversations -------------------------------------------------------------------------------------------------
@@ -242,6 +249,39 @@ def test_a_promise_of_other_models_is_none(options: dict[str, Any], says: str) -
     with pytest.warns(HybridLLMWarning, match=says):
         decided = proved_pair(scenario, **options).decide(replace(request_for(scenario), level=None))
     assert not decided.decision.certified
+
+
+@pytest.mark.parametrize(
+    ("small", "request_", "says"),
+    [
+        ({"temperature": 0, "max_tokens": 64}, {"system": None}, None),
+        ({"temperature": 0, "max_tokens": None}, {"max_tokens": 500}, None),
+        ({}, {}, None),
+        ({"temperature": None}, {}, r"temperature is left to the server, and was 0\.0"),
+        ({"temperature": 0.7}, {"temperature": 0}, None),
+        ({"temperature": 0}, {"temperature": 0.7}, "temperature is 0.7"),
+        ({"max_tokens": 8}, {}, "max_tokens is 8, and was 64"),
+        ({}, {"max_tokens": 8}, "max_tokens is 8, and was 64"),
+        ({}, {"system": "Answer like a pirate."}, "another system prompt"),
+        ({}, {"think": True}, "think is True, and was left to the server"),
+    ],
+)
+async def test_a_promise_holds_for_what_is_asked_as_it_was_measured(
+    small: dict[str, Any], request_: dict[str, Any], says: str | None
+) -> None:
+    scenario = LookScenario("", look=trained, form=True, checker="18")
+    router = router_with(proved({"think": None}, checker=True))
+    how = {"small": replace(SMALL, asked=small), "large": LARGE, "checker": Capabilities(model=CHECKER), **PROVED}
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        pair, certified = Pair(router, second_look=True, **how), set()
+        for text in (EASY, EASY, HARD):
+            request = replace(request_for(scenario), level=None, text=text, asked=request_)
+            certified.add((await by_call(pair, request, Played(scenario)))[1].certified)
+    told = [str(each.message) for each in given if "was proved with" in str(each.message)]
+    assert certified == {says is None}
+    assert len(told) == (says is not None)
+    assert says is None or re.search(says, told[0])
 
 
 def test_a_model_without_a_name_is_not_another_one() -> None:

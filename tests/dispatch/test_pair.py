@@ -12,8 +12,11 @@ from hybrid_llm import Decision, Pair, Router
 from hybrid_llm.dispatch import Breaker, Capabilities, PairState, Request
 from hybrid_llm.errors import ConfigError, LevelError
 from hybrid_llm.testing import FixedScorer
-from tests.dispatch.pairs import DOWN, Way, arms_of, every_way, pair_of, request_of
+from tests.covering import covering
+from tests.dispatch.pairs import DOWN, WAYS, Way, arms_of, every_way, pair_of, request_of
 from tests.scenarios import EASY, FAILURES, HARD, SCENARIOS, SCORES, Scenario
+
+every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The scorer failed:hybrid_llm.errors.HybridLLMWarning"),
@@ -23,10 +26,18 @@ pytestmark = [
 # --- the table that the adapters share -----------------------------------------------------------------------------
 
 
-@every_way
-@pytest.mark.parametrize("timeout", [None, 5], ids=["patient", "with a timeout"])
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-async def test_every_scenario_ends_as_the_table_says(scenario: Scenario, timeout: float | None, way: Way) -> None:
+@every_scenario
+async def test_every_scenario_ends_as_the_table_says_in_every_way(scenario: Scenario) -> None:
+    for way in WAYS:
+        await ends_as_the_table_says(scenario, None, way)
+
+
+@covering(every_scenario, every_way)
+async def test_with_a_timeout_it_ends_so_too(scenario: Scenario, way: Way) -> None:
+    await ends_as_the_table_says(scenario, 5, way)
+
+
+async def ends_as_the_table_says(scenario: Scenario, timeout: float | None, way: Way) -> None:
     arms = arms_of(*(FAILURES.get(str(name)) for name in (scenario.small_fails, scenario.large_fails)))
     pair = pair_of(scenario.router(), fallback_to_small=scenario.to_small, small_timeout=timeout)
     if scenario.raises is not None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm import Decision, Level, Router
@@ -297,7 +297,6 @@ REQUESTS = st.builds(
 
 
 @given(st.lists(REQUESTS, max_size=8))
-@settings(max_examples=30, deadline=None)
 def test_many_requests_are_decided_as_each_alone_in_one_pass_sync_and_async(requests):
     scorer = FixedScorer(SCORES, default=0.0)
     decisions = policy_of(scorer).decide_many(requests)

@@ -6,10 +6,17 @@ import re
 
 import pytest
 
+from tests.examples.test_examples import EXAMPLES as FOLDER
 from tests.examples.test_examples import output_of
 
 STAND_INS = {route: f"(an answer of the {route} stand-in)" for route in ("small", "large")}
-EXAMPLES = ["langchain_chat.py", "langchain_levels.py", "langchain_history.py", "langchain_two_ollama.py"]
+EXAMPLES = [
+    "langchain_chat.py",
+    "langchain_levels.py",
+    "langchain_history.py",
+    "langchain_two_ollama.py",
+    "second_look.py",
+]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -48,8 +55,33 @@ def test_a_follow_up_stays_where_its_conversation_is() -> None:
     assert all(answer == STAND_INS[route] for route, _, answer in turns)
 
 
+def test_three_models_tell_the_way_that_each_question_took() -> None:
+    down, levels, kept = output_of("three_models.py").split("\n\n")[1:]
+    lines = r"^  ((?:small|large)[^A-Z]*?)  +[A-Z].+\n +\(an answer of the (\w+) stand-in\)$"
+    found = re.findall(lines, down, re.MULTILINE)
+    assert [name for _, name in found] == ["small"] * 3 + ["middle", "large"]
+    ways = [re.findall("small|large", way) for way, _ in found]
+    assert ways == [["small"]] * 3 + [["large", "small"], ["large", "large"]]
+    always_large, always_small = (re.findall(r"small|large", line) for line in levels.splitlines()[1:])
+    assert (always_large, always_small) == (["large", "small", "large", "large"], ["small", "small"])
+    assert kept.splitlines()[1] == "  small  (an answer of the small stand-in)"
+
+
 def test_two_models_of_one_ollama_share_the_questions() -> None:
     found = re.findall(r"^  (small|large)  score .+\n +(.+)$", output_of("langchain_two_ollama.py"), re.MULTILINE)
     assert len(found) == 5
     assert {route for route, _ in found} == {"small", "large"}
     assert all(answer == STAND_INS[route] for route, answer in found)
+
+
+def test_a_second_look_keeps_what_small_is_sure_of_and_asks_large_for_the_rest() -> None:
+    looked, stream = output_of("second_look.py").split("\n\n")[1:]
+    found = re.findall(r"^  (\w+)  (\w+)  (small(?: \+ large)?)  .+\n +(.+)$", looked, re.MULTILINE)
+    assert [reason for _, reason, _, _ in found] == ["kept", "kept", "escalated", "escalated"]
+    assert all(called == ("small" if route == "small" else "small + large") for route, _, called, _ in found)
+    assert all(answer == STAND_INS[route] for route, _, _, answer in found)
+    assert stream.splitlines()[1].strip() == STAND_INS["large"]
+
+
+def test_a_second_look_takes_less_than_eighty_lines() -> None:
+    assert len((FOLDER / "second_look.py").read_text(encoding="utf-8").splitlines()) < 80

@@ -32,6 +32,7 @@ from hybrid_llm.errors import LevelError
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, HybridRouterMiddleware
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._agents import (
     Changing,
     Way,
@@ -49,6 +50,8 @@ from tests.langchain._agents import (
 )
 from tests.langchain._pair import EVERYTHING
 from tests.scenarios import FAILURES, SCENARIOS, THRESHOLD, WINDOW, Scenario
+
+every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 
 THREAD: dict[str, Any] = {"configurable": {"thread_id": "1"}}
 NEW_QUESTION = "What is the largest lake of Peru called?"
@@ -91,8 +94,7 @@ def agent_for(scenario: Scenario) -> Any:
     )
 
 
-@every_way
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@covering(every_scenario, every_way)
 @pytest.mark.filterwarnings("ignore:The scorer failed:hybrid_llm.errors.HybridLLMWarning")
 async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> None:
     agent, context = agent_for(scenario), dict(scenario.options)

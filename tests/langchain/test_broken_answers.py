@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from hybrid_llm.errors import CutAnswerError, HybridLLMWarning
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, HybridRouterMiddleware, RunnableHybrid
+from tests.covering import covering
 from tests.servers import Says, ollama_lines, openai_answer, openai_events
 
 pytestmark = pytest.mark.filterwarnings("ignore::hybrid_llm.errors.HybridLLMWarning")
@@ -114,24 +115,25 @@ def route(answer: AIMessage) -> tuple[str, str]:
     return answer.text, answer.response_metadata["hybrid"]["reason"]
 
 
-@every_way
-@pairs
-@nothing
+@covering(every_way, pairs, nothing)
 async def test_an_ollama_that_gives_nothing_is_down(way: Way, pair: Any, body: bytes) -> None:
     assert route(await way(pair(ollama(body)))) == ("large", "fallback")
 
 
-@every_way
-@pairs
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        (b"<html>Welcome</html>", "text/html"),
-        (b"data: <html>\n\n", "text/event-stream"),
-        (b"{", "application/json"),
-        (openai_events(), "text/event-stream"),
-    ],
-    ids=["HTML", "HTML in an event", "broken JSON", "no text"],
+@covering(
+    every_way,
+    pairs,
+    pytest.mark.parametrize(
+        ("body", "kind"),
+        [
+            (b"<html>Welcome</html>", "text/html"),
+            (b"data: <html>\n\n", "text/event-stream"),
+            (b"{", "application/json"),
+            (openai_events(), "text/event-stream"),
+        ],
+        ids=["HTML", "HTML in an event", "broken JSON", "no text"],
+    ),
+    times=2,
 )
 async def test_an_openai_server_that_gives_nothing_is_down(way: Way, pair: Any, body: bytes, kind: str) -> None:
     assert route(await way(pair(openai(body, kind)))) == ("large", "fallback")
@@ -189,8 +191,7 @@ async def test_half_an_answer_in_one_piece_is_an_outage(way: Way, pair: Any) -> 
     assert route(await way(pair(ollama(ollama_lines("This", why=None))))) == ("large", "fallback")
 
 
-@whole_ways
-@nothing
+@covering(whole_ways, nothing, times=2)
 async def test_an_agent_goes_on_with_large(way: Way, body: bytes) -> None:
     assert route(await way(Agent(ollama(body)))) == ("large", "fallback")
 
@@ -230,14 +231,12 @@ def numbers(body: bytes, **options: Any) -> Any:
     return hybrid.with_structured_output(Number, **options)
 
 
-@every_way
-@nothing
+@covering(every_way, nothing, times=2)
 async def test_structured_output_of_nothing_is_larges(way: Way, body: bytes) -> None:
     assert await way(numbers(body)) == Number(value=5)
 
 
-@every_way
-@nothing
+@covering(every_way, nothing, times=2)
 async def test_so_it_is_with_the_raw_message_beside_it(way: Way, body: bytes) -> None:
     answer = await way(numbers(body, include_raw=True))
     assert answer["parsed"] == Number(value=5)
@@ -307,9 +306,7 @@ async def test_so_it_is_where_the_parser_is_inside_a_model_with_settings(way: Wa
         await way(chain(small))
 
 
-@every_way
-@pytest.mark.parametrize("parser", [TEXT, JSON], ids=["text", "JSON"])
-@nothing
+@covering(every_way, pytest.mark.parametrize("parser", [TEXT, JSON], ids=["text", "JSON"]), nothing)
 async def test_nothing_that_a_parser_cannot_read_is_an_outage(way: Way, parser: Any, body: bytes) -> None:
     answer = await way(parsed(body, parser))
     assert answer in ('{"value": 5}', {"value": 5})

@@ -18,6 +18,7 @@ from hybrid_llm.errors import LevelError
 from hybrid_llm.testing import FailingScorer, FixedScorer
 from langchain_hybrid import ChatHybrid
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._pair import pair
 from tests.langchain._ways import Way, both_batches, every_way, routes
 from tests.scenarios import FAILURES
@@ -56,8 +57,11 @@ class TestRouting:
                 assert answer.response_metadata["hybrid"]["reason"] == "forced"
         assert scorer.calls == []
 
-    @every_way
-    @pytest.mark.parametrize("messages", [[SystemMessage("be brief")], [HumanMessage("  ")], [AIMessage("4")]])
+    @covering(
+        every_way,
+        pytest.mark.parametrize("messages", [[SystemMessage("be brief")], [HumanMessage("  ")], [AIMessage("4")]]),
+        times=2,
+    )
     async def test_no_text_goes_to_large(self, way: Way, messages: list[Any], router: Router) -> None:
         (answer,) = await way(pair(router, threshold=0.0), [messages])
         assert routes([answer]) == ["large"]
@@ -91,10 +95,13 @@ class TestRouting:
 
 
 class TestLevels:
-    @every_way
-    @pytest.mark.parametrize(
-        ("option", "values"),
-        [("quality", (1.0, 0.9, 0.7)), ("cost_advantage", (0.4, 0.8, 1.0)), ("threshold", (0.9, 0.5, 0.1))],
+    @covering(
+        every_way,
+        pytest.mark.parametrize(
+            ("option", "values"),
+            [("quality", (1.0, 0.9, 0.7)), ("cost_advantage", (0.4, 0.8, 1.0)), ("threshold", (0.9, 0.5, 0.1))],
+        ),
+        times=2,
     )
     async def test_a_request_chooses_its_level(
         self, way: Way, router: Router, option: str, values: tuple[float, ...]

@@ -12,9 +12,12 @@ from pydantic import BaseModel
 
 from langchain_hybrid import ChatHybrid
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._pair import pair
 from tests.langchain._ways import Way, by_ainvoke, by_astream, by_invoke, by_stream, every_way
 from tests.scenarios import EASY, FAILURES, HARD, SCENARIOS, THRESHOLD, WINDOW, Scenario
+
+every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 
 HOSTED: dict[str, Any] = {"max_input_tokens": 100 * WINDOW, "image_inputs": True, "tool_choice": True}
 streams = pytest.mark.parametrize("way", [by_stream, by_astream])
@@ -49,8 +52,7 @@ def step_of(scenario: Scenario, hybrid: ChatHybrid) -> Any:
     return hybrid.bind_tools(tools, tool_choice="any" if scenario.forced_tool else None) if tools else hybrid
 
 
-@every_way
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@covering(every_scenario, every_way, times=2)
 @pytest.mark.filterwarnings("ignore:The scorer failed:hybrid_llm.errors.HybridLLMWarning")
 async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> None:
     hybrid = pair(
@@ -133,8 +135,7 @@ async def test_a_decision_of_the_conversation_is_kept_by_a_follow_up(way: Way) -
     assert (second.text, second.response_metadata["hybrid"]["reason"]) == ("from large", "follow_up")
 
 
-@every_way
-@pytest.mark.parametrize(("query", "route"), [(EASY, "small"), (HARD, "large")])
+@covering(every_way, pytest.mark.parametrize(("query", "route"), [(EASY, "small"), (HARD, "large")]), times=2)
 async def test_the_steps_of_a_tool_loop_stay_with_the_model_of_their_turn(way: Way, query: str, route: str) -> None:
     hybrid = pair(Scenario("").router(), threshold=0.5)
     step = hybrid.bind_tools([look_up])

@@ -14,6 +14,7 @@ from ollama import ResponseError
 
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid
+from tests.covering import covering
 from tests.langchain._ways import Way, every_way
 
 
@@ -73,8 +74,7 @@ async def make() -> Any:
                 await done
 
 
-@every_way
-@pytest.mark.parametrize("status", [None, 404, 500, 503])
+@covering(every_way, pytest.mark.parametrize("status", [None, 404, 500, 503]), times=2)
 async def test_ollama_that_is_down_or_does_not_have_the_model_is_replaced(way: Way, status: int, make: Any) -> None:
     hybrid, ollama, hosted = make(status)
     (answer,) = await way(hybrid, ["easy"])
@@ -83,8 +83,7 @@ async def test_ollama_that_is_down_or_does_not_have_the_model_is_replaced(way: W
     assert (len(ollama.asked), len(hosted.asked)) == (1, 1)
 
 
-@every_way
-@pytest.mark.parametrize("status", [400, 401, 403])
+@covering(every_way, pytest.mark.parametrize("status", [400, 401, 403]), times=2)
 async def test_a_wrong_parameter_or_a_refused_key_is_raised(way: Way, status: int, make: Any) -> None:
     hybrid, _, hosted = make(status)
     with pytest.raises(ResponseError) as failure:
@@ -93,16 +92,19 @@ async def test_a_wrong_parameter_or_a_refused_key_is_raised(way: Way, status: in
     assert hosted.asked == []
 
 
-@every_way
-@pytest.mark.parametrize(
-    ("status", "error"),
-    [
-        (None, openai.APIConnectionError),
-        (400, openai.BadRequestError),
-        (401, openai.AuthenticationError),
-        (404, openai.NotFoundError),
-        (500, openai.InternalServerError),
-    ],
+@covering(
+    every_way,
+    pytest.mark.parametrize(
+        ("status", "error"),
+        [
+            (None, openai.APIConnectionError),
+            (400, openai.BadRequestError),
+            (401, openai.AuthenticationError),
+            (404, openai.NotFoundError),
+            (500, openai.InternalServerError),
+        ],
+    ),
+    times=2,
 )
 async def test_a_failure_of_the_hosted_model_is_raised(
     way: Way, status: int | None, error: type[Exception], make: Any

@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from hybrid_llm import HybridLLMWarning
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, HybridRouterMiddleware, RunnableHybrid
+from tests.covering import covering
 from tests.langchain._ways import Way, by_ainvoke, by_batch, by_invoke, every_way
 from tests.model_servers import ModelServer
 
@@ -107,8 +108,7 @@ SAID = [
 ]
 
 
-@every_way
-@pytest.mark.parametrize(("given", "to_ollama", "to_openai"), SAID, ids=str)
+@covering(every_way, pytest.mark.parametrize(("given", "to_ollama", "to_openai"), SAID, ids=str))
 async def test_a_setting_of_a_call_reaches_either_server_in_its_own_words(
     way: Way, given: dict[str, Any], to_ollama: dict[str, Any], to_openai: dict[str, Any] | None, servers: Servers
 ) -> None:
@@ -135,8 +135,7 @@ LEFT_OUT = [
 ]
 
 
-@every_way
-@pytest.mark.parametrize(("query", "given"), LEFT_OUT, ids=str)
+@covering(every_way, pytest.mark.parametrize(("query", "given"), LEFT_OUT, ids=str), times=2)
 async def test_a_setting_without_a_word_there_is_left_out_with_one_warning(
     way: Way, query: str, given: dict[str, Any], servers: Servers
 ) -> None:
@@ -236,8 +235,7 @@ async def test_a_setting_that_structured_output_cannot_say_is_left_out_with_a_wa
         hybrid.with_structured_output(City, a_word_of_nobody=1)
 
 
-@every_way
-@pytest.mark.parametrize("bound", [False, True])
+@covering(every_way, pytest.mark.parametrize("bound", [False, True]), times=2)
 async def test_a_router_chain_over_chat_models_says_settings_in_their_words(
     way: Way, bound: bool, servers: Servers
 ) -> None:

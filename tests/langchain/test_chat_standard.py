@@ -1,4 +1,4 @@
-"""LangChain's standard tests of a chat model: all to small, all to large, routed freely, and with answers held back.
+"""LangChain's standard tests of a chat model: all to small, all to large, routed freely, and with a second look.
 
 The arms are fakes in this process. The standard settings of a model (``temperature`` ...), which the suites pass to
 every class, belong to the arms: the pair says so in a warning, which is not what these suites test.
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
@@ -17,7 +18,9 @@ from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid
 from langchain_hybrid.testing import FakeChatModel
+from tests.langchain._held import message_of
 from tests.langchain._pair import EVERYTHING
+from tests.looks import LEVEL, SURE, UNSURE, Said, router_with, untrained
 from tests.scenarios import FAILURES
 
 pytestmark = [
@@ -32,8 +35,8 @@ class _Pair:
     threshold = 0.5
     broken: tuple[str, ...] = ()
     """The arms that must not be called: they fail when they are."""
-    keeps: bool | None = None
-    """What a check says of each answer of small; ``None`` without one."""
+    sure: float | None = None
+    """How sure small is of each of its tokens, with a second look; ``None`` without one."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -41,17 +44,14 @@ class _Pair:
 
     @property
     def chat_model_params(self) -> dict[str, Any]:
-        return {
-            "small": self._arm("small", "ollama"),
-            "large": self._arm("large", "openai"),
-            "router": Router(FixedScorer({"Hello": 0.9}, default=0.4)),
-            "threshold": self.threshold,
-            "check": None if self.keeps is None else (_keep if self.keeps else _reject),
-        }
+        arms = {"small": self._arm("small", "ollama", sure=self.sure), "large": self._arm("large", "openai")}
+        if self.sure is not None:
+            return {**arms, "router": router_with(untrained()), "second_look": "logprobs", **LEVEL}
+        return {**arms, "router": Router(FixedScorer({"Hello": 0.9}, default=0.4)), "threshold": self.threshold}
 
-    def _arm(self, name: str, provider: str) -> FakeChatModel:
+    def _arm(self, name: str, provider: str, **more: Any) -> FakeChatModel:
         error = FAILURES["bug"] if name in self.broken else None
-        return FakeChatModel(model=name, provider=provider, profile=EVERYTHING, error=error)
+        return SureChatModel(model=name, provider=provider, profile=EVERYTHING, error=error, **more)
 
     @property
     def model_override_value(self) -> str:
@@ -66,20 +66,17 @@ class _Pair:
         return True
 
 
-def _keep(query: str, text: str) -> bool:
-    return True
+class SureChatModel(FakeChatModel):
+    """A fake that says how sure it was of each word, as a server of OpenAI's API does."""
 
+    sure: float | None = None
 
-def _reject(query: str, text: str) -> bool:
-    return False
-
-
-class TestUnitSmall(_Pair, ChatModelUnitTests):
-    threshold, broken = 0.0, ("large",)
-
-
-class TestUnitLarge(_Pair, ChatModelUnitTests):
-    threshold, broken = 2.0, ("small",)
+    def _answer(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> AIMessage:
+        answer = super()._answer(messages, stop, kwargs)
+        if self.sure is None or answer.tool_calls:
+            return answer
+        metadata = {**message_of(Said(str(answer.text), self.sure)).response_metadata, **answer.response_metadata}
+        return answer.model_copy(update={"response_metadata": metadata})
 
 
 class TestUnitRouted(_Pair, ChatModelUnitTests):
@@ -98,13 +95,19 @@ class TestIntegrationRouted(_Pair, ChatModelIntegrationTests):
     pass
 
 
-class TestUnitKept(_Pair, ChatModelUnitTests):
-    threshold, broken, keeps = 0.0, ("large",), True
+class TestUnitLookedAt(_Pair, ChatModelUnitTests):
+    sure = SURE
 
 
 class TestIntegrationKept(_Pair, ChatModelIntegrationTests):
-    threshold, broken, keeps = 0.0, ("large",), True
+    sure, broken = SURE, ("large",)
+
+    def test_small_answers(self, model: BaseChatModel) -> None:
+        assert model.invoke("Hello").response_metadata["hybrid"]["reason"] == "kept"
 
 
-class TestIntegrationRejected(_Pair, ChatModelIntegrationTests):
-    threshold, keeps = 0.0, False
+class TestIntegrationEscalated(_Pair, ChatModelIntegrationTests):
+    sure = UNSURE
+
+    def test_large_answers(self, model: BaseChatModel) -> None:
+        assert model.invoke("Hello").response_metadata["hybrid"]["reason"] == "escalated"

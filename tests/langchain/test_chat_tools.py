@@ -19,6 +19,7 @@ from hybrid_llm.errors import LevelError
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._pair import EVERYTHING, pair
 from tests.langchain._ways import Recorder, Way, both_batches, by_ainvoke, by_invoke, every_way
 from tests.scenarios import FAILURES
@@ -72,8 +73,7 @@ class TestTools:
         hybrid.bind_tools([cached]).invoke("easy")
         assert hybrid.small.asked[0][2]["extras"] == [{"cache": 1}]
 
-    @every_way
-    @pytest.mark.parametrize("choice", ["any", "look_up", True])
+    @covering(every_way, pytest.mark.parametrize("choice", ["any", "look_up", True]), times=2)
     async def test_a_forced_call_goes_where_it_can_be_forced(self, way: Way, choice: Any, router: Router) -> None:
         for profile, route in ((None, "large"), (EVERYTHING, "small")):
             hybrid = pair(router, threshold=0.5, small={"profile": profile}, large={"profile": EVERYTHING})
@@ -131,8 +131,7 @@ class TestTools:
 
 
 class TestStructuredOutput:
-    @every_way
-    @pytest.mark.parametrize("schema", [Person, SCHEMA])
+    @covering(every_way, pytest.mark.parametrize("schema", [Person, SCHEMA]), times=2)
     async def test_each_model_answers_in_the_schema(self, way: Way, schema: Any, router: Router) -> None:
         hybrid = pair(router, threshold=0.5)
         answers = await way(hybrid.with_structured_output(schema), ["easy", "hard"])

@@ -19,6 +19,7 @@ from langchain_openai import ChatOpenAI
 
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, RunnableHybrid
+from tests.covering import covering
 from tests.langchain._ways import Way, every_way
 
 SCORES = {"easy": 0.9, "hard": 0.1}
@@ -97,9 +98,12 @@ SHAPES = [RunnableHybrid, ChatHybrid]
 
 
 @pytest.mark.filterwarnings("ignore:unclosed", "ignore:The default value of `allowed_objects`")
-@every_way
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
-@pytest.mark.parametrize("make", ARMS, ids=lambda make: make.__name__)
+@covering(
+    every_way,
+    pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__),
+    pytest.mark.parametrize("make", ARMS, ids=lambda make: make.__name__),
+    times=2,
+)
 async def test_any_chat_model_is_an_arm(way: Way, shape: Any, make: Callable[[str], BaseChatModel]) -> None:
     hybrid = shape(small=make("small"), large=make("large"), router=FixedScorer(SCORES), threshold=0.5)
     answers = await way(hybrid, ["easy", "hard"])

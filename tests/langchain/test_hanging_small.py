@@ -20,6 +20,7 @@ from hybrid_llm.dispatch import ollama as ollama_room
 from hybrid_llm.dispatch.left_behind import MOST
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, HybridRouterMiddleware, RunnableHybrid
+from tests.covering import covering
 from tests.silent_server import ato, descriptors, settled, silent_server, threads, to
 
 pytestmark = [
@@ -29,7 +30,7 @@ pytestmark = [
 ]
 EASY = FixedScorer(0.9)
 SOON = 0.02
-CALLS = 30
+CALLS = 20
 LARGE = FakeListChatModel(responses=["large"])
 
 
@@ -103,9 +104,7 @@ def nothing_is_left(before: int) -> None:
     assert descriptors() - before <= MOST + 2
 
 
-@pairs
-@arms
-@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+@covering(pairs, arms, pytest.mark.parametrize("way", WAYS.values(), ids=WAYS), times=2)
 def test_calls_that_are_given_up_on_leave_nothing_behind(way: Ask, pair: Any, arm: Any, server: Path) -> None:
     model, before = pair(arm(server, **({} if arm is ollama else {"max_retries": 0}))), descriptors()
     for _ in range(CALLS):
@@ -113,9 +112,7 @@ def test_calls_that_are_given_up_on_leave_nothing_behind(way: Ask, pair: Any, ar
     nothing_is_left(before)
 
 
-@pairs
-@arms
-@pytest.mark.parametrize("way", AWAYS.values(), ids=AWAYS)
+@covering(pairs, arms, pytest.mark.parametrize("way", AWAYS.values(), ids=AWAYS), times=2)
 async def test_nor_do_async_ones(way: Ask, pair: Any, arm: Any, server: Path) -> None:
     model, before = pair(arm(server)), descriptors()
     for _ in range(CALLS):

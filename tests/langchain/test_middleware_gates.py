@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._agents import (
     Changing,
     Way,
@@ -60,17 +61,20 @@ def structured(response_format: Any) -> dict[str, Any]:
     return {"agent": {"response_format": response_format}}
 
 
-@every_way
-@pytest.mark.parametrize(
-    ("agent", "messages", "reason"),
-    [
-        ({}, [HumanMessage([{"type": "text", "text": "easy"}, PICTURE])], "modality"),
-        (with_provider_tool(), EASY, "tools"),
-        ({"agent": {"before": [FORCING]}}, EASY, "tools"),
-        (structured(ProviderStrategy(Answer)), EASY, "structured_output"),
-        ({}, [HumanMessage("easy " * 2000)], "context"),
-        ({"agent": {"system_prompt": "be brief " * 2000}}, EASY, "context"),
-    ],
+@covering(
+    every_way,
+    pytest.mark.parametrize(
+        ("agent", "messages", "reason"),
+        [
+            ({}, [HumanMessage([{"type": "text", "text": "easy"}, PICTURE])], "modality"),
+            (with_provider_tool(), EASY, "tools"),
+            ({"agent": {"before": [FORCING]}}, EASY, "tools"),
+            (structured(ProviderStrategy(Answer)), EASY, "structured_output"),
+            ({}, [HumanMessage("easy " * 2000)], "context"),
+            ({"agent": {"system_prompt": "be brief " * 2000}}, EASY, "context"),
+        ],
+    ),
+    times=2,
 )
 async def test_what_small_cannot_serve_goes_to_large(
     way: Way, agent: dict[str, Any], messages: list[Any], reason: str

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from hybrid_llm import Router
 from hybrid_llm.errors import LevelError
 from hybrid_llm.testing import FixedScorer
+from tests.covering import covering
 from tests.langchain._agents import Way, agent_of, call, every_way, fakes, routes
 
 pytestmark = pytest.mark.filterwarnings("ignore:The threshold for quality:hybrid_llm.errors.HybridLLMWarning")
@@ -35,27 +36,30 @@ def in_config(**wishes: Any) -> dict[str, Any]:
     return {"config": {"configurable": {f"hybrid_{name}": value for name, value in wishes.items()}}}
 
 
-@every_way
-@pytest.mark.parametrize(
-    ("wish", "route"),
-    [
-        ({}, "large"),
-        ({"context": {"quality": 0.9}}, "small"),
-        ({"context": {"quality": 1.0}}, "large"),
-        ({"context": {"cost_advantage": 0.8}}, "small"),
-        ({"context": {"threshold": 0.4, "user": "Ana"}}, "small"),
-        ({"context": {"route": "small"}}, "small"),
-        ({"context": Wishes(quality=0.9)}, "small"),
-        ({"context": Wishes()}, "large"),
-        ({"context": Model(quality=0.9)}, "small"),
-        (in_config(quality=0.9), "small"),
-        (in_config(cost_advantage=0.8), "small"),
-        (in_config(threshold=0.4), "small"),
-        (in_config(route="small"), "small"),
-        (in_config(query="easy"), "small"),
-        ({"context": {"quality": 1.0}, **in_config(quality=0.9)}, "large"),
-        ({"context": {"quality": 0.9}, **in_config(threshold=2.0)}, "small"),
-    ],
+@covering(
+    every_way,
+    pytest.mark.parametrize(
+        ("wish", "route"),
+        [
+            ({}, "large"),
+            ({"context": {"quality": 0.9}}, "small"),
+            ({"context": {"quality": 1.0}}, "large"),
+            ({"context": {"cost_advantage": 0.8}}, "small"),
+            ({"context": {"threshold": 0.4, "user": "Ana"}}, "small"),
+            ({"context": {"route": "small"}}, "small"),
+            ({"context": Wishes(quality=0.9)}, "small"),
+            ({"context": Wishes()}, "large"),
+            ({"context": Model(quality=0.9)}, "small"),
+            (in_config(quality=0.9), "small"),
+            (in_config(cost_advantage=0.8), "small"),
+            (in_config(threshold=0.4), "small"),
+            (in_config(route="small"), "small"),
+            (in_config(query="easy"), "small"),
+            ({"context": {"quality": 1.0}, **in_config(quality=0.9)}, "large"),
+            ({"context": {"quality": 0.9}, **in_config(threshold=2.0)}, "small"),
+        ],
+    ),
+    times=2,
 )
 async def test_each_request_may_choose_its_level_by_context_or_config(
     way: Way, wish: dict[str, Any], route: str, router: Router
@@ -67,18 +71,21 @@ async def test_each_request_may_choose_its_level_by_context_or_config(
     assert routes(state) == [route] * 2
 
 
-@every_way
-@pytest.mark.parametrize(
-    ("wish", "says"),
-    [
-        ({"context": {"quality": 1.5}}, "out of range"),
-        ({"context": {"threshold": "high"}}, "out of range"),
-        ({"context": Wishes(quality=0.9, threshold=0.5)}, "quality and threshold were given together"),
-        ({"context": {"quality": 0.9, "cost_advantage": 0.5}}, "were given together"),
-        ({"context": {"route": "medium"}}, "'small' or 'large'"),
-        (in_config(quality=0.9, threshold=0.5), "were given together"),
-        (in_config(cost_advantage=-1), "out of range"),
-    ],
+@covering(
+    every_way,
+    pytest.mark.parametrize(
+        ("wish", "says"),
+        [
+            ({"context": {"quality": 1.5}}, "out of range"),
+            ({"context": {"threshold": "high"}}, "out of range"),
+            ({"context": Wishes(quality=0.9, threshold=0.5)}, "quality and threshold were given together"),
+            ({"context": {"quality": 0.9, "cost_advantage": 0.5}}, "were given together"),
+            ({"context": {"route": "medium"}}, "'small' or 'large'"),
+            (in_config(quality=0.9, threshold=0.5), "were given together"),
+            (in_config(cost_advantage=-1), "out of range"),
+        ],
+    ),
+    times=2,
 )
 async def test_a_wish_that_makes_no_sense_is_a_clear_error(
     way: Way, wish: dict[str, Any], says: str, router: Router

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from hybrid_llm.testing import FixedScorer
+from tests.covering import covering
 from tests.langchain._agents import agent_of, call, fake
 from tests.langchain._to_large import HARD, both, record
 from tests.langchain._ways import Way, every_way
@@ -18,15 +19,13 @@ pytestmark = pytest.mark.usefixtures("nothing_is_traced")
 # --- overrides -----------------------------------------------------------------------------------------------------
 
 
-@every_way
-@both
+@covering(every_way, both, times=2)
 async def test_a_rule_comes_before_the_score(made: Any, way: Way) -> None:
     (answer,) = await way(made(rules=[("(?i)primes", "small")]), [HARD])
     assert (answer.text, record(answer)["reason"]) == ("from small", "rule")
 
 
-@every_way
-@both
+@covering(every_way, both, times=2)
 async def test_a_conversation_stays_where_it_began(made: Any, way: Way) -> None:
     llm = made(stay="conversation")
     (first,) = await way(llm, ["Hi."], threshold=0)
@@ -37,8 +36,7 @@ async def test_a_conversation_stays_where_it_began(made: Any, way: Way) -> None:
     assert free.text == "from large"
 
 
-@every_way
-@both
+@covering(every_way, both, times=2)
 async def test_in_shadow_large_answers_and_the_message_says_what_would_have_been(made: Any, way: Way) -> None:
     seen: list[Any] = []
     (answer,) = await way(made(shadow=True, threshold=0, observers=[seen.append]), [HARD])

@@ -18,6 +18,7 @@ from hybrid_llm.personal import holds_personal_data
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import RunnableHybrid
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._agents import agent_of, call, fake, get_weather
 from tests.langchain._to_large import DOWN, HARD, SECRET, both, chain, chat, record
 from tests.langchain._ways import Way, every_way
@@ -25,17 +26,14 @@ from tests.langchain._ways import Way, every_way
 pytestmark = pytest.mark.usefixtures("nothing_is_traced")
 
 
-@every_way
-@both
+@covering(every_way, both, times=2)
 async def test_a_private_pair_answers_by_small_alone_and_says_so(made: Any, way: Way) -> None:
     (answer,) = await way(made(private=True), [HARD])
     assert answer.text == "from small"
     assert (record(answer)["reason"], record(answer)["private"]) == ("private", True)
 
 
-@every_way
-@both
-@pytest.mark.parametrize("by", ["config", "keyword", "block", "function"])
+@covering(every_way, both, pytest.mark.parametrize("by", ["config", "keyword", "block", "function"]), times=2)
 async def test_one_request_is_private_by_its_caller_or_by_its_text(by: str, made: Any, way: Way) -> None:
     llm = made(private=holds_personal_data)
     inputs = [SECRET if by == "function" else HARD]
@@ -51,8 +49,7 @@ async def test_one_request_is_private_by_its_caller_or_by_its_text(by: str, made
     assert (after.text, record(after)["private"]) == ("from large", False)
 
 
-@every_way
-@both
+@covering(every_way, both, times=2)
 async def test_it_sticks_to_every_later_turn(made: Any, way: Way) -> None:
     llm = made()
     with private():
@@ -173,8 +170,7 @@ def test_no_fallback_middleware_answers_in_the_place_of_small() -> None:
 # --- what is refused -----------------------------------------------------------------------------------------------
 
 
-@every_way
-@both
+@covering(every_way, both, times=2)
 async def test_small_down_is_an_error_and_large_never_hears_of_it(made: Any, way: Way) -> None:
     llm = made(private=True, fallback_to_small=True)
     llm.small.error = DOWN
@@ -184,8 +180,7 @@ async def test_small_down_is_an_error_and_large_never_hears_of_it(made: Any, way
     assert "4111" not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
 
 
-@every_way
-@both
+@covering(every_way, both, times=2)
 async def test_large_by_force_is_refused(made: Any, way: Way) -> None:
     llm = made(private=True)
     with pytest.raises(PrivateError, match="route='large'"):

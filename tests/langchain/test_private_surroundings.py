@@ -19,6 +19,7 @@ from hybrid_llm.personal import holds_personal_data
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, RunnableHybrid
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._agents import agent_of
 from tests.langchain._to_large import HARD, SECRET, both, chat
 from tests.langchain._ways import Way, every_way
@@ -162,8 +163,7 @@ class OfAService(BaseCallbackHandler):
 OfAService.__module__ = "langfuse.langchain.CallbackHandler"
 
 
-@every_way
-@both
+@covering(every_way, both, times=2)
 async def test_a_hosted_tracer_is_noticed_and_refused_unless_allowed(made: Any, way: Way) -> None:
     handlers = {"https://api.smith": Tracer(), "langfuse.OfAService": OfAService()}
     for name, handler in handlers.items():

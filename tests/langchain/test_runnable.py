@@ -18,6 +18,7 @@ from hybrid_llm import HybridLLMWarning, Router
 from hybrid_llm.errors import LevelError, RouterFolderError
 from hybrid_llm.testing import FailingScorer, FixedScorer
 from langchain_hybrid import RunnableHybrid
+from tests.covering import covering
 from tests.langchain._ways import (
     Way,
     chat_arms,
@@ -90,10 +91,13 @@ class TestRouting:
 
 
 class TestLevels:
-    @every_way
-    @pytest.mark.parametrize(
-        ("option", "values"),
-        [("quality", (1.0, 0.9, 0.7)), ("cost_advantage", (0.4, 0.8, 1.0)), ("threshold", (0.9, 0.5, 0.1))],
+    @covering(
+        every_way,
+        pytest.mark.parametrize(
+            ("option", "values"),
+            [("quality", (1.0, 0.9, 0.7)), ("cost_advantage", (0.4, 0.8, 1.0)), ("threshold", (0.9, 0.5, 0.1))],
+        ),
+        times=2,
     )
     async def test_a_request_chooses_its_level(
         self, way: Way, router: Router, option: str, values: tuple[float, ...]
@@ -124,18 +128,21 @@ class TestLevels:
         (message,) = await way(hybrid_of(router), ["easy"])
         assert message.response_metadata["hybrid"]["level"] == {"quality": 0.99}
 
-    @every_way
-    @pytest.mark.parametrize(
-        ("config", "kwargs", "message"),
-        [
-            (None, {"quality": 0}, "quality=0 is out of range"),
-            (None, {"quality": 2}, "quality=2 is out of range"),
-            (None, {"threshold": "high"}, "threshold='high'"),
-            (None, {"quality": 0.9, "threshold": 0.5}, "quality and threshold were given together"),
-            (None, {"route": "medium"}, "'small' or 'large'"),
-            ({"configurable": {"hybrid_cost_advantage": 1.5}}, {}, "cost_advantage=1.5 is out of range"),
-            ({"configurable": {"hybrid_quality": 0.9, "hybrid_threshold": 0.5}}, {}, "given together"),
-        ],
+    @covering(
+        every_way,
+        pytest.mark.parametrize(
+            ("config", "kwargs", "message"),
+            [
+                (None, {"quality": 0}, "quality=0 is out of range"),
+                (None, {"quality": 2}, "quality=2 is out of range"),
+                (None, {"threshold": "high"}, "threshold='high'"),
+                (None, {"quality": 0.9, "threshold": 0.5}, "quality and threshold were given together"),
+                (None, {"route": "medium"}, "'small' or 'large'"),
+                ({"configurable": {"hybrid_cost_advantage": 1.5}}, {}, "cost_advantage=1.5 is out of range"),
+                ({"configurable": {"hybrid_quality": 0.9, "hybrid_threshold": 0.5}}, {}, "given together"),
+            ],
+        ),
+        times=2,
     )
     async def test_a_level_that_makes_no_sense_is_an_error(
         self, way: Way, router: Router, config: Any, kwargs: dict[str, Any], message: str

@@ -15,6 +15,7 @@ from hybrid_llm import Answer
 from hybrid_llm.errors import LookError
 from langchain_hybrid import RunnableHybrid
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._held import checker_of, small_of
 from tests.langchain._ways import Recorder, Way, by_ainvoke, by_astream, by_invoke, by_stream, every_way
 from tests.langchain.test_chat_held import ChatOllama, Tokens
@@ -36,11 +37,12 @@ def hybrid_of(scenario: LookScenario, *steps: Runnable[Any, Any], small: Any = N
 
 
 CHAINS = [one for one in LOOK_SCENARIOS if not (one.tools or one.json or one.limited)]
+every_scenario = pytest.mark.parametrize("scenario", CHAINS, ids=lambda scenario: scenario.name)
 
 
-@every_way
-@pytest.mark.parametrize("parses", [False, True], ids=["messages", "texts"])
-@pytest.mark.parametrize("scenario", CHAINS, ids=lambda scenario: scenario.name)
+@covering(
+    every_scenario, pytest.mark.parametrize("parses", [False, True], ids=["messages", "texts"]), every_way, times=2
+)
 async def test_the_scenarios_of_every_adapter(way: Way, scenario: LookScenario, parses: bool) -> None:
     hybrid = hybrid_of(scenario, *([StrOutputParser()] if parses else []))
     recorder = Recorder()

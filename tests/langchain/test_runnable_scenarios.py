@@ -10,11 +10,13 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
 from langchain_hybrid import RunnableHybrid
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._ways import Recorder, Way, every_way, hybrid_of
 from tests.scenarios import EASY, FAILURES, SCENARIOS, THRESHOLD, WINDOW, Scenario
 
 SCENARIOS_HERE = [s for s in SCENARIOS if not (s.tools or s.provider_tool or s.structured)]
 """Without tools and schemas: whoever builds the arms of a chain binds those."""
+every_scenario = pytest.mark.parametrize("scenario", SCENARIOS_HERE, ids=lambda scenario: scenario.name)
 
 
 def pair(small: dict[str, Any], **options: Any) -> RunnableHybrid[Any, Any]:
@@ -33,8 +35,7 @@ def messages_of(scenario: Scenario) -> list[BaseMessage]:
     return [*history, HumanMessage(text)]
 
 
-@every_way
-@pytest.mark.parametrize("scenario", SCENARIOS_HERE, ids=lambda scenario: scenario.name)
+@covering(every_scenario, every_way)
 @pytest.mark.filterwarnings("ignore:The scorer failed:hybrid_llm.errors.HybridLLMWarning")
 async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> None:
     hybrid = RunnableHybrid(

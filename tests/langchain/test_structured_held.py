@@ -12,6 +12,7 @@ from langchain_core.runnables import Runnable, RunnablePassthrough
 from pydantic import BaseModel, field_validator
 
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._held import held_pair
 from tests.langchain._ways import Way, by_ainvoke, by_invoke, every_way
 from tests.looks import LookScenario
@@ -73,8 +74,7 @@ SMALLS = [
 IDS = ["fits", "no JSON", "another schema", "a validator", "the check", "a call", "another call", "a validator's call"]
 
 
-@every_way
-@pytest.mark.parametrize(("city", "route", "small"), SMALLS, ids=IDS)
+@covering(every_way, pytest.mark.parametrize(("city", "route", "small"), SMALLS, ids=IDS), times=2)
 async def test_what_does_not_parse_on_small_is_answered_by_large(way: Way, city: str, route: str, small: Any) -> None:
     del route
     structured = pair_of(small.model_copy()).with_structured_output(Place)
@@ -82,8 +82,11 @@ async def test_what_does_not_parse_on_small_is_answered_by_large(way: Way, city:
     assert place.city == city
 
 
-@pytest.mark.parametrize("way", [by_invoke, by_ainvoke])
-@pytest.mark.parametrize(("city", "route", "small"), SMALLS, ids=IDS)
+@covering(
+    pytest.mark.parametrize("way", [by_invoke, by_ainvoke]),
+    pytest.mark.parametrize(("city", "route", "small"), SMALLS, ids=IDS),
+    times=2,
+)
 async def test_the_raw_message_says_why(way: Way, city: str, route: str, small: Any) -> None:
     structured = pair_of(small.model_copy()).with_structured_output(Place, include_raw=True)
     (answer,) = await way(structured, [EASY])

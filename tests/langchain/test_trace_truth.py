@@ -16,6 +16,7 @@ from hybrid_llm.errors import LevelError
 from hybrid_llm.event import RequestEvent
 from langchain_hybrid import ChatHybrid, HybridRouterMiddleware, RunnableHybrid
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._ways import Way, every_way
 
 DOWN = ConnectionRefusedError("connection refused")
@@ -61,8 +62,7 @@ def step_of(shape: str, router: Router, **of_small: Any) -> Any:
 every_shape = pytest.mark.parametrize("shape", ["chat", "chain", "schema"])
 
 
-@every_way
-@every_shape
+@covering(every_way, every_shape, times=2)
 async def test_callbacks_see_the_decision_at_the_start_and_at_the_end(shape: str, way: Way, router: Router) -> None:
     trace = Trace()
     await way(step_of(shape, router), ["easy", "hard"], {"callbacks": [trace]})
@@ -70,8 +70,7 @@ async def test_callbacks_see_the_decision_at_the_start_and_at_the_end(shape: str
     assert sorted(trace.ended) == ["large", "small"]
 
 
-@every_way
-@every_shape
+@covering(every_way, every_shape, times=2)
 async def test_with_small_in_its_cooldown_the_trace_names_the_model_that_answers(
     shape: str, way: Way, router: Router
 ) -> None:
@@ -126,9 +125,12 @@ def test_what_an_arms_own_cache_holds_stays_without_our_decision(router: Router)
 # --- misspelt options ----------------------------------------------------------------------------------------------
 
 
-@every_way
-@every_shape
-@pytest.mark.parametrize(("name", "near"), [("qualty", "quality"), ("treshold", "threshold"), ("rout", "route")])
+@covering(
+    every_way,
+    every_shape,
+    pytest.mark.parametrize(("name", "near"), [("qualty", "quality"), ("treshold", "threshold"), ("rout", "route")]),
+    times=2,
+)
 async def test_a_misspelt_option_is_an_error_with_the_near_name(
     shape: str, way: Way, name: str, near: str, router: Router
 ) -> None:
@@ -148,8 +150,7 @@ def test_an_option_of_the_arms_own_is_left_alone(router: Router) -> None:
 # --- the switch and the observers ----------------------------------------------------------------------------------
 
 
-@every_way
-@every_shape
+@covering(every_way, every_shape, times=2)
 async def test_the_switch_and_the_observers_work_in_every_shape(shape: str, way: Way, router: Router) -> None:
     seen: list[RequestEvent] = []
     small, large = arms()

@@ -14,6 +14,7 @@ from hybrid_llm.event import RequestEvent
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, RunnableHybrid
 from langchain_hybrid.testing import FakeChatModel
+from tests.covering import covering
 from tests.langchain._ways import Way, every_way
 
 CACHED = AIMessage(
@@ -39,8 +40,7 @@ def figures(attempts: Any) -> list[tuple[Any, ...]]:
     return [tuple(one[name] for name in names) for one in attempts]
 
 
-@every_way
-@pytest.mark.parametrize("kind", [ChatHybrid, RunnableHybrid])
+@covering(every_way, pytest.mark.parametrize("kind", [ChatHybrid, RunnableHybrid]), times=2)
 async def test_an_answer_says_what_each_call_for_it_used_and_cost(way: Way, kind: Any) -> None:
     events: list[RequestEvent] = []
     (answer,) = await way(hybrid_of(kind, observers=[events.append]), ["a hard one"])

@@ -134,17 +134,11 @@ class ChaosServers:
 @contextmanager
 def chaos_servers(folder: Path) -> Iterator[ChaosServers]:
     """Start servers of a test's own in a folder, and stop them at the end."""
-    script = os.environ.get("HYBRID_LIVE_SERVERS")
-    if not script:
-        pytest.skip(
-            "breaking servers needs some of our own: set HYBRID_LIVE_SERVERS to what starts them (.ci/run does)"
-        )
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hybrid-llm-servers"
-    home = Path(os.environ.get("D") or default)
+    home = servers_home()
     for name in SHARED:
         (folder / name).symlink_to(home / name)
     shutil.copytree(home / "home", folder / "home")
-    servers = ChaosServers(Path(script), folder, _free_port(), _free_port())
+    servers = ChaosServers(Path(os.environ["HYBRID_LIVE_SERVERS"]), folder, free_port(), free_port())
     servers.start()
     try:
         yield servers
@@ -152,7 +146,16 @@ def chaos_servers(folder: Path) -> Iterator[ChaosServers]:
         servers.stop()
 
 
-def _free_port() -> int:
+def servers_home() -> Path:
+    """Return the folder of the live servers, programs and models; skip the test where there is none to start from."""
+    if not os.environ.get("HYBRID_LIVE_SERVERS"):
+        pytest.skip("servers of a test's own need a script: set HYBRID_LIVE_SERVERS to what starts them (.ci/run does)")
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hybrid-llm-servers"
+    return Path(os.environ.get("D") or default)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
 import pytest
 
+from tests.live._real import skip_without_real_models
 from tests.live.test_examples_live import output_of
 
 pytestmark = pytest.mark.live
@@ -49,3 +51,15 @@ def test_two_models_of_one_ollama_need_no_hosted_one(servers: Any) -> None:
     found = re.findall(r"^  (small|large)  score .+\n +(.+)$", output, re.MULTILINE)
     assert {route for route, _ in found} == {"small", "large"}
     assert all(answer == says(servers)[route] for route, answer in found)
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_the_second_look_on_a_model_that_says_how_sure_it_is(servers: Any) -> None:
+    small = {"SMALL_MODEL": "real-small", "SMALL_BASE_URL": f"http://127.0.0.1:{os.environ.get('SPORT', '18082')}/v1"}
+    skip_without_real_models()
+    looked = output_of("second_look.py", {**servers.settings, **small}).split("\n\n")[1]
+    found = re.findall(r"^  (\w+)  (\w+)  (.+?)  .+\n +(.+)$", looked, re.MULTILINE)
+    assert len(found) == 4
+    for route, reason, called, text in found:
+        assert called == ("small" if reason == "kept" else "small + large")
+        assert (text == servers.large_says) == (route == "large")

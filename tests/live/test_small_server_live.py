@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def test_nothing_is_lost_before_the_first_token_and_no_cut_answer_passes_for_a_whole_one(chaos: ChaosServers) -> None:
-    calls = int(os.environ.get("HYBRID_CHAOS_CALLS", "300"))
+    calls = int(os.environ.get("HYBRID_CHAOS_CALLS", "150"))
     kills = max(2, calls // 100)
     tally = run(chaos, calls, kills)
     assert tally.calls == calls, tally
@@ -35,7 +35,7 @@ def test_nothing_is_lost_before_the_first_token_and_no_cut_answer_passes_for_a_w
 
 
 def test_where_answers_are_held_back_not_even_one_that_breaks_in_the_middle_is_lost(chaos: ChaosServers) -> None:
-    calls = int(os.environ.get("HYBRID_CHAOS_CALLS", "300"))
+    calls = int(os.environ.get("HYBRID_CHAOS_CALLS", "150"))
     tally = run(chaos, calls, kills=max(2, calls // 50), holds=True)
     assert not tally.raised_before, tally
     assert not tally.raised_after, tally

@@ -14,6 +14,7 @@ from llama_index.core.schema import TextNode
 from llama_index.core.tools import FunctionTool
 
 from llamaindex_hybrid.testing import FakeLLM
+from tests.covering import covering
 from tests.llamaindex._arms import WAYS, Said, Way
 
 DOWN = ConnectionRefusedError("not running")
@@ -68,16 +69,19 @@ def test_a_function_may_say_it_of_the_messages() -> None:
     assert llm.complete("hello").text == "you said: hello"
 
 
-@every_way
-@pytest.mark.parametrize(
-    ("choice", "called"),
-    [
-        (None, ["get_weather"]),
-        ("required", ["get_weather"]),
-        ("get_time", ["get_time"]),
-        ({"type": "function", "function": {"name": "get_time"}}, ["get_time"]),
-        ("none", []),
-    ],
+@covering(
+    every_way,
+    pytest.mark.parametrize(
+        ("choice", "called"),
+        [
+            (None, ["get_weather"]),
+            ("required", ["get_weather"]),
+            ("get_time", ["get_time"]),
+            ({"type": "function", "function": {"name": "get_time"}}, ["get_time"]),
+            ("none", []),
+        ],
+    ),
+    times=2,
 )
 async def test_it_calls_the_tool_that_is_chosen(way: Way, choice: Any, called: list[str]) -> None:
     llm = FakeLLM()
@@ -110,9 +114,12 @@ async def test_it_fills_a_form(way: Way) -> None:
     assert filled == Said(text="from small")
 
 
-@every_way
-@pytest.mark.parametrize("method", ["chat", "complete"])
-@pytest.mark.parametrize("after", [0, 1, 9])
+@covering(
+    every_way,
+    pytest.mark.parametrize("method", ["chat", "complete"]),
+    pytest.mark.parametrize("after", [0, 1, 9]),
+    times=2,
+)
 async def test_it_fails_after_as_many_words_as_it_is_told_to(way: Way, method: str, after: int) -> None:
     llm = FakeLLM(says="one two three", error=DOWN, fails_after=after)
     request: Any = QUESTION if method == "chat" else "?"

@@ -19,6 +19,7 @@ from llama_index.core.tools import FunctionTool
 
 from llamaindex_hybrid import HybridLLM
 from llamaindex_hybrid.testing import FakeLLM
+from tests.covering import covering
 from tests.llamaindex._arms import WAYS, Events, Way
 from tests.llamaindex._arms import Said as Form
 from tests.llamaindex._held import TOOL, Says, Seen, asked, held_llm, small_of
@@ -89,17 +90,20 @@ async def test_arguments_that_break_off_are_no_call(way: Way) -> None:
 # --- forms ---------------------------------------------------------------------------------------------------------
 
 
-@every_way
-@pytest.mark.parametrize(
-    ("small", "reason", "rejected"),
-    [
-        (Said("", calls=(("Said", {"text": "Lima"}),)), "kept", None),
-        (Said("", calls=(("Said", {"txt": "Lima"}),)), "rejected", "tool_arguments"),
-        (Said("", calls=(("Said", '{"text": "Li'),)), "rejected", "tool_arguments"),
-        (Said("Lima."), "rejected", "json"),
-        (Said("", calls=(("Said", {"text": "Lima"}),), finish="length"), "rejected", "cut_off"),
-    ],
-    ids=["kept", "another field", "broken off", "no call", "cut off"],
+@covering(
+    every_way,
+    pytest.mark.parametrize(
+        ("small", "reason", "rejected"),
+        [
+            (Said("", calls=(("Said", {"text": "Lima"}),)), "kept", None),
+            (Said("", calls=(("Said", {"txt": "Lima"}),)), "rejected", "tool_arguments"),
+            (Said("", calls=(("Said", '{"text": "Li'),)), "rejected", "tool_arguments"),
+            (Said("Lima."), "rejected", "json"),
+            (Said("", calls=(("Said", {"text": "Lima"}),), finish="length"), "rejected", "cut_off"),
+        ],
+        ids=["kept", "another field", "broken off", "no call", "cut off"],
+    ),
+    times=2,
 )
 async def test_a_form_that_is_filled_in_by_calling_it_is_checked(
     way: Way, small: Said, reason: str, rejected: str | None
@@ -171,11 +175,14 @@ async def test_a_react_agent(sure: float, shown: str, streaming: bool) -> None:
 NODES = [TextNode(text="Lima is the capital of Peru."), TextNode(text="Cusco is not.")]
 
 
-@pytest.mark.parametrize("streaming", [False, True])
-@pytest.mark.parametrize(
-    "mode", [ResponseMode.COMPACT, ResponseMode.REFINE, ResponseMode.TREE_SUMMARIZE, ResponseMode.SIMPLE_SUMMARIZE]
+@covering(
+    pytest.mark.parametrize("streaming", [False, True]),
+    pytest.mark.parametrize(
+        "mode", [ResponseMode.COMPACT, ResponseMode.REFINE, ResponseMode.TREE_SUMMARIZE, ResponseMode.SIMPLE_SUMMARIZE]
+    ),
+    both,
+    times=2,
 )
-@both
 async def test_a_query_engine_answers_in_one_voice(sure: float, shown: str, mode: Any, streaming: bool) -> None:
     llm = held_llm(LookScenario("", Said("Lima.", sure)))
     engine = SummaryIndex(NODES).as_query_engine(llm=llm, response_mode=mode, streaming=streaming)

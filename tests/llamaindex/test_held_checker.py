@@ -17,6 +17,7 @@ from hybrid_llm.errors import ConfigError, LevelError, LookError
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM, hybrid_quality
 from llamaindex_hybrid.testing import FakeLLM
+from tests.covering import covering
 from tests.llamaindex._arms import WAYS, Events, Way, hybrid
 from tests.llamaindex._held import TEMPLATE, TOOL, Says, Seen, ask, asked, held_llm, small_of, text_of
 from tests.looks import CHECKER, LEVEL, UNSURE, LookScenario, Said, router_with, trained, untrained
@@ -34,9 +35,12 @@ def compared(checker: str, sure: float = 0.4, text: str = "It is 18.") -> LookSc
 # --- the checker ---------------------------------------------------------------------------------------------------
 
 
-@every_way
-@pytest.mark.parametrize("shape", ["chat", "complete", "predict"])
-@pytest.mark.parametrize(("says", "reason"), [("18", "kept"), ("I get 19.", "escalated")])
+@covering(
+    every_way,
+    pytest.mark.parametrize("shape", ["chat", "complete", "predict"]),
+    pytest.mark.parametrize(("says", "reason"), [("18", "kept"), ("I get 19.", "escalated")]),
+    times=2,
+)
 async def test_another_model_is_asked_the_same_and_compared(way: Way, shape: str, says: str, reason: str) -> None:
     seen, scenario = Seen(), compared(says)
     llm = held_llm(scenario, observers=[seen])

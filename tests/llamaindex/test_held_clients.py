@@ -16,6 +16,7 @@ from llama_index.llms.ollama import Ollama
 from llama_index.llms.openai_like import OpenAILike
 
 from llamaindex_hybrid.testing import FakeLLM
+from tests.covering import covering
 from tests.llamaindex._arms import WAYS, Events, Way
 from tests.llamaindex._held import TOOL, Seen, choice_of, held_llm, text_of
 from tests.looks import CHECKER, SURE, UNSURE, LookScenario, Said, trained
@@ -82,8 +83,7 @@ async def ask(llm: Any, way: Way, shape: str, **settings: Any) -> list[Any]:
     return await way.all_of(llm, "chat_with_tools", [TOOL], EASY, **settings)
 
 
-@every_way
-@every_shape
+@covering(every_way, every_shape, times=2)
 async def test_small_is_asked_once_without_a_stream_and_for_log_probabilities(way: Way, shape: str) -> None:
     server, seen = Server(KEPT.small), Seen()
     llm = held_llm(KEPT, small=small_at(server), observers=[seen])
@@ -126,8 +126,7 @@ async def test_whoever_asked_for_log_probabilities_keeps_them(way: Way, asked_by
     assert answer.raw.choices[0].logprobs.content
 
 
-@every_way
-@every_shape
+@covering(every_way, every_shape, times=2)
 @quietly
 async def test_a_server_that_refuses_them_is_asked_once_without_and_never_again(way: Way, shape: str) -> None:
     server, seen = Server(KEPT.small, refuses=True), Seen()
@@ -191,8 +190,7 @@ async def test_thoughts_are_not_counted(way: Way) -> None:
 # --- Ollama --------------------------------------------------------------------------------------------------------
 
 
-@every_way
-@pytest.mark.parametrize("shape", ["chat", "complete", "predict"])
+@covering(every_way, pytest.mark.parametrize("shape", ["chat", "complete", "predict"]), times=2)
 async def test_ollamas_class_drops_them_which_is_said_once_with_the_way_out(way: Way, shape: str) -> None:
     lines = ollama_lines(content="Lima.")
     transport = Says(lines)
@@ -217,16 +215,19 @@ class City(BaseModel):
     city: str
 
 
-@every_way
-@pytest.mark.parametrize("by_schema", [True, False], ids=["a schema of the server", "a prompt"])
-@pytest.mark.parametrize(
-    ("text", "sure", "reason", "rejected"),
-    [
-        ('{"city": "Lima"}', SURE, "kept", None),
-        ('{"city": "Lima"}', UNSURE, "escalated", None),
-        ("Lima, of course.", SURE, "rejected", "json"),
-        ('{"town": "Lima"}', SURE, "rejected", "schema"),
-    ],
+@covering(
+    every_way,
+    pytest.mark.parametrize("by_schema", [True, False], ids=["a schema of the server", "a prompt"]),
+    pytest.mark.parametrize(
+        ("text", "sure", "reason", "rejected"),
+        [
+            ('{"city": "Lima"}', SURE, "kept", None),
+            ('{"city": "Lima"}', UNSURE, "escalated", None),
+            ("Lima, of course.", SURE, "rejected", "json"),
+            ('{"town": "Lima"}', SURE, "rejected", "schema"),
+        ],
+    ),
+    times=2,
 )
 async def test_a_form_is_looked_at_and_what_does_not_parse_is_asked_of_large(
     way: Way, by_schema: bool, text: str, sure: float, reason: str, rejected: str | None

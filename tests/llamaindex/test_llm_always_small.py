@@ -19,6 +19,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llamaindex_hybrid import HybridLLM, HybridRoutingEvent, hybrid_quality
 from llamaindex_hybrid._requests import LONGEST_QUESTION
 from llamaindex_hybrid.testing import FakeLLM
+from tests.covering import covering
 from tests.llamaindex._arms import WAYS, Events, Way, hybrid
 
 every_way = pytest.mark.parametrize("way", WAYS, ids=str)
@@ -69,8 +70,7 @@ ERRANDS: dict[str, Any] = {
 every_errand = pytest.mark.parametrize("errand", ERRANDS.values(), ids=ERRANDS)
 
 
-@every_place
-@every_errand
+@covering(every_place, every_errand, times=2)
 async def test_what_the_framework_asks_for_itself_goes_to_small(make: Any, errand: Any) -> None:
     llm = make()
     with Events() as events:
@@ -89,8 +89,7 @@ def test_so_it_does_inside_hybrid_quality(errand: Any) -> None:
     assert not llm.large.asked
 
 
-@every_way
-@every_place
+@covering(every_way, every_place, times=2)
 async def test_a_long_completion_goes_to_small(way: Way, make: Any) -> None:
     answer = await way.ask(make(), "complete", LONG)
     assert (answer.text, answer.additional_kwargs["hybrid"]["reason"]) == ("from small", "no_text")

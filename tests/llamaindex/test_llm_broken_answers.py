@@ -17,6 +17,7 @@ from llama_index.llms.openai_like import OpenAILike
 from hybrid_llm.errors import CutAnswerError
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM
+from tests.covering import covering
 from tests.servers import Says, ollama_lines, openai_answer, openai_events
 
 pytestmark = pytest.mark.filterwarnings("ignore::hybrid_llm.errors.HybridLLMWarning")
@@ -82,55 +83,67 @@ def said(answer: Any) -> str:
     return str(answer if isinstance(answer, str) else getattr(answer, "text", None) or answer.message.content)
 
 
-@verbs
-@forms
-@nothing
+@covering(verbs, forms, nothing)
 async def test_an_ollama_that_gives_nothing_is_down(verb: str, form: str, body: bytes) -> None:
     answer = await ask(hybrid(ollama(body)), form, verb)
     assert said(answer) == "large"
     assert isinstance(answer, str) or answer.additional_kwargs["hybrid"]["reason"] == "fallback"
 
 
-@verbs
-@pytest.mark.parametrize("form", ["{}", "a{}"])
-@pytest.mark.parametrize(
-    "body",
-    [b"<html>", b'{"id": "c", "choices": null}', b'{"id": "c", "choices": []}', openai_answer(" \n")],
-    ids=["HTML", "null", "no choices", "white space"],
+@covering(
+    verbs,
+    pytest.mark.parametrize("form", ["{}", "a{}"]),
+    pytest.mark.parametrize(
+        "body",
+        [b"<html>", b'{"id": "c", "choices": null}', b'{"id": "c", "choices": []}', openai_answer(" \n")],
+        ids=["HTML", "null", "no choices", "white space"],
+    ),
+    times=2,
 )
 async def test_an_openai_server_that_gives_nothing_is_down(verb: str, form: str, body: bytes) -> None:
     kind = "text/html" if body == b"<html>" else "application/json"
     assert said(await ask(hybrid(openai(body, kind)), form, verb)) == "large"
 
 
-@verbs
-@pytest.mark.parametrize("form", ["stream_{}", "astream_{}"])
-@pytest.mark.parametrize("body", [b"<html>", b"data: <html>\n\n", openai_events()], ids=["HTML", "event", "no text"])
+@covering(
+    verbs,
+    pytest.mark.parametrize("form", ["stream_{}", "astream_{}"]),
+    pytest.mark.parametrize(
+        "body", [b"<html>", b"data: <html>\n\n", openai_events()], ids=["HTML", "event", "no text"]
+    ),
+    times=2,
+)
 async def test_nor_does_a_stream_of_one(verb: str, form: str, body: bytes) -> None:
     assert said(await ask(hybrid(openai(body, "text/event-stream")), form, verb)) == "large"
 
 
-@verbs
-@pytest.mark.parametrize("form", ["stream_{}", "astream_{}"])
-@pytest.mark.parametrize(
-    "small",
-    [
-        ollama(ollama_lines("This", " answer", why=None)),
-        openai(openai_events("This", " answer", why=None), "text/event-stream"),
-    ],
-    ids=["ollama", "openai"],
+@covering(
+    verbs,
+    pytest.mark.parametrize("form", ["stream_{}", "astream_{}"]),
+    pytest.mark.parametrize(
+        "small",
+        [
+            ollama(ollama_lines("This", " answer", why=None)),
+            openai(openai_events("This", " answer", why=None), "text/event-stream"),
+        ],
+        ids=["ollama", "openai"],
+    ),
+    times=2,
 )
 async def test_a_stream_that_breaks_off_is_never_passed_on_as_whole(verb: str, form: str, small: Any) -> None:
     with pytest.raises(CutAnswerError):
         await ask(hybrid(small), form, verb)
 
 
-@verbs
-@pytest.mark.parametrize("form", ["stream_{}", "astream_{}"])
-@pytest.mark.parametrize(
-    "small",
-    [ollama(ollama_lines("4")), openai(openai_events("4"), "text/event-stream")],
-    ids=["ollama", "openai"],
+@covering(
+    verbs,
+    pytest.mark.parametrize("form", ["stream_{}", "astream_{}"]),
+    pytest.mark.parametrize(
+        "small",
+        [ollama(ollama_lines("4")), openai(openai_events("4"), "text/event-stream")],
+        ids=["ollama", "openai"],
+    ),
+    times=2,
 )
 async def test_a_whole_stream_is_smalls(verb: str, form: str, small: Any) -> None:
     assert said(await ask(hybrid(small), form, verb)) == "4"
@@ -159,8 +172,7 @@ async def fill(small: Any, form: str) -> Any:
     return (list(answer) if form == "stream_{}" else [state async for state in await answer])[-1]
 
 
-@forms
-@nothing
+@covering(forms, nothing, times=2)
 async def test_nothing_in_a_form_is_an_outage(form: str, body: bytes) -> None:
     assert (await fill(ollama(body), form)).value == 5
 

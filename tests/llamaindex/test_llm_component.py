@@ -25,6 +25,7 @@ from hybrid_llm import Router
 from hybrid_llm.errors import RouterFolderError
 from llamaindex_hybrid import HybridLLM, HybridRoutingEvent
 from llamaindex_hybrid.testing import FakeLLM
+from tests.covering import covering
 from tests.llamaindex._arms import SCORES, WAYS, Events, Way, arms, hybrid
 
 pytestmark = pytest.mark.filterwarnings("ignore:The threshold for quality:hybrid_llm.errors.HybridLLMWarning")
@@ -195,8 +196,7 @@ class Limiter(BaseRateLimiter):
 
 
 class TestWhatIsObserved:
-    @every_way
-    @pytest.mark.parametrize("method", ["chat", "complete", "predict"])
+    @covering(every_way, pytest.mark.parametrize("method", ["chat", "complete", "predict"]), times=2)
     async def test_tokens_and_callbacks_are_those_of_the_bare_model(self, way: Way, method: str) -> None:
         def arguments(query: str) -> Any:
             template = {"args": [PromptTemplate("{query_str}")], "kwargs": {"query_str": query}}

@@ -19,6 +19,7 @@ from hybrid_llm.dispatch.left_behind import MOST
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM
 from llamaindex_hybrid.testing import FakeLLM
+from tests.covering import covering
 from tests.llamaindex._arms import WAYS, Way
 from tests.silent_server import ato, descriptors, settled, silent_server, threads, to
 
@@ -54,8 +55,7 @@ def hybrid(path: Path, **settings: Any) -> HybridLLM:
     return HybridLLM(small, FakeLLM(model="large"), FixedScorer(0.9), threshold=0.5, small_timeout=SOON, state=state)
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
-@pytest.mark.parametrize("method", METHODS)
+@covering(pytest.mark.parametrize("way", WAYS, ids=str), pytest.mark.parametrize("method", METHODS), times=2)
 async def test_calls_that_are_given_up_on_leave_nothing_behind(way: Way, method: str, server: Path) -> None:
     llm = hybrid(server)
     args, kwargs = METHODS[method]

@@ -20,6 +20,7 @@ from hybrid_llm import Router
 from hybrid_llm.errors import LevelError
 from llamaindex_hybrid import HybridLLM, HybridQueryBundle, HybridSelector, hybrid_quality
 from llamaindex_hybrid.testing import FakeLLM
+from tests.covering import covering
 from tests.llamaindex._arms import WAYS, Said, Way, arms, hybrid
 
 pytestmark = pytest.mark.filterwarnings("ignore:The threshold for quality:hybrid_llm.errors.HybridLLMWarning")
@@ -35,8 +36,7 @@ async def routes(way: Way, llm: HybridLLM, **options: Any) -> list[str]:
     return [answer.additional_kwargs["hybrid"]["route"] for answer in answers]
 
 
-@every_way
-@pytest.mark.parametrize(("kind", "values"), LEVELS)
+@covering(every_way, pytest.mark.parametrize(("kind", "values"), LEVELS), times=2)
 async def test_every_place_of_a_level_counts(way: Way, kind: str, values: tuple[float, ...], router: Router) -> None:
     always_large = hybrid(router=router, threshold=2.0)
     for value, expected in zip(values, EXPECTED, strict=True):
@@ -62,8 +62,11 @@ async def test_the_nearest_place_wins(way: Way, router: Router) -> None:
     assert await routes(way, llm) == ["large"] * 3
 
 
-@every_way
-@pytest.mark.parametrize("method", ["chat", "complete", "predict", "structured_predict", "chat_with_tools"])
+@covering(
+    every_way,
+    pytest.mark.parametrize("method", ["chat", "complete", "predict", "structured_predict", "chat_with_tools"]),
+    times=2,
+)
 async def test_no_option_of_the_router_reaches_a_model(way: Way, method: str, router: Router) -> None:
     small, large = FakeLLM(model="small"), FakeLLM(model="large")
     llm = hybrid(small, large, router=router, threshold=2.0)

@@ -13,8 +13,11 @@ from llama_index.core.tools import FunctionTool
 from hybrid_llm.errors import ConfigError
 from llamaindex_hybrid import HybridLLM, HybridRoutingEvent
 from llamaindex_hybrid.testing import FakeLLM
+from tests.covering import covering
 from tests.llamaindex._arms import WAYS, Events, Said, Way, arms, hybrid
 from tests.scenarios import EASY, FAILURES, HARD, SCENARIOS, THRESHOLD, WINDOW, Scenario
+
+every_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 
 pytestmark = pytest.mark.filterwarnings("ignore:The scorer failed:hybrid_llm.errors.HybridLLMWarning")
 every_stream = pytest.mark.parametrize("way", WAYS[2:], ids=str)
@@ -54,8 +57,7 @@ async def answer(way: Way, llm: HybridLLM, scenario: Scenario) -> Any:
     return await way.ask(llm, "chat", messages, **options)
 
 
-@every_way
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@covering(every_scenario, every_way, times=2)
 async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> None:
     error, large_error = FAILURES.get(scenario.small_fails or ""), FAILURES.get(scenario.large_fails or "")
     small = FakeLLM(model="small", error=error, context_window=WINDOW, calls_tools=False)
@@ -74,8 +76,7 @@ async def test_the_scenarios_of_every_adapter(way: Way, scenario: Scenario) -> N
     assert response.message.additional_kwargs["hybrid"] == decision
 
 
-@every_way
-@pytest.mark.parametrize("method", ["complete", "predict", "structured_predict"])
+@covering(every_way, pytest.mark.parametrize("method", ["complete", "predict", "structured_predict"]), times=2)
 async def test_every_kind_of_call_falls_back(way: Way, method: str) -> None:
     llm = hybrid(FakeLLM(model="small", error=ConnectionRefusedError()), FakeLLM(model="large"))
     template = PromptTemplate("{context_str} {query_str}")

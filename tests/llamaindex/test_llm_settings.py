@@ -26,6 +26,7 @@ from ollama import AsyncClient, Client
 from hybrid_llm import HybridLLMWarning
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM
+from tests.covering import covering
 from tests.model_servers import ModelServer
 
 ROUTER = FixedScorer({"easy": 0.9}, default=0.1)
@@ -140,23 +141,25 @@ def options(**given: Any) -> dict[str, Any]:
     return {"options": {**OWN, **given}}
 
 
-@every_way
-@pytest.mark.parametrize(
-    ("given", "to_ollama", "to_openai"),
-    [
-        ({"temperature": 0}, options(temperature=0), {"temperature": 0}),
-        ({"top_p": 0.5}, options(top_p=0.5), {"top_p": 0.5}),
-        ({"seed": 1}, options(seed=1), {"seed": 1}),
-        ({"stop": "."}, options(stop=["."]), {"stop": "."}),
-        ({"presence_penalty": 1}, options(presence_penalty=1), {"presence_penalty": 1}),
-        ({"max_tokens": 5}, options(num_predict=5), {"max_tokens": 5}),
-        ({"num_predict": 5}, options(num_predict=5), {"max_tokens": 5}),
-        ({"options": {"seed": 1}}, options(seed=1), {"seed": 1}),
-        ({"think": False}, {**options(), "think": False}, None),
-        ({"keep_alive": "1h"}, {**options(), "keep_alive": "1h"}, None),
-        ({"stream_options": {"include_usage": True}}, options(), None),  # OpenAI takes it for streams alone
-    ],
-    ids=str,
+@covering(
+    every_way,
+    pytest.mark.parametrize(
+        ("given", "to_ollama", "to_openai"),
+        [
+            ({"temperature": 0}, options(temperature=0), {"temperature": 0}),
+            ({"top_p": 0.5}, options(top_p=0.5), {"top_p": 0.5}),
+            ({"seed": 1}, options(seed=1), {"seed": 1}),
+            ({"stop": "."}, options(stop=["."]), {"stop": "."}),
+            ({"presence_penalty": 1}, options(presence_penalty=1), {"presence_penalty": 1}),
+            ({"max_tokens": 5}, options(num_predict=5), {"max_tokens": 5}),
+            ({"num_predict": 5}, options(num_predict=5), {"max_tokens": 5}),
+            ({"options": {"seed": 1}}, options(seed=1), {"seed": 1}),
+            ({"think": False}, {**options(), "think": False}, None),
+            ({"keep_alive": "1h"}, {**options(), "keep_alive": "1h"}, None),
+            ({"stream_options": {"include_usage": True}}, options(), None),  # OpenAI takes it for streams alone
+        ],
+        ids=str,
+    ),
 )
 async def test_a_setting_of_a_call_reaches_either_server_in_its_own_words(
     way: Way, given: dict[str, Any], to_ollama: dict[str, Any], to_openai: dict[str, Any] | None, servers: Servers
@@ -171,8 +174,11 @@ async def test_a_setting_of_a_call_reaches_either_server_in_its_own_words(
         assert told(servers.large) == {"temperature": 0.1, **to_openai}
 
 
-@without_tools
-@pytest.mark.parametrize("given", [{"response_format": JSON_MODE}, {"format": "json"}], ids=str)
+@covering(
+    without_tools,
+    pytest.mark.parametrize("given", [{"response_format": JSON_MODE}, {"format": "json"}], ids=str),
+    times=2,
+)
 async def test_json_mode_of_a_call_is_json_whoever_answers(way: Way, given: dict[str, Any], servers: Servers) -> None:
     llm = servers.llm()
     await way(llm, "easy", **given)
@@ -181,9 +187,12 @@ async def test_json_mode_of_a_call_is_json_whoever_answers(way: Way, given: dict
     assert servers.large.last["response_format"] == JSON_MODE
 
 
-@without_tools
-@pytest.mark.parametrize("name", ["response_format", "format"])
-@pytest.mark.parametrize("schema", [SCHEMA, City], ids=["schema", "class"])
+@covering(
+    without_tools,
+    pytest.mark.parametrize("name", ["response_format", "format"]),
+    pytest.mark.parametrize("schema", [SCHEMA, City], ids=["schema", "class"]),
+    times=2,
+)
 async def test_a_schema_of_a_call_is_followed_whoever_answers(
     way: Way, name: str, schema: Any, servers: Servers
 ) -> None:
@@ -205,21 +214,23 @@ async def test_an_arm_that_knows_no_json_mode_is_not_asked_for_json(way: Way, se
     assert servers.small.last["format"] == "json"
 
 
-@every_way
-@pytest.mark.parametrize(
-    ("query", "given"),
-    [
-        ("easy", {"parallel_tool_calls": False}),
-        ("easy", {"user": "u"}),
-        ("easy", {"logprobs": True}),
-        ("easy", {"reasoning_effort": "low"}),
-        ("hard", {"top_k": 4}),
-        ("hard", {"num_ctx": 1024}),
-        ("hard", {"keep_alive": "1h"}),
-        ("hard", {"think": True}),
-        ("hard", {"stream_usage": True}),  # for the class of LangChain
-    ],
-    ids=str,
+@covering(
+    every_way,
+    pytest.mark.parametrize(
+        ("query", "given"),
+        [
+            ("easy", {"parallel_tool_calls": False}),
+            ("easy", {"user": "u"}),
+            ("easy", {"logprobs": True}),
+            ("easy", {"reasoning_effort": "low"}),
+            ("hard", {"top_k": 4}),
+            ("hard", {"num_ctx": 1024}),
+            ("hard", {"keep_alive": "1h"}),
+            ("hard", {"think": True}),
+            ("hard", {"stream_usage": True}),  # for the class of LangChain
+        ],
+        ids=str,
+    ),
 )
 async def test_a_setting_without_a_word_there_is_left_out_with_one_warning(
     way: Way, query: str, given: dict[str, Any], servers: Servers

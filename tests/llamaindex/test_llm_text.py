@@ -26,6 +26,7 @@ from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM, HybridRoutingEvent
 from llamaindex_hybrid._requests import LONGEST_QUESTION, chat_request
 from llamaindex_hybrid.testing import FakeLLM
+from tests.covering import covering
 from tests.llamaindex._arms import SCORES, WAYS, Events, Said, Way, arms, hybrid
 from tests.scenarios import EASY
 
@@ -63,8 +64,11 @@ def asked(llm: HybridLLM) -> dict[str, int]:
 
 
 class TestInAQueryEngine:
-    @pytest.mark.parametrize(("mode", "streaming"), WAYS_TO_ANSWER)
-    @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+    @covering(
+        pytest.mark.parametrize(("mode", "streaming"), WAYS_TO_ANSWER),
+        pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"]),
+        times=2,
+    )
     async def test_every_way_of_answering_scores_the_question_alone(
         self, mode: ResponseMode, streaming: bool, asynchronous: bool, llm: HybridLLM, scorer: FixedScorer
     ) -> None:

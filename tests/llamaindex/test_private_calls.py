@@ -27,6 +27,7 @@ from hybrid_llm.errors import ConfigError, PrivateError
 from hybrid_llm.personal import holds_personal_data
 from llamaindex_hybrid import HybridLLM, HybridRoutingEvent
 from llamaindex_hybrid.testing import FakeLLM
+from tests.covering import covering
 from tests.llamaindex._arms import WAYS, Events, Said, Way, hybrid
 
 HARD = "Prove that there are infinitely many primes."
@@ -47,8 +48,7 @@ def asked(llm: HybridLLM) -> tuple[int, int]:
     return len(llm.small.asked), len(llm.large.asked)  # type: ignore[attr-defined]
 
 
-@every_way
-@pytest.mark.parametrize("by", ["constructor", "keyword", "block", "function"])
+@covering(every_way, pytest.mark.parametrize("by", ["constructor", "keyword", "block", "function"]), times=2)
 async def test_a_private_chat_is_answered_by_small_and_says_so(by: str, way: Way) -> None:
     llm = hybrid(private={"constructor": True, "function": holds_personal_data}.get(by, False))
     messages = talk(SECRET if by == "function" else HARD)

@@ -20,6 +20,7 @@ from hybrid_llm import HybridLLMWarning, Router
 from hybrid_llm.errors import LevelError, RouterFolderError
 from hybrid_llm.testing import FailingScorer, FixedScorer
 from llamaindex_hybrid import HybridQueryBundle, HybridSelection, HybridSelector
+from tests.covering import covering
 
 pytestmark = pytest.mark.filterwarnings("ignore:The threshold for quality:hybrid_llm.errors.HybridLLMWarning")
 
@@ -212,19 +213,22 @@ class TestEngines:
         engine = engine_of(HybridSelector(router, threshold=0.5, **options), *names)
         assert (str(engine.query("easy")), str(engine.query("hard"))) == (f"{answers[0]}: easy", f"{answers[1]}: hard")
 
-    @sync_and_async
-    @pytest.mark.parametrize(
-        ("names", "options", "message"),
-        [
-            (("a", "b"), {"small": "c"}, "small='c' is none of the tools; they are 0: 'a', 1: 'b'"),
-            (("a", "b"), {"large": 2}, "large=2 is none of the tools"),
-            (("a", "b"), {"large": -1}, "large=-1 is none of the tools"),
-            (("a",), {}, "large=1 is none of the tools; they are 0: 'a'"),
-            (("a", None), {"large": "b"}, r"large='b' is none of the tools; they are 0: 'a', 1 \(no name\)"),
-            (("a", "b"), {"large": "a"}, "small= and large= are the same engine"),
-            (("t", "t"), {"small": "t"}, "the name of 2 tools; give each its own name"),
-            (("a", "b", "c"), {}, "between two engines, and there are 3: 0: 'a', 1: 'b', 2: 'c'"),
-        ],
+    @covering(
+        sync_and_async,
+        pytest.mark.parametrize(
+            ("names", "options", "message"),
+            [
+                (("a", "b"), {"small": "c"}, "small='c' is none of the tools; they are 0: 'a', 1: 'b'"),
+                (("a", "b"), {"large": 2}, "large=2 is none of the tools"),
+                (("a", "b"), {"large": -1}, "large=-1 is none of the tools"),
+                (("a",), {}, "large=1 is none of the tools; they are 0: 'a'"),
+                (("a", None), {"large": "b"}, r"large='b' is none of the tools; they are 0: 'a', 1 \(no name\)"),
+                (("a", "b"), {"large": "a"}, "small= and large= are the same engine"),
+                (("t", "t"), {"small": "t"}, "the name of 2 tools; give each its own name"),
+                (("a", "b", "c"), {}, "between two engines, and there are 3: 0: 'a', 1: 'b', 2: 'c'"),
+            ],
+        ),
+        times=2,
     )
     async def test_those_that_are_not_there_are_an_error_that_names_the_tools(
         self, sync: bool, names: tuple[str | None, ...], options: dict[str, Any], message: str, router: Router

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.errors import DamagedFolderError
@@ -22,7 +22,6 @@ def rows(n: int = 400, seed: int = 0) -> tuple[np.ndarray, ...]:
     return p, s, small, np.ones(n)
 
 
-@settings(deadline=None)
 @given(falling, st.data())
 def test_an_answer_is_kept_at_its_height_and_at_every_lower_rung(thresholds: tuple[float, ...], data) -> None:
     size = len(thresholds)

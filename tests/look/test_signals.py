@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.errors import LookError
@@ -15,7 +15,6 @@ from hybrid_llm.look import Answer, LogProbs, Signals, checked_names
 logprobs = st.lists(st.floats(-30, 0), min_size=1, max_size=40)
 
 
-@settings(deadline=None)
 @given(logprobs)
 def test_quantiles_are_those_of_numpy(values: list[float]) -> None:
     found = LogProbs.of(values)
@@ -24,7 +23,6 @@ def test_quantiles_are_those_of_numpy(values: list[float]) -> None:
     assert (found.q10, found.q25, found.median) == pytest.approx(tuple(np.quantile(values, [0.1, 0.25, 0.5])))
 
 
-@settings(deadline=None)
 @given(logprobs)
 def test_an_answer_that_is_twice_as_long_is_no_less_sure(values: list[float]) -> None:
     assert LogProbs.of(values * 2).mean == pytest.approx(LogProbs.of(values).mean)

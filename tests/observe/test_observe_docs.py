@@ -25,7 +25,7 @@ def test_its_program_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     exec(program, arms)
     said = capsys.readouterr().out
     assert "'model': 'gpt-4o'" in said
-    assert "1 requests, answered by: small 0 (0 %), large 1 (100 %)." in said
+    assert "1 request, answered by: small 0 (0 %), large 1 (100 %)." in said
 
 
 def test_every_link_leads_somewhere() -> None:

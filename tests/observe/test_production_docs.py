@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,19 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "guide"
 PAGES = {name: (DOCS / f"{name}.md").read_text(encoding="utf-8") for name in ("production", "audit")}
 
 
+def body(query: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": query}]}
+
+
+def events(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line]
+
+
 async def asked(app: Any) -> list[Any]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here") as client:
         return [
             (await client.get("/health")).json(),
-            *[one.json() for one in await asyncio.gather(*(client.post("/ask", json={"query": q}) for q in "ab"))],
+            *[events(one.text) for one in await asyncio.gather(*(client.post("/chat", json=body(q)) for q in "ab"))],
         ]
 
 
@@ -41,7 +50,8 @@ def test_the_program_serves_and_keeps_its_journal(tmp_path: Path, monkeypatch: p
     exec(program.replace("quality=0.95", "threshold=0.5"), space)
     ready, first, second = asyncio.run(asked(space["app"]))
     assert ready == {"ready": True}
-    assert (first["route"], second["route"]) == ("small", "large")
+    assert (first[0]["route"], second[0]["route"]) == ("small", "large")
+    assert (first[-1], second[-1]) == ({"done": True}, {"done": True})
     assert space["journal"].flush()
     assert sorted(row.event.query or "" for row in read_journal("traffic.sqlite")) == ["a", "b"]
 

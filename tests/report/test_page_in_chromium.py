@@ -11,7 +11,10 @@ from tests.report.chromium import PROGRAM, Browser, chromium
 from tests.report.conftest import make_pair, make_router
 from tests.report.test_html_page import ATTACK
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no chromium here: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None, reason="no chromium here: apt-get install chromium"),
+]
 FIGURES = ("quality", "share", "drop", "interval", "usd", "saved", "proof")
 SIZES = {"phone": {"width": 360, "height": 740, "phone": True}, "desktop": {"width": 1280, "height": 900}}
 

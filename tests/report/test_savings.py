@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybrid_llm.decision import Look
 from hybrid_llm.event import Attempt, RequestEvent
 from hybrid_llm.observe import Recorded
 from hybrid_llm.prices import Price
-from hybrid_llm.report import Savings, savings_lines, savings_of, write_savings_page
+from hybrid_llm.report import Savings, Traffic, savings_lines, savings_of, write_savings_page
 from tests.observe.events import DOWN, FALLBACK, LARGE, SMALL, event_of, hosted, local
 
 NOON = 1_795_780_800.0  # 27 November 2026, 12:00 UTC
@@ -147,6 +148,13 @@ def test_a_shadow_says_what_would_have_gone_to_small_and_what_large_cost_for_it(
     assert (found.by_route, found.saved_usd) == ({"small": 0, "large": 3}, 0)
 
 
+def test_what_a_second_look_would_have_kept_is_not_claimed_in_shadow() -> None:
+    held = LARGE.override(reason="shadow", shadow=SMALL.override(look=Look()))
+    found = savings_of(rows(event_of(held, hosted())))
+    assert (found.shadowed, found.shadow_to_small, found.shadow_held) == (1, 0, 1)
+    assert "In 1 more small would have answered first" in "\n".join(savings_lines(found))
+
+
 def test_an_empty_journal_is_nothing_and_no_error() -> None:
     found = savings_of([])
     assert (found.requests, found.paid_usd, found.both_run, found.seconds_p50) == (0, None, 0, None)
@@ -176,7 +184,7 @@ def test_the_json_has_the_agreed_keys(month: Savings) -> None:
 
 def test_the_page_says_the_same_and_fetches_nothing(tmp_path: Path, month: Savings) -> None:
     page = tmp_path / "savings.html"
-    write_savings_page(page, month, source="<traffic>.sqlite")
+    write_savings_page(page, Traffic(month, "<traffic>.sqlite", ["Scores are lower."]))
     text = page.read_text(encoding="utf-8")
     assert "&lt;traffic&gt;.sqlite" in text
     assert "http" not in text.replace("http-equiv", "")

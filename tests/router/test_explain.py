@@ -88,7 +88,7 @@ def test_it_is_frozen_and_takes_one_text(trained: Router) -> None:
         trained.explain([USUAL])  # type: ignore[arg-type]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=200))
 def test_whatever_the_text_it_is_plain_json(trained: Router, query: str) -> None:
     found = json.loads(json.dumps(trained.explain(query).as_dict(), allow_nan=False))

@@ -133,6 +133,7 @@ def test_while_somebody_works_for_a_folder_nobody_else_writes_it(trained: Router
     assert Router.load(folder).id == trained.id
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal")
 @pytest.mark.parametrize("call", [1, 9, 17, 25, 33, 41, 49])
 def test_a_writer_that_is_killed_leaves_a_router_that_loads(trained: Router, folder: Path, call: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.errors import EncoderError
@@ -101,7 +101,6 @@ def test_any_string_has_an_embedding(shipped: Encoder, text: str) -> None:
     assert np.linalg.norm(row) == pytest.approx(1.0, abs=1e-5)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=()) | st.characters(categories=["Cs"])), max_size=3))
 def test_any_strings_have_embeddings(texts: list[str]) -> None:
     embeddings = Encoder.load().encode(texts).embeddings

@@ -1,5 +1,7 @@
 """Familiarity: a share of the training queries, worst of what a query is about and what it looks like."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -59,3 +61,18 @@ def test_units_that_are_none_are_refused():
     tensors = Familiarity.measured(*measured()).tensors()
     with pytest.raises(DamagedFolderError, match="train the router again"):
         Familiarity.from_tensors(tensors | {"familiar_units": np.array([1.0, np.inf])})
+
+
+@pytest.mark.parametrize(("to_strangers", "familiar"), [(0.1, False), (0.3, True)])
+def test_what_is_nearer_to_strangers_than_to_the_others_is_unfamiliar(to_strangers, familiar):
+    of_all = Familiarity.measured(*measured())
+    squared = np.float32([[0.2, 0.2, to_strangers, to_strangers]])
+    text = np.zeros_like(squared)
+    share = replace(of_all, strangers=2).of(squared, text)
+    assert share[0] == (of_all.of(squared[:, :2], text[:, :2])[0] if familiar else 0)
+
+
+def test_strangers_take_the_trip_through_tensors_too():
+    familiarity = replace(Familiarity.measured(*measured()), strangers=7)
+    assert Familiarity.from_tensors(familiarity.tensors()).strangers == 7
+    assert "familiar_strangers" not in Familiarity.measured(*measured()).tensors()

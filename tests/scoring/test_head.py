@@ -1,5 +1,7 @@
 """The head: monotone, inside (0, 1), the same after a trip through the disk."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,6 +63,7 @@ def test_the_kernel_is_one_at_distance_zero():
         {"weights": np.zeros(3, dtype=np.float32)},
         {"scale": np.zeros(3, dtype=np.float32)},
         {"shift": np.array([np.inf] * 4, dtype=np.float32)},
+        {"familiarity": replace(Familiarity.measured(*np.ones((2, 3), dtype=np.float32)), strangers=100)},
     ],
 )
 def test_weights_that_cannot_come_from_training_are_refused(changes):

@@ -293,7 +293,7 @@ def _score_in_child(router, results):
 
 # A fork of a process with threads is what is tried here on purpose.
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_a_child_scores_though_its_parent_held_the_lock_of_the_memory(shipped, method):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"{method} is not available here")

@@ -122,7 +122,7 @@ def tables(draw: st.DrawFn) -> Rows:
     return [{"id": f"q{number}", **fields} for number, fields in enumerate(rows)]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=tables(), writer=st.sampled_from(WRITERS), packed=st.booleans())
 def test_a_table_written_in_any_format_is_the_same_table(tmp_path: Path, rows: Rows, writer: Any, packed: bool) -> None:
     content = writer(rows)

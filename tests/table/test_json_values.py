@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.errors import TableError
@@ -31,7 +31,6 @@ class Trickle(io.StringIO):
         return super().read(1)
 
 
-@settings(deadline=None)
 @given(st.lists(values, max_size=5), st.sampled_from([None, 0, 2]), st.booleans())
 def test_an_array_yields_its_elements_wherever_the_pieces_end(
     found: list[Any], indent: int | None, plain: bool
@@ -51,7 +50,6 @@ def _is_text(value: Any) -> bool:
     return True
 
 
-@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.text(), values), max_size=4), st.sampled_from([None, 2]))
 def test_objects_that_follow_one_another_are_read_like_an_array(found: list[Any], indent: int | None) -> None:
     spelled = "\n".join(json.dumps(value, indent=indent) for value in found)

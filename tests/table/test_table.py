@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.errors import MissingExtraError, TableError, UnknownNameError
@@ -337,7 +337,6 @@ def test_the_data_hash_depends_on_content_and_on_nothing_else(write: Callable[..
         assert QualityTable.from_rows([*rows[:5], rows[5] | changes]).data_hash != expected
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_normal_text_is_settled_after_one_pass(text: str) -> None:
     once = normal_text(text)

@@ -70,7 +70,7 @@ def _row(draw: st.DrawFn, number: int, query: str) -> dict[str, Any]:
     return fields
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows())
 @pytest.mark.parametrize("name", ["table.jsonl", "table.jsonl.gz", "table.parquet"])
 def test_a_table_that_is_written_reads_back_as_the_same_table(tmp_path: Path, name: str, rows: list[Any]) -> None:

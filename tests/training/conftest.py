@@ -11,13 +11,8 @@ from tests.training.tiny_models import write_model
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of two layers."""
-    return write_model(tmp_path_factory.mktemp("models") / "tiny-bert")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    """Keep torch on one thread: these networks are tiny, and threads that wait for each other cost more."""
+    """A BERT of two layers, and torch on one thread: it is tiny, and threads that wait for each other cost more."""
     import torch
 
     torch.set_num_threads(1)
+    return write_model(tmp_path_factory.mktemp("models") / "tiny-bert")

@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm.untrusted import BadFileError, escaped, parse_json, printable, steers
@@ -18,13 +18,11 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_what_json_can_hold_comes_back_as_it_was(value: object) -> None:
     assert parse_json(json.dumps(value).encode()) == value
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_nothing_that_steers_a_screen_is_left_in_what_is_escaped(value: object) -> None:
     text = json.dumps(escaped(value), ensure_ascii=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
@@ -127,7 +127,6 @@ def test_a_file_of_tiny_fields_is_given_up_in_a_second_or_two() -> None:
     assert time.process_time() - began < 5.0
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_changed_bytes_are_refused_or_pass_and_nothing_else(good: bytes, data: st.DataObject) -> None:
     changed_bytes = bytearray(good)

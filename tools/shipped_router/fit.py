@@ -25,9 +25,16 @@ from numpy.typing import NDArray
 from hybrid_llm import Router
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.router import SeenRows, TrainingRecord
-from hybrid_llm.scoring import VERSION, EmbeddingScorer, Head, gaussian_kernel
+from hybrid_llm.scoring import (
+    NAMES,
+    VERSION,
+    EmbeddingScorer,
+    Familiarity,
+    Head,
+    gaussian_kernel,
+    squared_distances,
+)
 from hybrid_llm.training.head.regression import Scaling, familiarity_of
-from hybrid_llm.training.head.ridge import LINEAR
 from hybrid_llm.training.probability import platt
 from tools.shipped_router.item_response import denoised
 from tools.shipped_router.judged import Prompt, everyday_material, read_everyday
@@ -62,7 +69,9 @@ class Variant:
         weight_power: A benchmark of n rows weighs n to the power of one minus this.
         judged_weight: What a judged row weighs beside a measured one of a source as large; 0 leaves judged rows out.
         judged_gap: How much of the judged gap (what small lacks) is added to the judged probability.
-        judged_landmarks: Share of the kernel centres that are judged rows.
+        judged_landmarks: Share of the kernel centres that are judged rows in English.
+        strange_landmarks: Share of the kernel centres that are judged rows in other languages: a query that is nearer
+            to them than to the others is unfamiliar.
         embedding_gamma: Kernel width of the embedding.
         text_gamma: Kernel width of the text features.
         ridge: Regularisation strength.
@@ -73,15 +82,16 @@ class Variant:
     rank: int = 2
     share: float = 1.0
     gap_weight: float = 4.0
-    level_penalty: float = 300.0
+    level_penalty: float = 500.0
     weight_power: float = 0.5
-    judged_weight: float = 0.0
+    judged_weight: float = 24.0
     judged_gap: float = 1.0
-    judged_landmarks: float = 0.4
+    judged_landmarks: float = 0.3
+    strange_landmarks: float = 0.1
     embedding_gamma: float = 1.0
-    text_gamma: float = 2.0
+    text_gamma: float = 3.0
     ridge: float = 3.0
-    linear: float = LINEAR
+    linear: float = 0.0
     landmarks: int = 2000
 
 
@@ -121,6 +131,60 @@ def fit_shipped(
     return router.override(calibration=replace(router.calibration, note=CALIBRATION_NOTE))
 
 
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """What the regression is made of: the units of its inputs and the centres of its kernels.
+
+    Args:
+        scaling: From features to the units of the kernel.
+        landmarks: Shape (m, d), the centres; those of strange rows come last.
+        chosen: Shape (m,), which rows they are.
+        strangers: How many of them are strange.
+        linear: Prior variance of the linear part.
+    """
+
+    scaling: Scaling
+    landmarks: Float32s
+    chosen: NDArray[np.intp]
+    strangers: int
+    linear: float
+
+    @classmethod
+    def of(cls, material: Material, variant: Variant, seed: int = 0) -> Kernel:
+        """Draw the centres of a variant from rows."""
+        scaling = Scaling.of(material.features, variant.embedding_gamma, variant.text_gamma)
+        chosen = _chosen(material, variant, np.random.default_rng(seed))
+        # in half precision, as they are stored: the fit makes up for the rounding
+        landmarks = scaling(material.features[chosen]).astype(np.float16).astype(np.float32)
+        return cls(scaling, landmarks, chosen, int(material.strange[chosen].sum()), variant.linear)
+
+    def parts(self, features: Float32s) -> Float32s:
+        """Return what the weights multiply, shape (n, m), then the scaled inputs where there is a linear part."""
+        inputs = self.scaling(features)
+        kernels = gaussian_kernel(inputs, self.landmarks)
+        return np.concatenate([kernels, np.float32(np.sqrt(self.linear)) * inputs], axis=1) if self.linear else kernels
+
+    def roughness(self) -> Floats:
+        """Return the matrix of the penalty of the weights, of as many rows as there are weights."""
+        count = len(self.landmarks)
+        found = np.eye(count + (self.landmarks.shape[1] if self.linear else 0))
+        found[:count, :count] = gaussian_kernel(self.landmarks, self.landmarks) + JITTER * np.eye(count)
+        return found
+
+    def apart(self, features: Float32s) -> tuple[Float32s, Float32s]:
+        """Return squared distances of rows to the centres, of the embeddings and of the text features, both (n, m)."""
+        inputs, parts = self.scaling(features), (slice(None, -len(NAMES)), slice(-len(NAMES), None))
+        embedding, text = (squared_distances(inputs[:, part], self.landmarks[:, part]) for part in parts)
+        return embedding, text
+
+    def familiarity(self, material: Material) -> Familiarity | None:
+        """Measure what is familiar by those of the rows it was drawn from that are not strange."""
+        rows, known = np.flatnonzero(~material.strange), len(self.chosen) - self.strangers
+        places = np.searchsorted(rows, self.chosen[:known])
+        found = familiarity_of(self.scaling(material.features[rows]), self.landmarks[:known], places, self.scaling)
+        return replace(found, strangers=self.strangers) if found else None
+
+
 class Problem:
     """One or several regressions on one kernel, prepared so that any set of folds can be left out.
 
@@ -134,30 +198,24 @@ class Problem:
     def __init__(self, material: Material, goals: Floats, variants: Sequence[Variant], seed: int = 0) -> None:
         first = variants[0]
         self._material, self._variants = material, variants
-        self._scaling = Scaling.of(material.features, first.embedding_gamma, first.text_gamma)
-        inputs = self._scaling(material.features)
-        self._linear = first.linear
-        self._chosen = _landmarks(material.judged, first, np.random.default_rng(seed))
-        # in half precision, as they are stored: the fit makes up for the rounding
-        self._landmarks = inputs[self._chosen].astype(np.float16).astype(np.float32)
+        self._kernel = Kernel.of(material, first, seed)
         files, codes, counts = np.unique(material.files, return_inverse=True, return_counts=True)
         weights = np.maximum(counts, LEAST_COUNT)[codes] ** -first.weight_power
         weights /= weights[~material.judged].mean()
         self._moments = {}
         for judged, fold in product((False, True), range(FOLDS)):
             some = (material.judged == judged) & (material.folds == fold)
-            design = np.column_stack([self._parts(inputs[some]), np.eye(len(files))[codes[some]], np.ones(some.sum())])
+            levels = np.column_stack([np.eye(len(files))[codes[some]], np.ones(some.sum())])
             root = np.sqrt(weights[some, None])
-            design *= root  # a product with itself takes half the time
-            self._moments[judged, fold] = design.T @ design, design.T @ (root * goals[some])
-        count = len(self._landmarks)
-        self._roughness = np.eye(count + inputs.shape[1])
-        self._roughness[:count, :count] = gaussian_kernel(self._landmarks, self._landmarks) + JITTER * np.eye(count)
+            design = np.concatenate([self._kernel.parts(material.features[some]), levels], axis=1, dtype=np.float32)
+            design *= root.astype(np.float32)  # a product with itself takes half the time
+            self._moments[judged, fold] = (design.T @ design).astype(np.float64), design.T @ (root * goals[some])
+        self._roughness = self._kernel.roughness()
 
     def raw(self, material: Material, folds: Sequence[int] = range(FOLDS)) -> Floats:
         """Return the raw scores of rows by fits to some of the folds, shape (n, k)."""
         weights, bias = self._solve(folds)
-        return self._parts(self._scaling(material.features)) @ weights + bias
+        return self._kernel.parts(material.features) @ weights + bias
 
     def left_out(self) -> Floats:
         """Return the raw scores of each row of the material by the fits that leave its fold out, shape (n, k)."""
@@ -173,23 +231,22 @@ class Problem:
         Args:
             left_out: Scores of the measured rows by fits that leave their fold out.
         """
+        kernel = self._kernel
         weights, bias = self._solve(range(FOLDS))
         slope, offset = platt(left_out, self._material.labels[~self._material.judged])
-        narrow, count = weights[:, 0].astype(np.float32), len(self._landmarks)
+        narrow, count = weights[:, 0].astype(np.float32), len(kernel.landmarks)
         return Head(
-            self._scaling.shift,
-            self._scaling.scale,
-            self._landmarks,
+            kernel.scaling.shift,
+            kernel.scaling.scale,
+            kernel.landmarks,
             narrow[:count],
             float(bias[0]),
             slope,
             offset,
             version=VERSION,
-            linear=np.float32(np.sqrt(self._linear)) * narrow[count:],
-            limit=self._scaling.limit,
-            familiarity=familiarity_of(
-                self._scaling(self._material.features), self._landmarks, self._chosen, self._scaling
-            ),
+            linear=np.float32(np.sqrt(kernel.linear)) * narrow[count:] if kernel.linear else None,
+            limit=kernel.scaling.limit,
+            familiarity=kernel.familiarity(self._material),
         )
 
     def _solve(self, folds: Sequence[int]) -> tuple[Floats, Floats]:
@@ -208,17 +265,14 @@ class Problem:
         columns = np.column_stack(solutions)
         return columns[:size], columns[-1]
 
-    def _parts(self, inputs: Float32s) -> Floats:
-        """Return what the weights multiply, shape (n, m + d): kernels, then the scaled inputs themselves."""
-        parts = gaussian_kernel(inputs, self._landmarks), np.sqrt(self._linear) * inputs
-        return np.concatenate(parts, axis=1, dtype=np.float64)
 
-
-def _landmarks(judged: Bools, variant: Variant, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return which rows are kernel centres, rising: of measured and of judged ones what each is given."""
-    of_judged = round(variant.judged_landmarks * variant.landmarks) if judged.any() else 0
-    kinds = (np.flatnonzero(~judged), variant.landmarks - of_judged), (np.flatnonzero(judged), of_judged)
-    return np.sort(np.concatenate([rng.permutation(rows)[:count] for rows, count in kinds]))
+def _chosen(material: Material, variant: Variant, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return which rows are kernel centres: of measured, judged and strange ones what each is given, in this order."""
+    strange, judged = material.strange, material.judged & ~material.strange
+    shares = (judged, variant.judged_landmarks), (strange, variant.strange_landmarks)
+    counts = [round(share * variant.landmarks) if rows.any() else 0 for rows, share in shares]
+    kinds = (~material.judged, variant.landmarks - sum(counts)), (judged, counts[0]), (strange, counts[1])
+    return np.concatenate([np.sort(rng.permutation(np.flatnonzero(rows))[:count]) for rows, count in kinds])
 
 
 def targets(material: Material, variants: Sequence[Variant]) -> Floats:

@@ -24,6 +24,8 @@ EVERYDAY_FILE: Final = Path(__file__).with_name("everyday.jsonl")
 TRAINING_FILE: Final = Path(__file__).with_name("judged_training.jsonl")
 APART: Final = 0.3
 """Two judgements that differ by more than this asked for a third."""
+READ: Final = "en"
+"""The language that the encoder reads: in none of the others does a score order prompts better than their length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +97,5 @@ def everyday_material(prompts: Sequence[Prompt], encoder: Any) -> Material:
         probability,
         np.ones(len(prompts)),
         probability,
+        np.array([prompt.language != READ for prompt in prompts]),
     )

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from benchmarks.common.doc_tables import markdown
+from benchmarks.common.doc_tables import markdown, percent
 from benchmarks.common.judge import APGR
 from benchmarks.common.numbers import cell, listed, number, signed
+from tools.shipped_router.fit import SHIPPED
 from tools.shipped_router.judged import APART, read_everyday
-from tools.shipped_router.judged_study import BEFORE, BOTH, JUDGEMENT, LENGTH, OURS, TRIED, VARIANTS
+from tools.shipped_router.judged_study import BEFORE, BOTH, JUDGEMENT, LENGTH, OURS, VARIANTS
 
 Results = Mapping[str, Any]
 
@@ -100,7 +101,7 @@ def variants_table(judged: Results) -> str:
 
 
 def study_text(judged: Results) -> str:
-    """Say by which rule a fit with judged rows would ship, and that the one tried breaks it."""
+    """Say what the rule asks, what the fit that ships does by it, and how others compare."""
     left_out, pooled = (judged[what][OURS][APGR]["value"] for what in ("left out", "pooled"))
     difference = judged["left out"][f"{OURS} - {BEFORE}"][APGR]
     return (
@@ -108,12 +109,13 @@ def study_text(judged: Results) -> str:
         f"{judged['repetitions']:,} resamples, 1,000 landmarks; means over {len(judged['benchmarks'])} benchmarks as "
         "below. **The rule**: of the fits whose left-out mean is at least .57 and not below that of the measured rows "
         "alone (paired), and whose APGR of all rows in one pile is at least .64, the one that orders everyday prompts "
-        f"of unseen domains best. Judged rows order those well ({number(judged['everyday'][OURS]['auc']['value'])}), "
-        f"but benchmarks left out lose: {number(left_out)}, {signed(difference)} (the pile: {number(pooled)}). **So "
-        "no judged row is in the router that ships.** In the fit tried, a judged row weighs "
-        f"{TRIED.judged_weight:g} times as much as a measured one of a source as large, its target is the probability "
-        f"plus {TRIED.judged_gap:g} time the gap, {TRIED.judged_landmarks:.0%} of the landmarks are judged prompts, "
-        "and text features count twice what they do.\n\n"
+        f"of unseen domains best. The fit that ships ({OURS}): left out {number(left_out)}, {signed(difference)} "
+        f"against measured rows alone; the pile {number(pooled)}; everyday "
+        f"{number(judged['everyday'][OURS]['auc']['value'])}. In it a judged row weighs {SHIPPED.judged_weight:g} "
+        "times as much as a measured one of a source as large, its target is the probability plus "
+        f"{SHIPPED.judged_gap:g} time the gap, {SHIPPED.judged_landmarks + SHIPPED.strange_landmarks:.0%} of the "
+        "landmarks are judged prompts, and **there is no linear part**: far from all landmarks it carried what was "
+        "learned from everyday prompts over to benchmarks that are nothing like them, and those lost.\n\n"
         f"{variants_table(judged)}"
     )
 
@@ -131,17 +133,30 @@ def groups_table(judged: Results, kind: str) -> str:
 
 
 def languages_text(judged: Results) -> str:
-    """Say in which languages the order is better than chance, and what carries it there."""
+    """Say in which languages the order is better than chance and than length, and how many prompts are unfamiliar."""
     ours, length = judged["everyday"][OURS], judged["everyday"][LENGTH]
     codes = [code for code in LANGUAGES if code != "en"]
     chance = [LANGUAGES[code] for code in codes if ours[f"language {code}"]["ci"][0] <= 0.5]
     behind = [
         LANGUAGES[code] for code in codes if ours[f"language {code}"]["value"] <= length[f"language {code}"]["value"]
     ]
+    found = judged["unfamiliar"]
     return (
         f"Languages whose interval reaches chance: {listed(chance)}. "
         f"No better than minus the length: {listed(behind)}. "
         "The encoder reads English: in other languages the score follows the form of a prompt, its length above all, "
-        "and a few dozen prompts of each say no more than that.\n\n"
-        f"{groups_table(judged, 'language')}"
+        "and a few dozen prompts of each say no more than that. **So none of the ten is familiar**: a tenth of the "
+        "landmarks are prompts in those languages, and a query that is nearer to them than to the others is "
+        "unfamiliar; at a quality level it goes to large. Of prompts in domains whose own prompts were left out, "
+        f"{percent(min(found[code] for code in codes))} to {percent(max(found[code] for code in codes))} of a language "
+        f"are, and {percent(found['en'])} of the English ones.\n\n"
+        f"{languages_table(judged)}"
     )
+
+
+def languages_table(judged: Results) -> str:
+    """Return the AUC of each language as :func:`groups_table` does, and the share that is unfamiliar."""
+    first, *rest = groups_table(judged, "language").splitlines()
+    codes = sorted(Counter(prompt.language for prompt in read_everyday()))
+    cells = ["unfamiliar", "---:", *(percent(judged["unfamiliar"][code]) for code in codes)]
+    return "\n".join(f"{line} {cell} |" for line, cell in zip([first, *rest], cells, strict=True))

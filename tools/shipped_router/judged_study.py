@@ -6,6 +6,8 @@ without its benchmark, of an everyday prompt by the fit without a fifth of the d
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -15,27 +17,31 @@ from numpy.typing import NDArray
 
 from benchmarks.common.judge import apgr_only, compare
 from hybrid_llm.metrics import auc, bootstrap
-from tools.shipped_router.fit import SHIPPED, Variant
+from hybrid_llm.scoring import UNFAMILIAR
+from hybrid_llm.training.head.ridge import LINEAR
+from tools.shipped_router.fit import SHIPPED, Kernel, Problem, Variant, targets
 from tools.shipped_router.judged import APART, Prompt, combined
-from tools.shipped_router.rows import Material
-from tools.shipped_router.study import ALONE, LANDMARKS, SOLID, judged_on, scores_of
+from tools.shipped_router.rows import FOLDS, Material
+from tools.shipped_router.study import ALONE, LANDMARKS, SOLID, by_kernel, judged_on, scores_of
 
 Floats = NDArray[np.float64]
 
 BEFORE: Final = "measured rows alone"
 OURS: Final = "with judged rows"
-TRIED: Final = replace(SHIPPED, text_gamma=4.0, judged_weight=24.0, judged_gap=1.0, judged_landmarks=0.7)
 LENGTH: Final = "minus the length"
 JUDGEMENT: Final = "the judgement"
 BOTH: Final = "mean of judgement and router, by rank"
+FIRST: Final = "the fit of the first trial"
 VARIANTS: Final[Mapping[str, Variant]] = {
     BEFORE: ALONE,
-    OURS: TRIED,
-    "judged rows weigh a quarter": replace(TRIED, judged_weight=TRIED.judged_weight / 4),
-    "judged rows weigh double": replace(TRIED, judged_weight=2 * TRIED.judged_weight),
-    "double, and twice the judged gap": replace(TRIED, judged_weight=2 * TRIED.judged_weight, judged_gap=2.0),
-    "the judged probability alone": replace(TRIED, judged_gap=0.0),
-    "the judged gap counts as a measured one": replace(TRIED, judged_gap=TRIED.gap_weight),
+    OURS: SHIPPED,
+    "judged rows weigh half": replace(SHIPPED, judged_weight=SHIPPED.judged_weight / 2),
+    "judged rows weigh double": replace(SHIPPED, judged_weight=2 * SHIPPED.judged_weight),
+    "the judged probability alone": replace(SHIPPED, judged_gap=0.0),
+    "the judged gap counts as a measured one": replace(SHIPPED, judged_gap=SHIPPED.gap_weight),
+    "levels pulled less (300)": replace(SHIPPED, level_penalty=300.0),
+    "with the linear part that measured rows have": replace(SHIPPED, linear=LINEAR),
+    FIRST: replace(ALONE, text_gamma=4.0, judged_weight=24.0, judged_landmarks=0.7, strange_landmarks=0.0),
 }
 DECILES: Final = 10
 
@@ -56,15 +62,17 @@ def judged_study(
         judgements: Judgements of some measured rows, by their id.
         repetitions: Bootstrap resamples.
     """
-    material, others = measured.beside(everyday), [replace(each, landmarks=LANDMARKS) for each in VARIANTS.values()]
-    alone, *judging = others
-    n = len(measured)
-    inside, outside = scores_of(material, judging)
-    before = [part[:, 0] for part in scores_of(measured, [alone])]
-    # what the fit without the source "everyday" gives everyday prompts is what the one of measured rows gives them
-    scores = {BEFORE: (*before, outside[n:, 0])}
-    for column, name in enumerate(list(VARIANTS)[1:]):
-        scores[name] = inside[:n, column], outside[:n, column], inside[n:, column]
+    n, material = len(measured), measured.beside(everyday)
+    alone = [replace(ALONE, landmarks=LANDMARKS)]
+    problem = Problem(measured, targets(measured, alone), alone)
+    scores = {BEFORE: (*(part[:, 0] for part in scores_of(measured, alone)), problem.raw(everyday)[:, 0])}
+    for names in by_kernel({name: variant for name, variant in VARIANTS.items() if name != BEFORE}):
+        start = time.perf_counter()
+        inside, outside = scores_of(material, [replace(VARIANTS[name], landmarks=LANDMARKS) for name in names])
+        for column, name in enumerate(names):
+            scores[name] = inside[:n, column], outside[:n, column], inside[n:, column]
+        print(f"{len(names)} fits: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+    scores = {name: scores[name] for name in VARIANTS}
     files, counts = np.unique(measured.files, return_counts=True)
     solid = [str(file) for file in files[counts >= SOLID]]
     differences = [(name, BEFORE) for name in VARIANTS if name != BEFORE]
@@ -89,9 +97,23 @@ def judged_study(
         "repetitions": repetitions,
         **compared,
         "everyday": everyday_figures(prompts, by_prompt, repetitions),
+        "unfamiliar": unfamiliar(material, everyday, prompts),
         "judgements": agreement(prompts, judgements),
         "measured": against_measured(measured, judgements, {n: s[:2] for n, s in scores.items()}, repetitions),
     }
+
+
+def unfamiliar(material: Material, everyday: Material, prompts: Sequence[Prompt]) -> dict[str, float]:
+    """Return which share of the everyday prompts of each language is unlike what the other domains' fits have seen."""
+    found = np.zeros(len(everyday), dtype=bool)
+    for fold in range(FOLDS):
+        others, mine = material.at(material.folds != fold), everyday.folds == fold
+        kernel = Kernel.of(others, SHIPPED)
+        familiarity = kernel.familiarity(others)
+        assert familiarity is not None
+        found[mine] = familiarity.of(*kernel.apart(everyday.features[mine])) < UNFAMILIAR
+    languages = np.array([prompt.language for prompt in prompts])
+    return {str(each): float(found[languages == each].mean()) for each in np.unique(languages)}
 
 
 def everyday_figures(

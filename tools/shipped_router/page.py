@@ -57,6 +57,7 @@ def card_text(results: Results) -> str:
             READING,
             f"## On a benchmark that it has not seen\n\n{UNSEEN}",
             figures_table(results["left_out"]),
+            f"## On everyday prompts\n\n{origin(results['judged'])}\n\n{short_verdict(results['judged'])}",
             f"## Limits of the shipped router\n\n{LIMITS}",
         ]
     )
@@ -83,9 +84,12 @@ READING: Final = (
 LIMITS: Final = (
     "- It is **not certified for your pair**, and its thresholds were measured on the pairs above. "
     "`hybrid-llm calibrate` measures them for yours, `hybrid-llm train` makes a router of your own.\n"
-    "- Nearly all of its questions are **English** benchmark questions; other languages are untested.\n"
-    "- It has seen no tools, no conversations and hardly any open writing; most answers were marked right or wrong.\n"
-    "- Short, easy requests are rare among its questions: do not expect that what looks easy scores highest.\n"
+    "- Its encoder reads **English**. In ten other languages that were judged its order is no better than that of the "
+    "prompts' lengths, so they are unfamiliar: at a quality level they go to large.\n"
+    "- What was measured has no tools, no conversations and hardly any open writing; most answers were marked right or "
+    "wrong. What it knows of everyday prompts was **judged by a language model, not measured**.\n"
+    "- Its thresholds come from benchmark questions: how much quality a level keeps on everyday prompts nobody has "
+    "measured.\n"
     "- The models are of 2023 and 2024."
 )
 
@@ -188,6 +192,18 @@ def study_text(study: Results) -> str:
     )
 
 
+def pairs_text(pairs: Results) -> str:
+    """Say how many of the obvious pairs hold."""
+    query, margin = pairs["least"]
+    return (
+        f"Of {pairs['n']} pairs of an obviously easy and an obviously hard prompt of the same kind, none of which "
+        f"trained, the easy one scores higher in {pairs['n'] - len(pairs['broken'])}"
+        f"{'; not in that of ' + listed(pairs['broken']) if pairs['broken'] else ''}. The closest is that of "
+        f"*{query}*, by {number(margin)}. Unfamiliar, and so sent to large at a quality level: "
+        f"{listed(pairs['unfamiliar'])}."
+    )
+
+
 def write_page(page: Path, results: Results) -> None:
     """Fill the page."""
     write_between(page, "setting", setting_text(results))
@@ -195,6 +211,7 @@ def write_page(page: Path, results: Results) -> None:
     write_between(page, "figures", f"{verdict(results)}\n\n{figures_table(results['test'])}\n\n{READING}")
     write_between(page, "left out", figures_table(results["left_out"]))
     write_between(page, "limits", LIMITS)
+    write_between(page, "pairs", pairs_text(results["pairs"]))
     if "judged" in results:
         judged = results["judged"]
         write_between(page, "everyday", f"{origin(judged)}\n\n{agreement_table(judged)}")

@@ -162,6 +162,7 @@ class Material:
         small: Shape (n,), mean quality of the small models.
         large: Shape (n,), mean quality of the large models.
         labels: Shape (n,), share of the pairs (small, large) in which small is at least as good.
+        strange: Shape (n,), which rows are in a language that the encoder does not read.
     """
 
     rows: Sequence[Answered]
@@ -171,6 +172,7 @@ class Material:
     small: Floats
     large: Floats
     labels: Floats
+    strange: Bools
 
     @classmethod
     def of(cls, rows: Sequence[Answered], encoder: Any) -> Material:
@@ -185,6 +187,7 @@ class Material:
             np.array([small.mean() for small, _ in sides]),
             np.array([large.mean() for _, large in sides]),
             np.array([np.mean(np.subtract.outer(*pair) >= -TOLERANCE) for pair in sides]),
+            np.zeros(len(rows), dtype=bool),
         )
 
     def __len__(self) -> int:

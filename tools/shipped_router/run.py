@@ -28,6 +28,7 @@ from tools.shipped_router.fit import fit_shipped
 from tools.shipped_router.judged import everyday_material, read_everyday, read_judged_training
 from tools.shipped_router.judged_study import judged_study
 from tools.shipped_router.page import card_text, sources, write_page
+from tools.shipped_router.pairs import on_pairs
 from tools.shipped_router.rows import Answered, Material, read_rows
 from tools.shipped_router.study import left_out_on_test, on_test, study
 
@@ -43,6 +44,7 @@ def figures(router: Router, rows: list[Answered], encoder: CachedEncoder, repeti
     return {
         "sources": sources(rows),
         "test": on_test(router, rows, encoder, repetitions),
+        "pairs": on_pairs(router),
         "left_out": left_out_on_test(lambda file: fit_shipped(rows, encoder, file), rows, encoder, repetitions),
         "setting": {
             "command": "python tools/shipped_router/run.py DATA_DIR",

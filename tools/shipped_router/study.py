@@ -21,6 +21,7 @@ from hybrid_llm import Router
 from hybrid_llm.level import Level
 from hybrid_llm.metrics import evaluate
 from hybrid_llm.table import normal_text
+from hybrid_llm.training.head.ridge import LINEAR
 from tools.shipped_router.fit import SHIPPED, Problem, Variant, targets
 from tools.shipped_router.rows import Answered, Material, without
 
@@ -28,7 +29,7 @@ Floats = NDArray[np.float64]
 
 NONE: Final = 1e12
 """A penalty that leaves no levels."""
-ALONE: Final = SHIPPED
+ALONE: Final = replace(SHIPPED, judged_weight=0.0, level_penalty=300.0, text_gamma=2.0, linear=LINEAR)
 """The fit to measured rows alone, around which this study compares."""
 PLAIN: Final = replace(ALONE, rank=0, level_penalty=NONE, weight_power=0.0)
 MEASURED: Final = "a level for each benchmark, small ones weigh more"
@@ -72,7 +73,7 @@ def study(rows: Sequence[Answered], encoder: Any, repetitions: int) -> dict[str,
     material = Material.of([row for row in rows if row.split == "train"], encoder)
     inside: dict[str, Floats] = {}
     outside: dict[str, Floats] = {}
-    for names in by_kernel():
+    for names in by_kernel(VARIANTS):
         start = time.perf_counter()
         columns = scores_of(material, [replace(VARIANTS[name], landmarks=LANDMARKS) for name in names])
         for found, scores in zip((inside, outside), columns, strict=True):
@@ -94,20 +95,23 @@ def study(rows: Sequence[Answered], encoder: Any, repetitions: int) -> dict[str,
     return {"benchmarks": solid, "rows": len(material), "repetitions": repetitions, **compared}
 
 
-def by_kernel() -> list[list[str]]:
+def by_kernel(variants: Mapping[str, Variant]) -> list[list[str]]:
     """Return the names of the variants, those that share kernel and weights together."""
-    groups: dict[tuple[float, ...], list[str]] = {}
-    for name, variant in VARIANTS.items():
-        key = (variant.embedding_gamma, variant.text_gamma, variant.weight_power, variant.linear)
-        groups.setdefault(key, []).append(name)
+    own = ("level_penalty", "ridge", "rank", "share", "gap_weight", "judged_weight", "judged_gap")
+    groups: dict[Variant, list[str]] = {}
+    for name, variant in variants.items():
+        groups.setdefault(replace(variant, **{part: getattr(SHIPPED, part) for part in own}), []).append(name)
     return list(groups.values())
 
 
 def scores_of(material: Material, variants: Sequence[Variant]) -> tuple[Floats, Floats]:
-    """Return the in-domain and the left-out scores of each training row, both of shape (n, variants)."""
+    """Return the in-domain and the left-out scores of each training row, both of shape (n, variants).
+
+    Rows that were judged have no left-out scores: they are no benchmark.
+    """
     goals = targets(material, variants)
-    outside = np.zeros_like(goals)
-    for file in np.unique(material.files):
+    outside = np.full_like(goals, np.nan)
+    for file in np.unique(material.files[~material.judged]):
         ids = {row.id for row in without(material.rows, {str(file)})}
         fit = np.array([row.id in ids for row in material.rows])
         mine = material.files == file

@@ -17,7 +17,22 @@ from typing import Annotated, Any, Final
 import typer
 
 from hybrid_llm import __version__
-from hybrid_llm.cli import audit, collect, doctor, explain, export, grade, judge, report, route, run, savings, train
+from hybrid_llm.cli import (
+    audit,
+    collect,
+    demo,
+    doctor,
+    explain,
+    export,
+    grade,
+    judge,
+    report,
+    route,
+    run,
+    savings,
+    score,
+    train,
+)
 from hybrid_llm.cli.output import say
 from hybrid_llm.errors import HybridLLMError, HybridLLMWarning
 
@@ -44,7 +59,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 _COMMANDS: Final = (
-    (route.demo, "hybrid-llm demo"),
+    (demo.demo, "hybrid-llm demo"),
     (route.route, 'hybrid-llm route "What is 2+2?" "Prove that e is irrational." --quality 0.95'),
     (explain.explain, 'hybrid-llm explain "Prove that e is irrational."'),
     (doctor.doctor, "hybrid-llm doctor --small ollama:qwen3:4b --large openai:gpt-4o"),
@@ -68,6 +83,7 @@ _COMMANDS: Final = (
         "hybrid-llm certify rows.jsonl --router my-router/ --small local --large hosted --split validation",
     ),
     (report.report, "hybrid-llm report rows.jsonl --router my-router/ --out report.html"),
+    (score.score, "hybrid-llm score rows.parquet --router my-router/ --out scores/"),
     (savings.savings, "hybrid-llm savings traffic.sqlite"),
     (
         audit.audit,

@@ -165,7 +165,7 @@ def shown() -> Iterator[Callable[[Progress], None]]:
 
         def show(now: Progress) -> None:
             rate = now.done / max(time.monotonic() - began, 1e-3)
-            left = _span((now.total - now.done) / rate) if now.done else "?"
+            left = span((now.total - now.done) / rate) if now.done else "?"
             failed = f", {now.failed} failed" if now.failed else ""
             tell(f"{rate:.1f}/s{failed}, {dollars(now.spent)}, {left} left", now.done, now.total)
 
@@ -200,7 +200,8 @@ def dollars(amount: float) -> str:
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.2g}"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """Return a time as a person would write it: minutes and seconds, and hours where there are any."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

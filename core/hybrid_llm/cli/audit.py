@@ -63,8 +63,9 @@ def audit(
     yes: asking.Yes = False,
     json: AsJson = False,
 ) -> None:
-    """Draw requests from a journal, ask the arm that did not answer, grade both, and test the promise.
+    """Test on the traffic of a journal whether a promise holds.
 
+    Draws requests, asks the arm that did not answer, and grades both.
     Earlier audits of the same certificate count, and one may look after each: the test allows for it. It needs a
     journal with texts. Private requests are never audited, nor those inside conversations. A promise that is broken
     voids the certificate in the router folder: load it again wherever it is in use.
@@ -106,7 +107,7 @@ def audit(
     if found.void_reason:
         void_certificates(router, found.void_reason)
     if json:
-        print_json({**found.as_dict(), "drift": drift})
+        print_json({**found.as_dict(), "of": drawn.of, "left_out": drawn.left_out, "drift": drift})
     else:
         typer.echo("\n".join([found.explain(), *drift]))
     if found.void_reason:

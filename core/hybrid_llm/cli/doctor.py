@@ -21,7 +21,9 @@ def doctor(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Keep what was found, as JSON.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Examine the models: reachable, pulled, local, tools, thinking, log-probabilities, context, speed, price.
+    """Examine the models: are they ready, and what can they do?
+
+    Reachable, pulled, local, tools, thinking, log-probabilities, context, speed, price.
 
     Each model is asked one short question.
     """

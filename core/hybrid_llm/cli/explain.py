@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SHOWN: Final = 6
 _LEAST: Final = 0.001
 """Pushes that do not change the third digit of the score are not shown."""
-_IN_WORDS: Final = {
+IN_WORDS: Final = {
     "meaning": "what it is about",
     "log_characters": "length in characters (log)",
     "log_words": "length in words (log)",
@@ -31,6 +31,7 @@ _IN_WORDS: Final = {
     "beyond_ascii": "letters beyond ASCII",
     "other_scripts": "letters of other scripts",
 }
+"""What a feature of :class:`hybrid_llm.scoring.Push` is, in words."""
 
 
 def explain(
@@ -83,7 +84,7 @@ def _print_pushes(one: Explanation) -> None:
         return
     typer.echo("")
     rows = [
-        (_IN_WORDS.get(push.feature, push.feature), _number(push.value), _number(push.mean), f"{push.push:+.3f}")
+        (IN_WORDS.get(push.feature, push.feature), _number(push.value), _number(push.mean), f"{push.push:+.3f}")
         for push in pushes
     ]
     print_table(("what pushed the score", "here", "mean", "push"), rows, texts=(0,))

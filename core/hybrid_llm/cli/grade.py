@@ -53,7 +53,7 @@ def grade(
     force: Annotated[bool, typer.Option("--force", help="Grade again what this grader has graded.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Grade the answers in a pair folder, and write its quality table.
+    """Grade the answers in a pair folder, and write its table.
 
     It can be stopped at any moment: the same command goes on where it was. Grades of other graders stay. What cannot
     be graded is left out and counted; an error of a model is never a wrong answer.

@@ -26,20 +26,25 @@ def report(
     bootstrap: Annotated[
         int, typer.Option("--bootstrap", metavar="N", min=0, help="Resamples for the 95 % intervals; 0 for none.")
     ] = 1000,
+    traffic: Annotated[
+        Path | None, typer.Option("--traffic", metavar="JOURNAL", help="Show what was saved, too: a Journal's file.")
+    ] = None,
     scale: OnScale = None,
     skip_bad: SkipBad = False,
     drop_leaks: DropLeaks = False,
     json: AsJson = False,
 ) -> None:
-    """Write a page that says what a router saves and what it costs in quality.
+    """Write a page: what a router saves, and what that costs.
 
     One HTML file that fetches nothing: it opens from disk, on a phone, and prints. Without --with-texts it holds no
-    query. The rows are those of --split, which training should not have seen.
+    query. The rows are those of --split, which training should not have seen. With --traffic it also says what your
+    requests cost, and what the large model alone would have cost.
     """
-    from hybrid_llm.report import check_page, dial, evaluate_router, menu_levels, write_page
+    from hybrid_llm.report import Traffic, check_page, dial, evaluate_router, menu_levels, write_page
     from hybrid_llm.router import Router, warn_before_judging
 
     check_page(out)
+    served = None if traffic is None else Traffic.read(traffic)
     loaded = Router.load(router)
     rows = _rows(loaded, data, split, skip_bad=skip_bad, drop_leaks=drop_leaks, scale=scale)
     seen = warn_before_judging(loaded.parts, rows.pair)
@@ -52,7 +57,7 @@ def report(
             source=rows.source,
             computing=lambda: shown("Computing figures", 0, 0),
         )
-    write_page(out, found, with_texts=with_texts)
+    write_page(out, found, with_texts=with_texts, traffic=served)
     if json:
         about = {"pair": {"small": rows.pair.small, "large": rows.pair.large}, "split": split, "seen": seen}
         levels = [point.as_dict() for quality in menu_levels(loaded.parts) if (point := found.at(quality))]
@@ -64,6 +69,7 @@ def report(
                 "levels": levels,
                 "with_texts": with_texts,
                 "report": str(out),
+                **({"traffic": {**served.savings.as_dict(), "drift": served.drift}} if served else {}),
             }
         )
         return

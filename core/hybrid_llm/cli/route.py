@@ -1,23 +1,15 @@
-"""``hybrid-llm route`` and ``hybrid-llm demo``: where queries go."""
+"""``hybrid-llm route``: where queries go."""
 
 from __future__ import annotations
 
 import io
 import sys
-import warnings
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated
 
 import typer
 
-from hybrid_llm.cli.demo_queries import QUERIES
 from hybrid_llm.cli.options import AsJson, CostAdvantage, Quality, RouterDir, Threshold, level_of
 from hybrid_llm.cli.output import print_json, print_table, progress
-from hybrid_llm.errors import HybridLLMWarning
-
-if TYPE_CHECKING:
-    from hybrid_llm.router import Router
-
-DEMO_QUALITIES: Final = (0.90, 0.95, 0.99)
 
 
 def route(
@@ -59,34 +51,6 @@ def route(
     print_table(("query", "score", "threshold", "route", "reason"), rows, texts=(0,))
 
 
-def demo(json: AsJson = False) -> None:
-    """Show where two dozen varied queries would go.
-
-    No server, key or network is needed: the shipped router scores the queries, and nothing answers them.
-    """
-    from hybrid_llm.router import Router
-
-    router = Router.load()
-    scores = [float(score) for score in router.score(QUERIES)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", HybridLLMWarning)  # the last lines say that nothing is certified
-        limits = {quality: router.threshold_for(quality=quality) for quality in DEMO_QUALITIES}
-        levels = [[decision.route for decision in router.decide_many(QUERIES, quality=q)] for q in limits]
-    routes: list[dict[str, str]] = [
-        {f"{q:.2f}": route for q, route in zip(limits, of_query, strict=True)} for of_query in zip(*levels, strict=True)
-    ]
-    if json:
-        print_json(_demo_json(router, limits, scores, routes))
-        return
-    typer.echo(f"Where {len(QUERIES)} queries go, by the share of the large model's quality to keep\n")
-    columns = ("query", "score", *(f"at {quality:.2f}" for quality in limits))
-    rows = [
-        (query, f"{score:.3f}", *where.values()) for query, score, where in zip(QUERIES, scores, routes, strict=True)
-    ]
-    print_table(columns, rows, texts=(0,))
-    _print_footer(router)
-
-
 def _queries_of_standard_input() -> list[str]:
     from hybrid_llm.table import read_prompts
 
@@ -98,36 +62,3 @@ def _queries_of_standard_input() -> list[str]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
-
-
-def _demo_json(
-    router: Router, limits: dict[float, float], scores: list[float], routes: list[dict[str, str]]
-) -> dict[str, Any]:
-    calibration = router.calibration
-    assert calibration is not None
-    return {
-        "router_id": router.id,
-        "calibrated_on": {
-            "small": calibration.small,
-            "large": calibration.large,
-            "n": calibration.n,
-            "note": calibration.note,
-        },
-        "certified": False,
-        "thresholds": {f"{quality:.2f}": limit for quality, limit in limits.items()},
-        "queries": [
-            {"query": query, "score": score, "routes": where}
-            for query, score, where in zip(QUERIES, scores, routes, strict=True)
-        ],
-    }
-
-
-def _print_footer(router: Router) -> None:
-    calibration = router.calibration
-    assert calibration is not None
-    note = f": {calibration.note}" if calibration.note else ""
-    pair = f"{calibration.small} -> {calibration.large}"
-    typer.echo(f"\nThe shipped router ({pair}) was calibrated on {calibration.n:,} queries{note}.")
-    typer.echo(
-        "It is not certified. For your own pair: hybrid-llm calibrate DATA --small MODEL --large MODEL --out DIR"
-    )

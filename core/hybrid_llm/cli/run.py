@@ -43,8 +43,9 @@ def run(
     force: asking.AskAgain = False,
     json: AsJson = False,
 ) -> None:
-    """Ask both models, grade, train, calibrate, certify and report: one command, one verdict.
+    """From prompts to a router of your own, and a verdict.
 
+    Asks both models, grades, trains, calibrates, certifies and reports.
     It can be stopped at any moment: the same command goes on where it was, and with more prompts it asks only those.
     Under 200 graded prompts all of them train the router, and nothing is certified; above, half of those that are
     not kept for the report certify one level, --max-drop. Each further try is tested more strictly.

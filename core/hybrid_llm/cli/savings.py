@@ -36,13 +36,12 @@ def savings(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Say what was paid, and what the large model alone would have cost.
+    """Say what was paid, and what large alone would have cost.
 
     Nothing is asked of any model: the journal has the tokens and the dollars of each call.
     """
-    from hybrid_llm.observe import count_lost, read_journal
     from hybrid_llm.prices import Prices
-    from hybrid_llm.report import check_page, drift_of, savings_lines, savings_of, write_savings_page
+    from hybrid_llm.report import Traffic, check_page, write_savings_page
 
     if days is not None and not days > 0:
         raise typer.BadParameter(f"--days {days:g} must be more than 0.")
@@ -53,15 +52,14 @@ def savings(
     if out is not None:
         check_page(out)
     since = None if days is None else time.time() - days * _DAY
-    found = savings_of(read_journal(journal, since=since), prices=prices, lost=count_lost(journal))
+    traffic = Traffic.read(journal, since=since, prices=prices)
     if out is not None:
-        write_savings_page(out, found, source=journal.name)
-    drift = drift_of(read_journal(journal)).lines()
+        write_savings_page(out, traffic)
     if json:
-        print_json({**found.as_dict(), "drift": drift})
+        print_json({**traffic.savings.as_dict(), "drift": traffic.drift})
         return
-    typer.echo("\n".join([*savings_lines(found), *drift]))
-    _print_tables(found)
+    typer.echo("\n".join(traffic.lines))
+    _print_tables(traffic.savings)
     if out is not None:
         typer.echo(f"\nThe page is in {out}")
 

@@ -6,6 +6,7 @@ from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch.answers import Answers, has_text
+    from hybrid_llm.dispatch.asked import asked_in
     from hybrid_llm.dispatch.attempts import Attempts
     from hybrid_llm.dispatch.breaker import Breaker
     from hybrid_llm.dispatch.failover import Failover
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
         refuse_near_miss,
         split_options,
     )
-    from hybrid_llm.dispatch.outage import is_outage, reason_of, status_of
+    from hybrid_llm.dispatch.outage import is_outage, reason_of, says_why, second_try, status_of
     from hybrid_llm.dispatch.pair import Pair
-    from hybrid_llm.dispatch.place import Place, is_loopback
-    from hybrid_llm.dispatch.privacy import is_marked, private
-    from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
+    from hybrid_llm.dispatch.place import Place, host_of, is_loopback
+    from hybrid_llm.dispatch.privacy import private
+    from hybrid_llm.dispatch.request import FUNCTION, MEDIA_TYPES, Capabilities, Request
     from hybrid_llm.dispatch.rules import RuleLike
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
+    from hybrid_llm.dispatch.steps import Within, as_an_arm, decision_at, is_marked, noted_at
     from hybrid_llm.dispatch.tokens import content_logprobs
     from hybrid_llm.dispatch.wanted import (
         PARSED,
@@ -45,6 +47,7 @@ __all__ = [
     "FUNCTION",
     "LEVELS",
     "MEDIA_TOKENS",
+    "MEDIA_TYPES",
     "MESSAGE_TOKENS",
     "OF_A_CALL",
     "OPTIONS",
@@ -66,11 +69,16 @@ __all__ = [
     "Request",
     "RuleLike",
     "Window",
+    "Within",
+    "as_an_arm",
     "as_json",
+    "asked_in",
     "content_logprobs",
+    "decision_at",
     "dialect_of",
     "follows",
     "has_text",
+    "host_of",
     "is_loopback",
     "is_marked",
     "is_no_json",
@@ -78,11 +86,14 @@ __all__ = [
     "is_setting",
     "json_schema_of",
     "level_of",
+    "noted_at",
     "private",
     "private_of",
     "reason_of",
     "refuse_near_miss",
     "remote_host_of",
+    "says_why",
+    "second_try",
     "split_options",
     "status_of",
     "tokens_in",
@@ -92,7 +103,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("FUNCTION", "Capabilities", "Request"), "hybrid_llm.dispatch.request"),
+    **dict.fromkeys(("FUNCTION", "MEDIA_TYPES", "Capabilities", "Request"), "hybrid_llm.dispatch.request"),
     **dict.fromkeys(("Decided", "PairState"), "hybrid_llm.dispatch.state"),
     **dict.fromkeys(
         (
@@ -113,15 +124,17 @@ _HOMES = {
     **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
     **dict.fromkeys(("OllamaServer", "remote_host_of", "window_of"), "hybrid_llm.dispatch.ollama"),
     **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
+    "asked_in": "hybrid_llm.dispatch.asked",
     "Attempts": "hybrid_llm.dispatch.attempts",
     "content_logprobs": "hybrid_llm.dispatch.tokens",
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",
     "RuleLike": "hybrid_llm.dispatch.rules",
     "Pair": "hybrid_llm.dispatch.pair",
-    **dict.fromkeys(("Place", "is_loopback"), "hybrid_llm.dispatch.place"),
-    **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
-    **dict.fromkeys(("is_outage", "reason_of", "status_of"), "hybrid_llm.dispatch.outage"),
+    **dict.fromkeys(("Place", "host_of", "is_loopback"), "hybrid_llm.dispatch.place"),
+    "private": "hybrid_llm.dispatch.privacy",
+    **dict.fromkeys(("Within", "as_an_arm", "decision_at", "is_marked", "noted_at"), "hybrid_llm.dispatch.steps"),
+    **dict.fromkeys(("is_outage", "reason_of", "says_why", "second_try", "status_of"), "hybrid_llm.dispatch.outage"),
     **dict.fromkeys(
         ("PARSED", "UNPARSED", "AnyTool", "as_json", "follows", "is_no_json", "wanted_of"),
         "hybrid_llm.dispatch.wanted",

@@ -17,16 +17,18 @@ from hybrid_llm.dispatch.checks import Check
 from hybrid_llm.dispatch.place import Local
 from hybrid_llm.dispatch.request import Capabilities, Request
 from hybrid_llm.dispatch.state import PairState
+from hybrid_llm.dispatch.weights import Weights
 from hybrid_llm.errors import LookError, PrivateError
 from hybrid_llm.level import DEFAULT_LEVEL, Level
-from hybrid_llm.look import Answer, Wanted, rejected
+from hybrid_llm.look import ASKED_WITH, Answer, Bound, Wanted, rejected
 
 if TYPE_CHECKING:
     from hybrid_llm.look import LookPlan, SecondLook
     from hybrid_llm.router import Router
 
-_LOOKED_AT: Final[frozenset[Reason]] = frozenset({"score", "follow_up"})
-"""Reasons for small after which large could answer just as well."""
+_LOOKED_AT: Final[frozenset[Reason]] = frozenset({"score", "follow_up", "private"})
+"""Reasons for small after which large could answer just as well; and the one after which the look is told and no more.
+"""
 _SAMPLES: Final = "@T"
 """In the name of a checker: the small model itself, at another temperature."""
 
@@ -42,7 +44,8 @@ class Looking:
         level: The pair's level: one that the look does not have says so here.
 
     Attributes:
-        asked: Returns the names of small and of the checker, as their servers know them; empty where unknown.
+        asked: Returns what is known of small and of the checker: their names, and how small is asked.
+        weights: Whether small has the weights that the router was certified with.
 
     Raises:
         LevelError: The look has no such level.
@@ -58,9 +61,12 @@ class Looking:
     ) -> None:
         self.router = router
         self.look = look
-        self.asked: Callable[[], tuple[str, str]] = lambda: ("", "")
+        self.asked: Callable[[], tuple[Capabilities, Capabilities]] = lambda: (Capabilities(), Capabilities())
         self._checks = checks
+        self._level = level
         self._state = state or PairState()
+        self.weighs(Capabilities)
+        self._certified_with = _certified_with(router)
         self._plan: Callable[[Level], LookPlan] | None = lru_cache(256)(look.plan) if look is not None else None
         if look is not None:
             self.threshold_for(level)
@@ -69,6 +75,10 @@ class Looking:
     def holds(self) -> bool:
         """Whether it may hold answers back."""
         return self.look is not None or bool(self._checks)
+
+    def weighs(self, small: Callable[[], Capabilities]) -> None:
+        """Let the weights of this small arm be compared with those of the certificate."""
+        self.weights = Weights(self.router, small, self._state)
 
     # before small is asked
 
@@ -82,14 +92,15 @@ class Looking:
         if self._plan is None or level.kind == "threshold":
             return None
         plan = self._plan(level)
-        if plan.certified and (why := self._other_models()):
+        if plan.certified and (why := self._otherwise() or self._changed_weights()):
+            return replace(plan, certified=False, void_reason=why)
+        if plan.void_reason:
             self._state.warn_once(
-                "other models",
-                f"What the second look was proved with is not what is asked here ({why}), so nothing is promised; "
-                "certify it with answers of these models: hybrid-llm certify.",
+                "look void",
+                f"The certificate of the second look is void: {plan.void_reason} What it keeps at {level} is measured, "
+                "and promises nothing; hybrid-llm certify gives a new promise with a proof.",
             )
-            return replace(plan, certified=False)
-        if level.kind == "quality" and not plan.certified:
+        elif level.kind == "quality" and not plan.certified:
             self._state.warn_once(
                 "look measured",
                 f"What the second look keeps at {level} was measured, not certified, for this pair; hybrid-llm certify "
@@ -97,12 +108,54 @@ class Looking:
             )
         return plan
 
-    def _other_models(self) -> str:
-        """Return how the models that are asked differ from those of the look, as far as their names are known."""
+    def _otherwise(self, request: Request | None = None) -> str:
+        """Return how what is asked differs from what the look was proved with, after one warning; nothing if not.
+
+        Args:
+            request: Whose settings count; ``None`` compares the models alone.
+        """
         assert self.look is not None
         small, checker = self.asked()
-        named = checker and len(self.look.checkers) == 1 and not self.look.checkers[0].startswith(f"{small}{_SAMPLES}")
-        return self.look.bound.differs(small=small, checkers=[checker] if named else None)
+        samples = f"{small.model}{_SAMPLES}"
+        named = checker.model and len(self.look.checkers) == 1 and not self.look.checkers[0].startswith(samples)
+        why = self.look.bound.differs(
+            small=small.model,
+            checkers=[checker.model] if named else None,
+            settings=None if request is None else {**small.asked, **request.asked},
+        )
+        if not why:
+            return ""
+        self._state.warn_once(
+            "other models",
+            f"What the second look was proved with is not what is asked here ({why}), so nothing is promised; ask "
+            "as it was measured, or certify it with answers to what you ask: hybrid-llm certify.",
+        )
+        return f"The second look was proved otherwise: {why}."
+
+    def _asked_otherwise(self, request: Request) -> str:
+        """Return how small is asked otherwise than when the router was certified, after one warning; nothing if not."""
+        if self._certified_with is None:
+            return ""
+        why = self._certified_with.differs(settings={**self.asked()[0].asked, **request.asked})
+        if not why:
+            return ""
+        self._state.warn_once(
+            "asked otherwise",
+            f"The router was certified with answers to other settings ({why}), so nothing is promised; ask as it was "
+            "measured, or have it measured as you ask: hybrid-llm run with --temperature, --max-tokens, --system.",
+        )
+        return f"The router was certified with other settings: {why}."
+
+    def _changed_weights(self) -> str:
+        """Return that small has other weights than the router was certified with, after one warning."""
+        why = self.weights.changed()
+        if why:
+            self._state.warn_once(
+                "other weights",
+                f"{why} The certificate is void here: nothing is promised. Put back what was certified, or collect "
+                "answers of this one: hybrid-llm run.",
+            )
+        return why
 
     def threshold_for(self, level: Level | None) -> float:
         """Return a number that falls as a level lets small answer more; that of the query where it alone decides.
@@ -147,6 +200,7 @@ class Looking:
             level=level or DEFAULT_LEVEL,
             threshold=plan.gate,
             certified=plan.certified and decision.familiar is not False,
+            void_reason=plan.void_reason,
         )
 
     def followed(self, previous: Decision, *, same_turn: bool) -> Decision:
@@ -163,8 +217,12 @@ class Looking:
             return previous.override(reason="follow_up", look=None)
         return previous.override(route="small", reason="follow_up", look=None)
 
-    def marked(self, decision: Decision) -> Decision:
-        """Return a decision, with an empty look where the answer is to be held back."""
+    def marked(self, request: Request, decision: Decision) -> Decision:
+        """Return a decision as it stands now, with an empty look where the answer is to be held back."""
+        if decision.certified:
+            decision = self._still_certified(request, decision)
+        if decision.private and self.holds and request.route is None:
+            decision = decision.override(level=request.level or self._level or DEFAULT_LEVEL)
         looks = self.look is not None and decision.level is not None and decision.level.kind != "threshold"
         if decision.route == "small" and decision.reason in _LOOKED_AT and (looks or self._checks):
             return decision.override(look=Look())
@@ -205,25 +263,40 @@ class Looking:
         """
         plan = self.plan(decision.level) if decision.level is not None else None
         if self.look is None or plan is None or answer.tool_calls:  # a call of a tool: the checks alone decide
-            return decision.override(reason="kept", look=Look(), certified=False)
+            return self._come(decision, Look(), kept=True)
         p = None if decision.familiar is False else decision.score
         there = {name: theirs for name, theirs in checkers.items() if theirs is not None}
         look = self.look.judge(plan, answer, checker=there, p=p)
-        self._tell_missing(answer, there, small)
+        self._tell_missing(answer, there, small, decision)
         certified = self._certified(request, decision, plan) and self.look.sees_all(look)
-        if look.kept:
-            return decision.override(reason="kept", look=look, certified=certified)
-        return decision.override(route="large", reason="escalated", look=look, certified=certified)
+        return self._come(decision, look, kept=look.kept, certified=certified)
 
     def refused(self, request: Request, decision: Decision, look: Look) -> Decision:
         """Return the decision that comes true for an answer that :meth:`cannot_be_used`."""
         plan = self.plan(decision.level) if decision.level is not None else None
-        reason: Reason = "rejected" if look.rejected else "escalated"
         certified = plan is not None and self._certified(request, decision, plan)
+        return self._come(decision, look, kept=False, certified=certified)
+
+    def _come(self, decision: Decision, look: Look, *, kept: bool, certified: bool = False) -> Decision:
+        """Return the decision that comes true; a private answer is shown, whatever was seen of it."""
+        if decision.private:
+            return decision.override(look=look if look != Look() else None)
+        if kept:
+            return decision.override(reason="kept", look=look, certified=certified)
+        reason: Reason = "rejected" if look.rejected else "escalated"
         return decision.override(route="large", reason=reason, look=look, certified=certified)
 
     def _certified(self, request: Request, decision: Decision, plan: LookPlan) -> bool:
-        return plan.certified and decision.familiar is not False and not (request.tools or request.same_turn)
+        promised = plan.certified and decision.familiar is not False
+        return promised and not _is_other(request) and not self._otherwise(request)
+
+    def _still_certified(self, request: Request, decision: Decision) -> Decision:
+        """Return a decision for a promised level as it is now: that of an earlier turn may be from before."""
+        ended = self._changed_weights() or self.router.parts.void_reason
+        if self.look is not None and _is_other(request):
+            return decision.override(certified=False, void_reason=ended)
+        ended = ended or (self._asked_otherwise(request) if self.look is None else self._otherwise(request))
+        return decision.override(certified=False, void_reason=ended) if ended else decision
 
     def _check(self, own: Check | None) -> Check | None:
         """Return all checks of the caller's as one."""
@@ -248,7 +321,9 @@ class Looking:
 
         return passes
 
-    def _tell_missing(self, answer: Answer, checkers: Mapping[str, Answer], small: Capabilities) -> None:
+    def _tell_missing(
+        self, answer: Answer, checkers: Mapping[str, Answer], small: Capabilities, decision: Decision
+    ) -> None:
         assert self.look is not None
         name = small.model or "small"
         if self.look.reads_logprobs and answer.logprobs is None:
@@ -262,12 +337,23 @@ class Looking:
                 f"large where nothing was measured without them. {remedy}",
             )
         missing = [each for each in self.look.checkers if each not in checkers]
-        if missing:
+        if missing and not decision.private:
             self._state.warn_once(
                 "no checker",
                 f"The second look compares with {', '.join(missing)}, which gave no answer: it goes on with what is "
                 "left, and asks large where nothing was measured without it. Start it, and pass it as checker=.",
             )
+
+
+def _certified_with(router: Router) -> Bound | None:
+    """Return how the models were asked whose answers certified a router; ``None`` where nobody noted it."""
+    noted = router.record.fingerprint.get(ASKED_WITH) if router.record is not None else None
+    return Bound("", settings={ASKED_WITH: noted}) if noted and router.parts.promises else None
+
+
+def _is_other(request: Request) -> bool:
+    """Return whether a request is none of those that the promise of a look is about: words alone."""
+    return bool(request.tools) or request.same_turn or request.structured
 
 
 class _CheckFailedError(Exception):

@@ -79,6 +79,16 @@ class OllamaServer:
         """
         return self._shown()
 
+    def digest(self) -> str | None:
+        """Ask which weights the model has; ``None`` where the server lists no such model.
+
+        Raises:
+            Exception: As :meth:`window`.
+        """
+        names = {self._model, f"{self._model}:latest"}
+        listed = self._get("/api/tags").get("models") or ()
+        return next((str(one["digest"]) for one in listed if one.get("name") in names and one.get("digest")), None)
+
     def wake(self, failed: Callable[[], object]) -> None:
         """Have the model loaded in the background, after a call that gave up on it.
 

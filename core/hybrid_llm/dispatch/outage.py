@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from socket import gaierror
 from typing import Final
@@ -131,6 +132,35 @@ def _causes(error: BaseException) -> Iterator[Exception]:
         seen.add(id(cause))
         yield cause
         cause = cause.__cause__
+
+
+def says_why(error: BaseException) -> bool:
+    """Return whether a server that refused a request said a word on why.
+
+    Example:
+        >>> says_why(ValueError("400: logprobs is not supported"))
+        True
+    """
+    try:
+        content = getattr(getattr(error, "response", None), "content", None)
+    except RuntimeError:  # a stream that nobody read
+        content = None
+    return content != b""
+
+
+@contextmanager
+def second_try() -> Iterator[None]:
+    """Take a second refusal without a word for an outage: llama.cpp answers so, status 400, while it is being stopped.
+
+    Raises:
+        NoAnswerError: In place of that refusal.
+    """
+    try:
+        yield
+    except Exception as error:
+        if status_of(error) == HTTPStatus.BAD_REQUEST and not says_why(error):
+            raise NoAnswerError("HTTP status 400, without a word on why") from error
+        raise
 
 
 def status_of(error: BaseException) -> int | None:

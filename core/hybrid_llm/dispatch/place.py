@@ -31,6 +31,7 @@ class Place:
         proxy: A proxy that its client was told to take, beside those of the environment.
         shown: Asks the server what an Ollama says of its model by ``/api/show``, and raises what comes of that.
         ollama: Whether the server is known to be an Ollama, so that it has to answer ``shown``.
+        digest: Asks the server, if it is an Ollama, which weights the model has; raises what comes of that.
 
     Example:
         >>> Place("http://127.0.0.1:11434").host, Place().host
@@ -41,6 +42,7 @@ class Place:
     proxy: str | None = None
     shown: Callable[[], Mapping[str, Any]] | None = None
     ollama: bool = False
+    digest: Callable[[], str | None] | None = None
 
     @property
     def host(self) -> str | None:

@@ -111,6 +111,7 @@ class Policy:
         self.router = router
         self._looking = looking or Looking(router)
         self.level = level
+        self._looking.weighs(lambda: self.capabilities("small"))
         self._serves: dict[Route, Serves] = {"small": small or Capabilities(), "large": large or Capabilities()}
         self.allowed = allowed
         self._rules = rules
@@ -125,6 +126,11 @@ class Policy:
         """Return what an arm can serve, as far as that is known now."""
         serves = self._serves[route]
         return serves if isinstance(serves, Capabilities) else serves()
+
+    @property
+    def nests(self) -> bool:
+        """Whether an arm is a pair itself."""
+        return any(self.capabilities(route).is_pair for route in get_args(Route))
 
     def check(self, request: Request) -> None:
         """Refuse a request whose level or route cannot be followed.
@@ -150,10 +156,11 @@ class Policy:
         Raises:
             LevelError: As :meth:`check`.
         """
+        self._looking.weights.ask()
         early = [self._without_score(request) for request in requests]
         rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
         scored = self._looking.decide_each(*self._to_score(rest)) if rest else []
-        return list(map(self._looking.marked, _merged(early, rest, scored)))
+        return list(map(self._looking.marked, requests, _merged(early, rest, scored)))
 
     async def adecide(self, request: Request) -> Decision:
         """Do what :meth:`decide` does without blocking the event loop."""
@@ -165,10 +172,12 @@ class Policy:
         early = [self._without_score(request) for request in requests]
         rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
         scored = await self._looking.adecide_each(*self._to_score(rest)) if rest else []
-        return list(map(self._looking.marked, _merged(early, rest, scored)))
+        return list(map(self._looking.marked, requests, _merged(early, rest, scored)))
 
     async def _learn(self, requests: Sequence[Request]) -> None:
-        """Ask the servers, in a thread, what the gates have to know of their models."""
+        """Ask the servers, in a thread, what is to be known of their models."""
+        if self._looking.weights.waits:
+            await asyncio.to_thread(self._looking.weights.ask)
         longest = max(requests, key=lambda request: request.tokens, default=None)
         if longest is None or longest.tokens <= SURELY_READ:
             return

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hybrid_llm.decision import Decision, Reason, Route
 from hybrid_llm.dispatch.place import Place
@@ -21,6 +21,18 @@ FOLLOW_UP_WORDS: Final = 6
 """A text of fewer words than this after an answer is a follow-up."""
 FUNCTION: Final = "function"
 """The kind of tool that is a function of the user's program; others are built into a provider."""
+MEDIA_TYPES: Final = {
+    "image": "image",
+    "image_url": "image",
+    "input_image": "image",
+    "audio": "audio",
+    "input_audio": "audio",
+    "video": "video",
+    "file": "file",
+    "input_file": "file",
+    "document": "file",
+}
+"""Types of content blocks, in LangChain's form and in those of the providers, and what they hold."""
 _LETTERS: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words; and Korean, where few words say much."""
 Wakes = Callable[[Callable[[], object]], object]
@@ -48,6 +60,8 @@ class Request:
         without_text: Where the request goes when it has no text to score: the framework's own errands.
         method: What the caller's program called, for observers: ``"invoke"``, ``"chat"``.
         wanted: What an answer has to be, for an answer that is held back; the pair's own checks come to it.
+        asked: How this call asks small, where it says so itself: ``temperature``, ``max_tokens``, ``think``, and the
+            ``system`` prompt (``None`` without one). A promise of a second look holds for what was asked alike.
         private: Whether the caller said so, or a message before it was answered as a private one.
         said: Returns all texts that would leave with it, those of earlier messages too; by default the query and the
             turns are all there is.
@@ -74,6 +88,7 @@ class Request:
     without_text: Route = "large"
     method: str = ""
     wanted: Wanted | None = None
+    asked: Mapping[str, Any] = field(default_factory=dict)
     private: bool = False
     said: Callable[[], Iterable[str]] | None = None
     tracer: Callable[[], str | None] | None = None
@@ -104,6 +119,9 @@ class Capabilities:
         wake: Has its model loaded in the background, after a call that gave up on it; calls the function it is given
             when that was a failure all the same. ``None`` where that makes no sense.
         place: Where it runs, by which its price is known too; ``None`` when unknown.
+        asked: How its own settings ask it, in the words of :attr:`Request.asked`; ``None`` for what is left to its
+            server. What is not in it is unknown.
+        is_pair: Whether it is a pair of arms itself.
     """
 
     model: str = field(default="", kw_only=True)
@@ -113,6 +131,8 @@ class Capabilities:
     closes: bool = field(default=False, kw_only=True)
     wake: Wakes | None = field(default=None, kw_only=True)
     place: Place | None = field(default=None, kw_only=True)
+    asked: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    is_pair: bool = field(default=False, kw_only=True)
     context_window: int | Window | None = None
     modalities: frozenset[str] | None = frozenset()
     tools: frozenset[str] | None = frozenset({FUNCTION})

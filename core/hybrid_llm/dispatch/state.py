@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,19 @@ class Decided:
     admitted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a server said of the weights of its model.
+
+    Args:
+        digest: Their hash; empty where it said nothing.
+        at: When it was asked, on the clock of ``time.monotonic``.
+    """
+
+    digest: str
+    at: float
+
+
 @dataclass(eq=False)
 class PairState:
     """What copies of a pair share: what is known of outages, and the switch.
@@ -39,6 +53,8 @@ class PairState:
         left_out: Arms and the settings of theirs that were left out of a call, of which the caller was told.
         checkers: Breaker of the models that answers are compared with.
         told: What the caller was warned of.
+        weights: By the name of a small model what its server said of its weights.
+        asking: Held while it is asked.
     """
 
     breakers: dict[Route, Breaker] = field(default_factory=lambda: {"small": Breaker(), "large": Breaker()})
@@ -46,6 +62,8 @@ class PairState:
     left_out: set[tuple[Route, str]] = field(default_factory=set)
     checkers: Breaker = field(default_factory=Breaker)
     told: set[str] = field(default_factory=set)
+    weights: dict[str, Told] = field(default_factory=dict)
+    asking: threading.Lock = field(default_factory=threading.Lock)
 
     def leave_out(self, route: Route, model: str, settings: Iterable[str]) -> None:
         """Warn, once for each, of settings of a call that an arm does not know and that its call goes on without."""

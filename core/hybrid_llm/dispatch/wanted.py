@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from hybrid_llm.dispatch.asked import LIMITS
 from hybrid_llm.dispatch.settings import json_schema_of
 from hybrid_llm.look import Validates, Wanted
 
-_LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
-"""Settings of a call that say how long an answer may be."""
 _FORMATS: Final = ("response_format", "format")
 _JSON: Final = ("json", "json_object")
 _BROKEN: Final = {"hybrid_llm": "does not parse"}
@@ -70,7 +69,7 @@ def wanted_of(settings: Mapping[str, Any], tools: Sequence[Any] = ()) -> Wanted:
     is_json = any(_is_json(given.get(name)) for name in _FORMATS)
     offered = tools if settings.get("tool_choice") != "none" else ()
     return Wanted(
-        length_is_meant=any(given.get(name) is not None for name in _LIMITS),
+        length_is_meant=any(given.get(name) is not None for name in LIMITS),
         json=is_json or schema is not None,
         schema=None if schema is None else follows(schema),
         tools=dict(map(_tool, offered)) or None,

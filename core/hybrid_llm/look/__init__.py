@@ -6,7 +6,7 @@ from hybrid_llm.lazy import lazy_names
 
 if TYPE_CHECKING:
     from hybrid_llm.look.answer import Answer, ToolCall
-    from hybrid_llm.look.bound import FORMS, OWN_FINAL, Bound, raise_missing
+    from hybrid_llm.look.bound import ASKED_WITH, FORMS, OWN_FINAL, Bound, raise_missing
     from hybrid_llm.look.checks import Validates, Wanted, rejected, repeats
     from hybrid_llm.look.choices import final_choice
     from hybrid_llm.look.final_answer import FinalAnswer
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGREEMENT",
+    "ASKED_WITH",
     "FORMS",
     "LOGPROBS",
     "OWN_FINAL",
@@ -61,7 +62,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("Answer", "ToolCall"), "hybrid_llm.look.answer"),
     **dict.fromkeys(("Validates", "Wanted", "rejected", "repeats"), "hybrid_llm.look.checks"),
-    **dict.fromkeys(("FORMS", "OWN_FINAL", "Bound", "raise_missing"), "hybrid_llm.look.bound"),
+    **dict.fromkeys(("ASKED_WITH", "FORMS", "OWN_FINAL", "Bound", "raise_missing"), "hybrid_llm.look.bound"),
     "final_choice": "hybrid_llm.look.choices",
     "FinalAnswer": "hybrid_llm.look.final_answer",
     **dict.fromkeys(("LookHead", "agreement_head", "logprobs_head"), "hybrid_llm.look.head"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal, NoReturn
 
 from hybrid_llm.errors import DamagedFolderError, LevelError, LookError
@@ -14,6 +16,8 @@ Form = Literal["trained", "logprobs", "agreement"]
 FORMS: Final[tuple[Form, ...]] = ("trained", "logprobs", "agreement")
 OWN_FINAL: Final = "final answers"
 """The setting that names the function of one's own by which final answers were found."""
+ASKED_WITH: Final = "asked with"
+"""The setting that holds, as JSON, how all models were asked: system prompt, temperature, limit, thinking."""
 CHECKS: Final = 1
 """Version of the checks that need no training; a look is bound to it."""
 COMMANDS: Final[Mapping[str, str]] = {
@@ -45,26 +49,28 @@ class Bound:
     checks: int = CHECKS
 
     def differs(
-        self, *, small: str = "", checkers: Sequence[str] | None = None, settings: Mapping[str, str] | None = None
+        self, *, small: str = "", checkers: Sequence[str] | None = None, settings: Mapping[str, Any] | None = None
     ) -> str:
         """Return what of a request is not as it was measured, in words; nothing when all that is known is the same.
 
         Args:
             small: Name of the small model that is asked; empty when unknown.
             checkers: Names of the checkers that are asked; ``None`` when unknown.
-            settings: How it is asked; keys that only one side knows are not compared.
+            settings: How it is asked, ``None`` for what is left to its server; keys that only one side knows are not
+                compared, and a longer limit (``max_tokens``) is no difference.
 
         Example:
-            >>> Bound("gemma2:9b", settings={"temperature": "0"}).differs(settings={"temperature": "0.7"})
+            >>> Bound("gemma2:9b", settings={"temperature": "0"}).differs(settings={"temperature": 0.7})
             'temperature is 0.7, and was 0'
         """
         if small and not same_model(small, self.small):
             return f"the small model is {small}, and was {self.small}"
         if checkers is not None and not _same(checkers, self.checkers):
             return f"the checkers are {', '.join(checkers) or 'none'}, and were {', '.join(self.checkers) or 'none'}"
+        known = {**self.settings, **_asked_with(self.settings.get(ASKED_WITH, "{}"))}
         for key, value in (settings or {}).items():
-            if key in self.settings and self.settings[key] != value:
-                return f"{key} is {value}, and was {self.settings[key]}"
+            if key in known and not _as_measured(key, value, known[key]):
+                return _difference(key, value, known[key])
         return "" if self.checks == CHECKS else "the checks are those of another version"
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,3 +119,30 @@ def raise_missing(form: str) -> NoReturn:
 def _same(asked: Sequence[str], measured: Sequence[str]) -> bool:
     """Return whether two lists name the same models, in whatever order."""
     return len(asked) == len(measured) and all(any(same_model(one, other) for other in measured) for one in asked)
+
+
+@lru_cache(maxsize=16)
+def _asked_with(written: str) -> dict[str, Any]:
+    try:
+        read = json.loads(written)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def _as_measured(key: str, now: Any, then: Any) -> bool:
+    """Return whether a setting is what it was; a longer limit cuts no answer that was not cut then."""
+    if now is None or then is None:
+        return now is then or (key == "max_tokens" and now is None)
+    try:
+        number, before = float(now), float(then)
+    except (TypeError, ValueError):
+        return str(now).strip() == str(then).strip()
+    return number >= before if key == "max_tokens" else number == before
+
+
+def _difference(key: str, now: Any, then: Any) -> str:
+    if key == "system":  # a prompt is too long for a warning, and may be nobody else's business
+        return f"{'no' if now is None else 'another'} system prompt is sent"
+    left = "left to the server"
+    return f"{key} is {left if now is None else now}, and was {left if then is None else then}"

@@ -42,6 +42,7 @@ class LookPlan:
         cuts: For each path, by its columns, the threshold on s and the gate of this level.
         both_run: Share of the queries on which both models ran, where this was measured.
         cost_advantage: Share of the queries whose small answer was kept there.
+        void_reason: Why what was proved promises nothing any more; empty where nothing was, or it does.
     """
 
     gate: float
@@ -49,6 +50,7 @@ class LookPlan:
     cuts: Mapping[tuple[str, ...], tuple[float, float]]
     both_run: float
     cost_advantage: float
+    void_reason: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,8 +166,9 @@ class SecondLook:
         proves = level.kind == "quality" and self.certificate is not None and self.bound.checks == CHECKS
         proved = self.certificate.for_quality(level.value) if proves and self.certificate else None
         full = self.paths[self.columns]
+        void = self._why_void if level.kind == "quality" and proved is None else ""
         if require_certified and proved is None:
-            return LookPlan(ALWAYS_LARGE, False, {}, 0.0, 0.0)
+            return LookPlan(ALWAYS_LARGE, False, {}, 0.0, 0.0, void)
         if proved is not None:
             rung = full.ladder.rung(proved.threshold)
             cut = full.calibration.cuts[rung] if full.calibration and rung is not None else None
@@ -179,7 +182,15 @@ class SecondLook:
             cuts[self.columns] = full.ladder.thresholds[rung], full.ladder.gates[rung]
         gate = full.ladder.gates[rung] if rung is not None else ALWAYS_LARGE
         both, kept = (cut.both_run, cut.cost_advantage) if cut else (0.0, 0.0)
-        return LookPlan(gate, proved is not None, cuts, both, kept)
+        return LookPlan(gate, proved is not None, cuts, both, kept, void)
+
+    @property
+    def _why_void(self) -> str:
+        """Why the certificate promises nothing; empty where there is none, or it stands."""
+        if self.certificate is None:
+            return ""
+        other = "" if self.bound.checks == CHECKS else "The checks of answers are those of another version."
+        return self.certificate.provenance.void_reason or other
 
     def judge(
         self,

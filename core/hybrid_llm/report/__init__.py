@@ -9,7 +9,7 @@ from hybrid_llm.report.looked import Looked, evaluate_look
 from hybrid_llm.report.paper import check_page, usd
 from hybrid_llm.report.plots import FORMATS, check_plotting, error_cost_plot
 from hybrid_llm.report.savings import Day, Extra, Savings, savings_of
-from hybrid_llm.report.savings_page import savings_lines, write_savings_page
+from hybrid_llm.report.savings_page import Traffic, savings_lines, write_savings_page
 from hybrid_llm.report.spent import ArmSpent, spent_on
 from hybrid_llm.report.tally import ModelSpent
 
@@ -26,6 +26,7 @@ __all__ = [
     "ModelSpent",
     "OperatingPoint",
     "Savings",
+    "Traffic",
     "check_page",
     "check_plotting",
     "dial",

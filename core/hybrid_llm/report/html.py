@@ -14,6 +14,7 @@ from hybrid_llm.report.figures import LEGEND, figure_columns, figure_rows
 from hybrid_llm.report.levels import OperatingPoint, menu_levels
 from hybrid_llm.report.paper import check_page, inline, page_template, write_text
 from hybrid_llm.report.pictures import curve_picture, gap_picture, score_picture, task_picture
+from hybrid_llm.report.savings_page import Traffic
 
 FIRST: Final = 0.95
 """The level that the page shows first when no other one is certified."""
@@ -22,7 +23,14 @@ _EXCERPT: Final = 600
 _FEW_ROWS: Final = 100
 
 
-def write_page(path: str | Path, evaluation: Evaluation, *, verdict: str = "", with_texts: bool = False) -> None:
+def write_page(
+    path: str | Path,
+    evaluation: Evaluation,
+    *,
+    verdict: str = "",
+    with_texts: bool = False,
+    traffic: Traffic | None = None,
+) -> None:
     """Write the report page; a file that is there is overwritten.
 
     Args:
@@ -31,28 +39,35 @@ def write_page(path: str | Path, evaluation: Evaluation, *, verdict: str = "", w
             :func:`~hybrid_llm.report.dial`.
         verdict: Said at the top, in plain text.
         with_texts: Whether the page shows some of the queries.
+        traffic: What a journal of requests came to, if there is one.
 
     Raises:
         HybridLLMError: The file has another ending, or cannot be written.
         MissingExtraError: jinja2 is not installed.
     """
     check_page(Path(path))
-    write_text(Path(path), html_page(evaluation, verdict=verdict, with_texts=with_texts))
+    write_text(Path(path), html_page(evaluation, verdict=verdict, with_texts=with_texts, traffic=traffic))
 
 
-def html_page(evaluation: Evaluation, *, verdict: str = "", with_texts: bool = False) -> str:
+def html_page(
+    evaluation: Evaluation, *, verdict: str = "", with_texts: bool = False, traffic: Traffic | None = None
+) -> str:
     """Return the report page.
 
     Args:
         evaluation: What :func:`~hybrid_llm.report.evaluate_router` found.
         verdict: Said at the top, in plain text.
         with_texts: Whether the page shows some of the queries.
+        traffic: What a journal of requests came to, if there is one.
 
     Raises:
         MissingExtraError: jinja2 is not installed.
     """
     return page_template("report.html.j2").render(
-        _content(evaluation, verdict, with_texts), style=inline("style.css"), script=inline("dial.js")
+        _content(evaluation, verdict, with_texts),
+        traffic=traffic.content() if traffic else None,
+        style=inline("style.css"),
+        script=inline("dial.js"),
     )
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from hybrid_llm.certify import percent
+from hybrid_llm.report.drift import drift_of
 from hybrid_llm.report.paper import check_page, inline, page_template, usd, write_text
-from hybrid_llm.report.savings import Extra, Savings
+from hybrid_llm.report.savings import Extra, Savings, savings_of
+
+if TYPE_CHECKING:
+    from hybrid_llm.prices import Price
 
 _EXTRAS = {
     "fallback": "Small was down and large answered",
@@ -24,7 +31,7 @@ def savings_lines(savings: Savings) -> list[str]:
     routes = savings.by_route
     answered = sum(routes.values())
     arms = ", ".join(f"{name} {n:,} ({percent(n / answered)})" for name, n in routes.items()) if answered else "none"
-    lines = [f"{savings.requests:,} requests, answered by: {arms}."]
+    lines = [f"{_requests(savings.requests)}, answered by: {arms}."]
     if savings.failed:
         lines.append(f"{savings.failed:,} got no answer.")
     lines.extend(_money(savings))
@@ -33,9 +40,14 @@ def savings_lines(savings: Savings) -> list[str]:
             lines.append(_extra(what, savings.extra[name], savings.requests))
     if savings.shadowed:
         lines.append(
-            f"Shadow: large answered {savings.shadowed:,} requests in place of what was decided. "
+            f"Shadow: large answered {_requests(savings.shadowed)} in place of what was decided. "
             f"{savings.shadow_to_small:,} of them would have gone to small; for those large cost "
             f"{usd(savings.shadow_usd)}."
+        )
+    if savings.shadow_held:
+        lines.append(
+            f"In {savings.shadow_held:,} more small would have answered first, for a second look; how many of these "
+            "answers it would keep is not known in shadow."
         )
     if savings.seconds_p50 is not None:
         lines.append(
@@ -62,13 +74,17 @@ def _money(savings: Savings) -> list[str]:
     ]
 
 
+def _requests(count: int) -> str:
+    return f"{count:,} request{'' if count == 1 else 's'}"
+
+
 def _gained(saved: float) -> str:
     return f"{usd(saved)} saved" if saved >= 0 else f"{usd(-saved)} more than that was paid"
 
 
 def _extra(what: str, extra: Extra, requests: int) -> str:
     return (
-        f"{what}: {extra.requests:,} requests ({percent(extra.requests / requests)}), {usd(extra.usd)} in all; answers "
+        f"{what}: {_requests(extra.requests)} ({percent(extra.requests / requests)}), {usd(extra.usd)} in all; answers "
         f"that were not shown took {extra.unkept_seconds:,.1f} s and {usd(extra.unkept_usd)}."
     )
 
@@ -79,7 +95,7 @@ def _missing(savings: Savings) -> list[str]:
     if savings.unpriced:
         models = ", ".join(f"{model} ({count:,})" for model, count in sorted(savings.unpriced.items()))
         lines.append(
-            f"Dollars are those of {savings.priced:,} requests. Answers without a known cost: {models}. Where only the "
+            f"Dollars are those of {_requests(savings.priced)}. Answers without a known cost: {models}. Where only the "
             "price is missing, --price NAME=IN:OUT declares it."
         )
     if savings.private:
@@ -89,13 +105,59 @@ def _missing(savings: Savings) -> list[str]:
     return lines
 
 
-def write_savings_page(path: str | Path, savings: Savings, *, source: str) -> None:
+@dataclass(frozen=True)
+class Traffic:
+    """What a journal came to, and what has drifted in it.
+
+    Args:
+        savings: What was added up.
+        source: What was read, for the reader.
+        drift: What differs from the first requests, a sentence each.
+    """
+
+    savings: Savings
+    source: str
+    drift: Sequence[str] = ()
+
+    @classmethod
+    def read(cls, journal: Path, *, since: float | None = None, prices: Mapping[str, Price] | None = None) -> Self:
+        """Read a journal.
+
+        Args:
+            journal: The file.
+            since: Only what ended at this time or later, in seconds since 1970; drift is always that of all requests.
+            prices: Prices by the name of a model that count in place of what was written down.
+
+        Raises:
+            JournalError: There is none, it is something else, or of another version.
+        """
+        from hybrid_llm.observe import count_lost, read_journal
+
+        found = savings_of(read_journal(journal, since=since), prices=prices, lost=count_lost(journal))
+        return cls(found, journal.name, drift_of(read_journal(journal)).lines())
+
+    @property
+    def lines(self) -> list[str]:
+        """What there is to say, a sentence each."""
+        return [*savings_lines(self.savings), *self.drift]
+
+    def content(self) -> dict[str, Any]:
+        """Return what the templates write of it."""
+        extra = self.savings.extra
+        return {
+            "savings": self.savings,
+            "source": self.source,
+            "lines": self.lines,
+            "extras": {what: extra[name] for name, what in _EXTRAS.items() if extra[name].requests},
+        }
+
+
+def write_savings_page(path: str | Path, traffic: Traffic) -> None:
     """Write a page of what a journal came to; a file that is there is overwritten.
 
     Args:
         path: A .html file.
-        savings: What was added up.
-        source: What was read, for the reader.
+        traffic: What a journal came to.
 
     Raises:
         HybridLLMError: The file has another ending, or cannot be written.
@@ -106,10 +168,7 @@ def write_savings_page(path: str | Path, savings: Savings, *, source: str) -> No
     check_page(Path(path))
     text = page_template("savings.html.j2").render(
         version=__version__,
-        source=source,
-        savings=savings,
-        lines=savings_lines(savings),
-        extras={what: savings.extra[name] for name, what in _EXTRAS.items() if savings.extra[name].requests},
+        traffic=traffic.content(),
         style=inline("style.css"),
     )
     write_text(Path(path), text)

@@ -6,7 +6,7 @@ top of it, for the shipped router, a trained one and a scorer of your own alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
@@ -16,11 +16,14 @@ from hybrid_llm.decision import Decision
 from hybrid_llm.level import Level, LevelOptions
 from hybrid_llm.router.explain import Explanation, explained
 from hybrid_llm.router.once import Once
-from hybrid_llm.router.plan import Plan
+from hybrid_llm.router.plan import Plan, Routes
 from hybrid_llm.router.threshold import Thresholds
 from hybrid_llm.scoring import Scoring, checked, single
 
 if TYPE_CHECKING:
+    import os
+
+    from hybrid_llm.bulk import Engine, TableScores
     from hybrid_llm.router.parts import RouterParts
 
 FloatArray = NDArray[np.float64]
@@ -73,6 +76,67 @@ class Decider:
         if isinstance(queries, (str, bytes)):
             raise TypeError("Texts are expected, one by one; for one query use score([query]).")
         return self._scoring.stream(queries)
+
+    def score_table(
+        self,
+        table: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        *,
+        quality: float | None = None,
+        cost_advantage: float | None = None,
+        threshold: float | None = None,
+        paths: Mapping[str, str] | None = None,
+        engine: Engine = "local",
+        address: str | None = None,
+        workers: int | None = None,
+        part_rows: int = 5_000,
+        skip_bad: bool = False,
+    ) -> TableScores:
+        """Score a table of any size into a folder of Parquet files, in flat memory.
+
+        The files hold ``row`` (from 0), ``id``, ``score``, ``familiarity`` and ``truncated``; with a level ``route``
+        too. What is written stays, whatever interrupts the work, and the same call goes on. Every score is that of
+        :meth:`score`, to the last bit, on either engine.
+
+        Args:
+            table: A file of prompts or a quality table, in any format; for Ray it has to be Parquet.
+            out: The folder. One that holds scores of another router or table is refused.
+            quality: As in :meth:`decide_many`, and so are the next two.
+            cost_advantage: See there.
+            threshold: See there.
+            paths: {field: path} of a table with other names: ``{"query": "question"}``.
+            engine: ``local``, on the cores of this machine, or ``ray``, with an actor on each core of a cluster.
+            address: Of a Ray cluster to join; without it a Ray is started here.
+            workers: Texts at a time; without it one for each core.
+            part_rows: Rows of a file.
+            skip_bad: Whether a row without a text gets no score, instead of ending all.
+
+        Returns:
+            What the folder holds now, and what it took.
+
+        Raises:
+            TableError: The table cannot be read, or the folder holds something else.
+            LevelError: As :meth:`decide_many`.
+            ConfigError: A setting makes no sense, or no cluster answers.
+            MissingExtraError: pyarrow or Ray is not installed.
+        """
+        from hybrid_llm.bulk import score_table
+
+        level = Level.of(quality=quality, cost_advantage=cost_advantage, threshold=threshold)
+        routing = None if level is None else Routes(level, self._thresholds.of(level), self.parts.id)
+        return score_table(
+            self.parts.scorer,
+            table,
+            out,
+            routing=routing,
+            paths=paths,
+            engine=engine,
+            address=address,
+            workers=workers,
+            part_rows=part_rows,
+            skip_bad=skip_bad,
+            progress=self._scoring.progress,
+        )
 
     async def ascore(self, queries: Sequence[str]) -> FloatArray:
         """Do what :meth:`score` does without blocking the event loop; concurrent calls are scored together."""

@@ -56,6 +56,20 @@ class RouterParts:
         return menu is not None and not menu.provenance.void and any(c.feasible for c in menu.certificates)
 
     @property
+    def promises(self) -> bool:
+        """Whether a certificate stands that promises something, of queries or of a second look."""
+        proved = (look.certificate for look in self.looks.values())
+        looks = (any(c.feasible for c in menu.certificates) for menu in proved if menu and not menu.provenance.void)
+        return self.proves or any(looks)
+
+    @property
+    def void_reason(self) -> str:
+        """Why nothing is promised any more: all certificates are void; empty where one stands, or there is none."""
+        menus = [menu for menu in (self.certificate, *(look.certificate for look in self.looks.values())) if menu]
+        stands = any(not menu.provenance.void for menu in menus)
+        return "" if stands or not menus else menus[0].provenance.void_reason
+
+    @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The pairs (small, large) of the calibration and of training, in this order."""
         return tuple((origin.small, origin.large) for origin in (self.calibration, self.record) if origin is not None)

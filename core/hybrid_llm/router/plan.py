@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.level import DEFAULT_LEVEL, Level
 from hybrid_llm.router.threshold import Threshold
-from hybrid_llm.scoring import UNFAMILIAR
+from hybrid_llm.scoring import UNFAMILIAR, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Plan:
                 level=level or DEFAULT_LEVEL,
                 certified=threshold.certified,
                 reason="no_text",
+                void_reason=threshold.void_reason,
                 router_id=self.router_id,
             )
             if query.strip() and scored is None:
@@ -69,3 +70,33 @@ class Plan:
                 )
             decisions.append(decision)
         return decisions
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Where the rows of a table go, at one level.
+
+    Args:
+        asked: The level.
+        of: What it came to.
+        router_id: Of the router that decides.
+    """
+
+    asked: Level
+    of: Threshold
+    router_id: str
+
+    @property
+    def level(self) -> str:
+        """The level, in words."""
+        return str(self.asked)
+
+    @property
+    def threshold(self) -> float:
+        """The score from which on a query goes to small."""
+        return self.of.value
+
+    def __call__(self, queries: Sequence[str], scored: Scores) -> list[str]:
+        """Return ``small`` or ``large`` for each of n queries that have text."""
+        plan = Plan(queries, [self.asked] * len(queries), {self.asked: self.of}, self.router_id)
+        return [decision.route for decision in plan.decide(zip(*scored, strict=True))]

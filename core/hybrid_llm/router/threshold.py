@@ -26,11 +26,13 @@ class Threshold:
         value: A query goes to small if and only if its score is at least this.
         certified: Whether it comes from a certificate.
         measured: Whether it is the calibration's, for a quality that nobody proved: worth a warning.
+        void_reason: Why the certificate that spoke of this level is void; empty where there is none, or it stands.
     """
 
     value: float
     certified: bool = False
     measured: bool = False
+    void_reason: str = ""
 
 
 class Thresholds:
@@ -110,8 +112,9 @@ def resolve(
         proved = certificate.for_quality(level.value)
         if proved is not None:
             return Threshold(proved.threshold, certified=True)
+    void = certificate.provenance.void_reason if level.kind == "quality" and certificate is not None else ""
     if require_certified:
-        return Threshold(ALWAYS_LARGE)
+        return Threshold(ALWAYS_LARGE, void_reason=void)
     if level.kind == "threshold":
         return Threshold(level.value)
     if calibration is None:
@@ -119,4 +122,4 @@ def resolve(
             f"This router has no thresholds for {level}: pass threshold=, or calibrate it for your pair "
             "(router.calibrate(table, small=..., large=...) or: hybrid-llm calibrate)."
         )
-    return Threshold(calibration.cut(level).threshold, measured=level.kind == "quality")
+    return Threshold(calibration.cut(level).threshold, measured=level.kind == "quality", void_reason=void)

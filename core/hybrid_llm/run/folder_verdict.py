@@ -103,7 +103,8 @@ def _fingerprint(folder: PairFolder, setup: Setup) -> tuple[tuple[str, str], ...
     found = [("asked with", json.dumps(setup.settings.as_dict(), sort_keys=True))]
     for model in (setup.small, setup.large):
         digests = {answer.reply.digest for answer in folder.answers(setup, model) if answer.reply.digest}
-        found += [(f"weights of {model.name}", digest) for digest in sorted(digests)]
+        what = "weights" if model.kind == "ollama" else "build"  # other servers tell which program, not which weights
+        found += [(f"{what} of {model.name}", digest) for digest in sorted(digests)]
     return tuple(found)
 
 

@@ -1,8 +1,8 @@
 """Scoring: from a query's text to p(x), by an encoder and a head or by a scorer of the user's own."""
 
-from hybrid_llm.scoring.asking import Progress, Scorer, Scoring, TrainedScorer, checked, single
+from hybrid_llm.scoring.asking import Progress, Scorer, Scores, Scoring, TrainedScorer, checked, single
 from hybrid_llm.scoring.embedding import EmbeddingScorer, RememberingScorer, features_of
-from hybrid_llm.scoring.encoder import Encoded, Encoder, QueryTokenizer
+from hybrid_llm.scoring.encoder import Encoded, Encoder, QueryTokenizer, available_cpus
 from hybrid_llm.scoring.encoder_folder import ENCODER_FOLDER, ENCODER_LIMITS, NOTICE, EncoderInfo, copy_encoder
 from hybrid_llm.scoring.familiar import NEAREST, UNFAMILIAR, Familiarity, distances
 from hybrid_llm.scoring.features import NAMES, VERSION, feature_names, read_as, text_features
@@ -32,8 +32,10 @@ __all__ = [
     "QueryTokenizer",
     "RememberingScorer",
     "Scorer",
+    "Scores",
     "Scoring",
     "TrainedScorer",
+    "available_cpus",
     "checked",
     "copy_encoder",
     "distances",

@@ -94,7 +94,7 @@ class Scoring:
     def __init__(self, scorer: Scorer, progress: Progress | None = None) -> None:
         self._scorer = scorer
         self._trained = scorer if isinstance(scorer, TrainedScorer) else None
-        self._progress = progress
+        self.progress = progress
         self._joint: MicroBatch | None = None
 
     def score(self, texts: Sequence[str]) -> Scores:
@@ -103,19 +103,19 @@ class Scoring:
         Raises:
             ValueError: The scorer returned something else than a finite number for each text.
         """
-        if self._progress is None:
+        if self.progress is None:
             return self._pass(texts)
         scores, truncated, familiar = np.zeros(len(texts)), np.zeros(len(texts), dtype=bool), np.zeros(len(texts))
         for start in range(0, len(texts), STEP):
             part = slice(start, start + STEP)
-            self._progress("Scoring queries", start, len(texts))
+            self.progress("Scoring queries", start, len(texts))
             scores[part], truncated[part], familiar[part] = self._pass(texts[part])
         return scores, truncated, familiar
 
     def tell(self, what: str) -> None:
         """Tell whoever watches that something begins of which nobody knows how long it takes."""
-        if self._progress is not None:
-            self._progress(what, 0, 0)
+        if self.progress is not None:
+            self.progress(what, 0, 0)
 
     def _pass(self, texts: Sequence[str]) -> Scores:
         if self._trained is not None:

@@ -262,7 +262,7 @@ if hasattr(os, "register_at_fork"):
 
 def _share_out(work: Callable[[Iterator[int]], None], n: int) -> None:
     """Run ``work(indices)`` over 0..n-1: here when there is one, else on a few threads that take turns."""
-    workers = min(n, _MAX_WORKERS, _available_cpus())
+    workers = min(n, _MAX_WORKERS, available_cpus())
     indices = iter(range(n))
     if workers == 1:
         work(indices)
@@ -275,7 +275,7 @@ def _share_out(work: Callable[[Iterator[int]], None], n: int) -> None:
             deque(indices, maxlen=0)
 
 
-def _available_cpus() -> int:
+def available_cpus() -> int:
     """Return how many CPUs this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

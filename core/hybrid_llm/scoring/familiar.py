@@ -4,12 +4,15 @@ Two things are compared with the landmarks, which are training queries, and both
 anyway: the embedding alone (what the query is about), and the embedding together with the text features (what it looks
 like). Neither will do alone: a question of another subject in the usual format is near in the second, and a plain chat
 about a usual subject is near in the first. A query is as familiar as the worse of the two says.
+
+Some landmarks may be *strangers*: queries that are known, but of a kind that the scores are no good for, such as those
+in another language. A query that is nearer to them than to the others is not familiar, however near it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import numpy as np
@@ -26,6 +29,7 @@ NEAREST: Final = 10
 POINTS: Final = 2001
 """Quantiles that are kept of each kind."""
 _PREFIX: Final = "familiar_"
+_ALWAYS: Final = ("content", "whole", "worse", "units")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +42,19 @@ class Familiarity:
         worse: Quantiles of the smaller of the two shares that these two give.
         units: What squared distances of embeddings and of text features, in the units of the kernel, are multiplied by,
             so that familiarity does not depend on the kernel that the held-out rows chose.
+        strangers: How many of the landmarks are strangers, the last ones.
 
     Raises:
         DamagedFolderError: An array is empty, not finite or does not rise.
     """
 
-    NAMES: ClassVar = tuple(_PREFIX + name for name in ("content", "whole", "worse", "units"))
+    NAMES: ClassVar = tuple(_PREFIX + name for name in (*_ALWAYS, "strangers"))
 
     content: Float32Array
     whole: Float32Array
     worse: Float32Array
     units: tuple[float, float] = (1.0, 1.0)
+    strangers: int = 0
 
     def __post_init__(self) -> None:
         """Check that the arrays are quantiles."""
@@ -65,8 +71,16 @@ class Familiarity:
         return cls(*kept, _quantiles(_worse(content, whole, *kept)), units)
 
     def of(self, embedding: Float32Array, text: Float32Array) -> NDArray[np.float64]:
-        """Return the familiarity of queries by their squared distances to m landmarks, two parts of shape (n, m)."""
-        return self.share(*distances(embedding, text, self.units))
+        """Return the familiarity of queries by their squared distances to m landmarks, two parts of shape (n, m).
+
+        It is 0 where the strangers are nearer in content than the others.
+        """
+        known = embedding.shape[1] - self.strangers
+        content, whole = distances(embedding[:, :known], text[:, :known], self.units)
+        share = self.share(content, whole)
+        if self.strangers:
+            share[nearest(embedding[:, known:] * np.float32(self.units[0])) < content] = 0
+        return share
 
     def share(self, content: Float32Array, whole: Float32Array) -> NDArray[np.float64]:
         """Return the share of training queries that were less like the others than these are, shape (n,).
@@ -85,19 +99,21 @@ class Familiarity:
 
     def tensors(self) -> dict[str, NDArray[np.generic]]:
         """Return the quantiles as named arrays, for safetensors."""
-        named = {_PREFIX + field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: np.asarray(values, dtype=np.float32) for name, values in named.items()}
+        named = {name: np.asarray(getattr(self, name), dtype=np.float32) for name in _ALWAYS}
+        if self.strangers:
+            named["strangers"] = np.array(self.strangers)
+        return {_PREFIX + name: values for name, values in named.items()}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[np.generic]]) -> Familiarity | None:
         """Read what :meth:`tensors` wrote; ``None`` if it is not there, as in a router of before."""
-        names = [field.name for field in fields(cls)]
-        if not all(_PREFIX + name in tensors for name in names):
+        if not all(_PREFIX + name in tensors for name in _ALWAYS):
             return None
-        content, whole, worse, units = (tensors[_PREFIX + name].astype(np.float32) for name in names)
+        content, whole, worse, units = (tensors[_PREFIX + name].astype(np.float32) for name in _ALWAYS)
         if units.shape != (2,) or not (np.isfinite(units) & (units >= 0)).all():
             raise DamagedFolderError("The head's measure of familiarity is damaged; train the router again.")
-        return cls(content, whole, worse, (float(units[0]), float(units[1])))
+        strangers = int(tensors.get(_PREFIX + "strangers", np.array(0)))
+        return cls(content, whole, worse, (float(units[0]), float(units[1])), strangers)
 
 
 def distances(

@@ -88,6 +88,8 @@ class Head:
             raise DamagedFolderError("The head's linear part does not fit its features; train the router again.")
         if not self.landmarks.size:
             raise DamagedFolderError("The head has no landmarks; train the router again.")
+        if self.familiarity is not None and not 0 <= self.familiarity.strangers < len(self.landmarks):
+            raise DamagedFolderError("The head's measure of familiarity does not fit its landmarks; train it again.")
         if not all(np.isfinite(values.astype(np.float64)).all() for values in self._weights().values()):
             raise DamagedFolderError("The head has weights that are not finite; train the router again.")
         if self._reach() > LARGEST:

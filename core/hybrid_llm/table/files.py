@@ -19,7 +19,7 @@ from hybrid_llm.table.json_values import json_values
 from hybrid_llm.table.parquet_rows import parquet_rows
 
 _GZIP: Final = b"\x1f\x8b"
-_PARQUET: Final = b"PAR1"
+PARQUET: Final = b"PAR1"
 _FOREIGN: Final = {
     b"PK\x03\x04": "an Excel workbook or a zip archive; save the sheet as CSV, or unpack the archive",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV",
@@ -99,9 +99,9 @@ def _unpacked(
     packed = file.peek(len(_GZIP)).startswith(_GZIP)
     content: io.BufferedReader[Any] = io.BufferedReader(gzip.GzipFile(fileobj=file), HEAD) if packed else file
     start = content.peek(HEAD)
-    if start.startswith(_PARQUET) and file.seekable() and not packed:
+    if start.startswith(PARQUET) and file.seekable() and not packed:
         yield from parquet_rows(source, content, scored=not texts)
-    elif start.startswith(_PARQUET):
+    elif start.startswith(PARQUET):
         import shutil
         import tempfile  # both are slow to import and seldom needed
 

@@ -46,18 +46,18 @@ def parquet_rows(source: str, file: BinaryIO, *, scored: bool = True) -> Iterato
             name for name, field in zip(names, parquet.schema_arrow, strict=True) if AS_JSON in (field.metadata or ())
         ]
         for batch in parquet.iter_batches():
-            for row in _rows_of_batch(pa, batch.rename_columns(names)):
+            for row in rows_of_batch(pa, batch.rename_columns(names)):
                 number += 1
                 place = f"{source} row {number}"
                 if isinstance(row, str):
                     yield place, TableError(f"{place}: {row}")
                 else:
-                    yield place, with_quality(_parsed(row, spelled), scores, guessed=said is None)
+                    yield place, with_quality(parsed(row, spelled), scores, guessed=said is None)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{source} cannot be read as Parquet after row {number}: {error}") from error
 
 
-def _parsed(row: dict[str, Any], spelled: list[str]) -> dict[str, Any]:
+def parsed(row: dict[str, Any], spelled: list[str]) -> dict[str, Any]:
     """Parse the cells that are JSON; a field that a row does not have is left out."""
     for name in spelled:
         cell = row.pop(name)
@@ -77,7 +77,7 @@ def _number_columns(pa: Any, names: list[str], types: list[Any]) -> dict[str, st
     return {name: name for name, kind in pairs if may_be_scores(name) and holds_numbers(kind)}
 
 
-def _rows_of_batch(pa: Any, batch: Any) -> Iterator[dict[str, Any] | str]:
+def rows_of_batch(pa: Any, batch: Any) -> Iterator[dict[str, Any] | str]:
     """Yield the rows of a batch; where one cannot be turned into Python values, say why and go on behind it."""
     try:
         yield from batch.to_pylist(maps_as_pydicts="strict")

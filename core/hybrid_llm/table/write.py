@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from hybrid_llm.disk import whole_file
 from hybrid_llm.errors import MissingExtraError, TableError
 from hybrid_llm.table.columns import canonical_names
 from hybrid_llm.table.fields import is_missing
@@ -43,14 +44,9 @@ def write_table(table: QualityTable, path: str | os.PathLike[str]) -> Path:
     write = next((write for end, write in _FORMATS.items() if path.name.endswith(end)), None)
     if write is None:
         raise TableError(f"{path} ends in no format that is written; call it .jsonl, .jsonl.gz or .parquet")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
-            with part.open("wb") as file:
-                write(table, file)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with whole_file(path) as part, part.open("wb") as file:
+            write(table, file)
     except OSError as error:
         raise TableError(f"{path} cannot be written: {error.strerror or error}") from error
     return path

@@ -117,9 +117,10 @@ class TrainConfig(FineTuneSettings):
             the three are the same.
         recipe: ``"head"``: a head on the frozen encoder, in seconds. ``"full"``: the paper's, an encoder fine-tuned
             with a one-logit head. ``"auto"``: ``head``, as long as fine-tuning has paid nowhere
-        (docs/guide/training.md). all_rows: Fit to every row, whatever its split, and take the thresholds from the score
-            of each row by a fit that leaves it out: the best that under 200 rows give (docs/measured/calibration.md).
-            No row is left that could judge or certify such a router. Only for ``head``.
+            (docs/measured/fine_tuning.md).
+        all_rows: Fit to every row, whatever its split, and take the thresholds from the score of each row by a fit that
+            leaves it out: the best that under 200 rows give (docs/measured/calibration.md). No row is left that could
+            judge or certify such a router. Only for ``head``.
         t: The t of ``trans`` labels, in units of quality; ``None`` finds t* (Eq. 3).
         encoder: For ``head``: folder of an exported encoder, ``None`` is the shipped one. For ``full``: folder or hub
             id of the model to fine-tune. [paper] microsoft/deberta-v3-large.

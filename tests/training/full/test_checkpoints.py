@@ -5,6 +5,8 @@ import pytest
 from hybrid_llm.errors import ConfigError, DamagedFolderError, RouterFolderError
 from hybrid_llm.training.full.checkpoints import Checkpoints, remove_checkpoints
 
+pytestmark = pytest.mark.slow
+
 RUN = {"epochs": 5, "data": "abc", "grid": (1, 2)}
 
 

@@ -20,6 +20,8 @@ from hybrid_llm.training.full.finetune import FineTuned, TokenRows, fine_tune, l
 from hybrid_llm.training.full.network import logit_network, parameter_groups
 from tests.small_table import make_rows
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = FineTuneSettings(
     epochs=3, learning_rate=3e-3, batch_size=16, device_batch_size=4, max_length=32, checkpoint_minutes=0.0
 )

@@ -16,6 +16,8 @@ from hybrid_llm import Router
 from tests.small_table import make_rows
 from tests.training.tiny_models import WORDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 RUN = f"""
 import os, signal, sys

@@ -16,12 +16,13 @@ import pytest
 
 from hybrid_llm import HybridLLMWarning, QualityTable, Router
 from hybrid_llm.errors import ConfigError, DamagedFolderError, EncoderError, LabelError, MissingExtraError
-from hybrid_llm.scoring import Encoder, LogitHead, NetworkScorer
+from hybrid_llm.scoring import Encoder, LogitHead
 from hybrid_llm.training import TrainConfig, train
 from hybrid_llm.training.full import recipe
-from hybrid_llm.training.full.serving import agreement, check_scores
 from tests.small_table import make_rows
 from tests.training.tiny_models import FAMILIES, write_model, write_sentencepiece
+
+pytestmark = pytest.mark.slow
 
 SETTINGS: dict[str, Any] = {
     "recipe": "full", "epochs": 2, "learning_rate": 3e-3, "batch_size": 16, "max_length": 32, "min_heldout": 20
@@ -162,14 +163,6 @@ def test_eight_bits_decide_alike_or_a_warning_says_how_much(tiny: Path, table: Q
     assert router.scorer.encoder.info.quantisation.startswith("int8")
 
 
-def test_agreement_counts_decisions_at_nine_thresholds() -> None:
-    scores = np.linspace(0, 1, 101)
-    assert agreement(scores, scores) == 1.0
-    assert agreement(1 - scores, scores) < 0.5
-    with pytest.raises(EncoderError, match=r"differ from torch's by 2\.0e-03"):
-        check_scores(scores, scores + 0.002)
-
-
 @pytest.mark.usefixtures("untraced")
 def test_few_held_out_rows_choose_nothing_and_the_last_epoch_is_kept(tiny: Path, table: QualityTable) -> None:
     router = fit(table, tiny, min_heldout=1000)
@@ -290,64 +283,10 @@ def test_an_encoder_to_serve_with_is_no_model_to_fine_tune(tiny: Path, table: Qu
         train(table, "small", "large", config, encoder=encoder)
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"epochs": 0},
-        {"learning_rate": 0.0},
-        {"learning_rate": float("nan")},
-        {"batch_size": 0},
-        {"device_batch_size": 256},
-        {"max_length": 2},
-        {"warmup": 1.0},
-        {"weight_decay": -1.0},
-        {"layer_decay": 0.0},
-        {"layer_decay": 1.5},
-        {"dropout": 1.0},
-        {"max_grad_norm": 0.0},
-        {"pooling": "max"},
-        {"frozen_layers": -1},
-        {"early_stop": -1},
-        {"precision": "fp8"},
-        {"checkpoint_minutes": -1.0},
-    ],
-)
-def test_a_setting_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        TrainConfig(recipe="full", encoder="x", **wrong)
-
-
-def test_a_head_that_cannot_come_from_training_is_refused(encoder: Encoder) -> None:
-    for wrong in ({"slope": 0.0}, {"slope": float("nan")}, {"offset": float("inf")}):
-        with pytest.raises(DamagedFolderError):
-            LogitHead(**wrong)
-    with pytest.raises(DamagedFolderError, match="lacks offset"):
-        LogitHead.from_tensors({"slope": np.array(1.0)})
-    with pytest.raises(DamagedFolderError, match="no logit"):
-        NetworkScorer(encoder, LogitHead())
-
-
 def test_the_scorer_s_id_depends_on_network_and_head(tuned: Router) -> None:
     scorer = tuned.scorer
     assert replace(scorer, head=LogitHead(2.0, 0.0)).id != replace(scorer, head=LogitHead(2.0, 0.1)).id
     assert replace(scorer).id == scorer.id
-
-
-@pytest.mark.parametrize(
-    ("offered", "int8", "expected"),
-    [
-        (["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"], False, ["CUDA", "CPU"]),
-        (["CUDAExecutionProvider", "CPUExecutionProvider"], True, ["CPU"]),
-        (["CPUExecutionProvider"], False, ["CPU"]),
-    ],
-)
-def test_a_network_runs_on_a_gpu_when_onnx_runtime_offers_one(
-    monkeypatch: pytest.MonkeyPatch, offered: list[str], int8: bool, expected: list[str]
-) -> None:
-    from hybrid_llm.scoring import network
-
-    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: offered)
-    assert network._providers(on_gpu=not int8) == [f"{name}ExecutionProvider" for name in expected]
 
 
 def test_several_processes_without_checkpoints_are_refused(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hybrid_llm import QualityTable
@@ -12,7 +12,6 @@ from hybrid_llm.training import TrainConfig, train
 from hybrid_llm.training.head.landmarks import TOGETHER, drawn_rows, means_of_rows
 
 
-@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 40), st.integers(0, 5))
 def test_each_mean_is_of_enough_distinct_rows_and_all_rows_have_a_part(n: int, count: int, seed: int) -> None:
     rows = np.random.default_rng(seed).normal(size=(n, 5)).astype(np.float32)

@@ -13,6 +13,8 @@ from hybrid_llm.errors import EncoderError, MissingExtraError
 from hybrid_llm.scoring import Encoder
 from hybrid_llm.training.onnx.export import export_encoder
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["<pad>", "<unk>", "<s>", "</s>", "zero", "one", "two", "three", "four", "five", "six", "seven"]
 TEXTS = ["one", "one two three", "seven " * 30, "", "four five unknown"]
 SIZES = {"vocab_size": len(WORDS), "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
