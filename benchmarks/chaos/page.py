@@ -31,8 +31,9 @@ web page, half a line of JSON, another server's JSON or nothing, or 503.
 
 
 def write_page(file: Path, results: Results) -> None:
-    """Write the page."""
-    file.write_text(TEXT, encoding="utf-8")
+    """Write the page, or its first part where it is there: ``look`` writes the second."""
+    if not file.exists():
+        file.write_text(TEXT, encoding="utf-8")
     write_between(file, "chaos", chaos(results))
 
 

@@ -1,6 +1,10 @@
 """Does a third model pay? Two models against three at the same quality, by what the middle one costs.
 
-    python benchmarks/three_models.py DATA_DIR [--out docs/measured/three_models.md]    # a minute on two cores
+<<<<<<< HEAD:benchmarks/three_models/run.py
+    python -m benchmarks.three_models.run DATA_DIR [--out docs/measured/three_models.md]    # a minute on two cores
+=======
+    python -m benchmarks.three_models.run DATA_DIR [--cache DIR] [--out docs/measured/three_models.md]
+>>>>>>> reach-core:benchmarks/three_models.py
 
 The rows of ZeroEval with gemma-2-2b, gemma-2-9b and gpt-4o. A router is trained for each small model against gpt-4o;
 the two thresholds of a way are those that cost least on ``validation`` and keep the quality there, and are judged on
@@ -11,11 +15,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.common.cache import CachedEncoder
+from hybrid_llm.scoring import Encoder
 from hybrid_llm.table import QualityTable
 from hybrid_llm.training import train
 
@@ -30,11 +36,12 @@ Rows = tuple[Floats, Floats]
 """Scores of both routers (2, n), and the quality of the three models (3, n)."""
 
 
-def rows_of(folder: Path) -> dict[str, Rows]:
+def rows_of(folder: Path, cache: Path | None) -> dict[str, Rows]:
     """Return the scores and the qualities of ``validation`` and ``test``."""
+    encoder: Any = CachedEncoder(Encoder.load(), cache)
     table = QualityTable.read(*(folder / f"zeroeval_{name}.jsonl.gz" for name in FILES), drop_leaks=True)
     pairs = [table.pair(name, LARGE) for name in (SMALL, MIDDLE)]
-    routers = [train(pair) for pair in pairs]
+    routers = [train(pair, encoder=encoder) for pair in pairs]
     common = set(pairs[0].ids) & set(pairs[1].ids)
     found = {}
     for split in ("validation", "test"):
@@ -105,23 +112,24 @@ def main() -> None:
     """Print the table, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
+    parser.add_argument("--cache", type=Path, help="keeps embeddings between runs")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    found = rows_of(asked.data)
-    scores = found["test"][1].mean(axis=1)
+    found = rows_of(asked.data, asked.cache)
+    rows, scores = found["test"][1].shape[1], found["test"][1].mean(axis=1)
     qualities = ", ".join(f"{name} {score:.3f}" for name, score in zip((SMALL, MIDDLE, LARGE), scores, strict=True))
     text = "\n".join(
         [
             "# Two models or three",
             "",
-            f"{len(found['test'][1][0])} test rows of ZeroEval; the quality of the models alone: {qualities}.",
-            f"Costs are per query, in answers of {LARGE}; the smallest model is free. The thresholds are those that cost",
-            f"least on {len(found['validation'][1][0])} validation rows and keep the share there. The last column: what",
-            "three cost less than the cheaper of the two pairs, with a 95 % interval over the test rows.",
+            f"{rows} test rows of ZeroEval; the quality of the models alone: {qualities}.",
+            f"Costs are per query, in answers of {LARGE}; the smallest model is free. The thresholds are those",
+            "that cost least on the validation rows and keep the share there. The last column: what three cost less",
+            "than the cheaper of the two pairs, with a 95 % interval over the test rows.",
             "",
             *table_of(found),
             "",
-            "Made by `python benchmarks/three_models.py DATA_DIR --out docs/measured/three_models.md`.",
+            "Made by `python -m benchmarks.three_models.run DATA_DIR --out docs/measured/three_models.md`.",
             "",
         ]
     )
