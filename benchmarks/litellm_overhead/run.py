@@ -64,6 +64,13 @@ milliseconds that count. *Score known* is a query whose score is remembered; a n
 """
 
 
+class Server(ThreadingHTTPServer):
+    """Takes as many connections at once as come."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+
 class Instant(BaseHTTPRequestHandler):
     """Answers every chat at once."""
 
@@ -86,7 +93,7 @@ class Instant(BaseHTTPRequestHandler):
 @contextmanager
 def model() -> Iterator[int]:
     """Run the model's server; give its port."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Instant)
+    server = Server(("127.0.0.1", 0), Instant)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server.server_port
@@ -96,7 +103,7 @@ def model() -> Iterator[int]:
 @contextmanager
 def proxy(program: str, config: str, folder: Path) -> Iterator[str]:
     """Run a proxy; give its address when it answers."""
-    probe = ThreadingHTTPServer(("127.0.0.1", 0), Instant)
+    probe = Server(("127.0.0.1", 0), Instant)
     port = probe.server_port
     probe.server_close()
     folder.mkdir()
@@ -140,7 +147,7 @@ def main() -> None:
         config = CONFIG.replace("PORT", str(stack.enter_context(model())))
         bare = stack.enter_context(proxy(options.litellm, config, folder / "bare"))
         ours = stack.enter_context(proxy(options.litellm, config + PLUG_IN, folder / "ours"))
-        limits = httpx.Limits(max_connections=AT_A_TIME)
+        limits = httpx.Limits(max_connections=AT_A_TIME, keepalive_expiry=2)  # the proxy's own is 5
         http = stack.enter_context(httpx.Client(trust_env=False, timeout=120, limits=limits))
         rows, release = measured(http, bare, ours, options.calls)
     setting = (
