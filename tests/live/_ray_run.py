@@ -1,6 +1,7 @@
 """Score tables on a Ray of this program's own; writes what came out to found.json. Run: ``_ray_run.py FOLDER``.
 
-First a worker is killed in the middle of a part, then a process of its own joins the cluster by its address.
+First a worker is killed in the middle of a part. Then a process of its own joins the cluster by its address, and goes
+on with what was begun without Ray.
 """
 
 from __future__ import annotations
@@ -48,7 +49,20 @@ def main(folder: Path) -> None:
     killed = score_table(
         Router.load().scorer, table, folder / "killed", routing=Deadly(folder / "mark"), engine="ray", part_rows=5
     )
-    command = [sys.executable, "-m", "hybrid_llm.cli", "score", str(table), "--out", str(folder / "joined"), "--json"]
+    Router.load().score_table(table, folder / "joined", part_rows=20)
+    (folder / "joined" / "part-000001.parquet").unlink()
+    command = [
+        sys.executable,
+        "-m",
+        "hybrid_llm.cli",
+        "score",
+        str(table),
+        "--out",
+        str(folder / "joined"),
+        "--json",
+        "--part-rows",
+        "20",
+    ]
     address = context.address_info["gcs_address"]
     joined = subprocess.run([*command, "--engine", "ray", "--address", address], capture_output=True, text=True)
     if joined.returncode:
@@ -58,6 +72,7 @@ def main(folder: Path) -> None:
     found = {
         "died": (folder / "mark").read_text(),
         "workers": [killed.workers, json.loads(joined.stdout)["workers"]],
+        "new": [killed.new, json.loads(joined.stdout)["new"]],
         "rows": {name: columns["row"] for name, columns in scores.items()},
         "scores": {name: columns["score"] for name, columns in scores.items()},
         "alone": [float(local.score([query])[0]) for query in QUERIES],

@@ -26,6 +26,7 @@ def test_every_row_is_there_once_with_its_score_though_a_worker_was_killed_and_i
     found = json.loads((tmp_path / "found.json").read_text())
     assert int(found["died"])  # somebody did die
     assert found["workers"] == [2, 1]  # an actor on each core, and no more than there are parts
+    assert found["new"] == [60, 20]  # what was scored without Ray stays
     for name in ("killed", "joined"):
         assert found["rows"][name] == list(range(len(_ray_run.QUERIES)))
         assert found["scores"][name] == found["alone"]
