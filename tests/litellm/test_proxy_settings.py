@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
-from hybrid_llm.errors import ConfigError
+from hybrid_llm.errors import ConfigError, MissingExtraError
 from litellm_hybrid._settings import Settings
 
 GROUPS = ["qwen", "gpt", "hybrid"]
@@ -34,3 +35,12 @@ def test_two_groups_are_all_that_it_takes() -> None:
 def test_anything_else_is_told_what_to_write(given: Any, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         Settings.of(given, GROUPS)
+
+
+def test_without_litellm_the_plug_in_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    import litellm_hybrid
+
+    monkeypatch.setitem(sys.modules, "litellm", None)
+    monkeypatch.delitem(sys.modules, "litellm_hybrid.routing", raising=False)
+    with pytest.raises(MissingExtraError, match=r"hybrid-llm\[litellm\]"):
+        _ = litellm_hybrid.hybrid
