@@ -27,3 +27,9 @@ def test_names_and_pairs_of_values_stay_as_they_were() -> None:
     names, rows = covering(words, pytest.mark.parametrize("flag", [True])).args
     assert names == ["text", "n", "flag"]
     assert [(row.id, row.values) for row in rows] == [("one-True", ("a", 1, True)), ("two-True", ("b", 2, True))]
+
+
+def test_what_has_no_name_is_called_by_its_place_as_objects_are_another_in_each_process() -> None:
+    things = pytest.mark.parametrize("thing", [object(), {}])
+    _, rows = covering(things, pytest.mark.parametrize("flag", [True])).args
+    assert [row.id for row in rows] == ["thing0-True", "thing1-True"]

@@ -145,7 +145,9 @@ class Decider:
     def familiarity(self, queries: Sequence[str]) -> FloatArray:
         """Return the share of training queries that were less like the others than each query is, shape (n,).
 
-        Below .01 one is unfamiliar. NaN: the scorer cannot tell (a network, one of your own, a router of before).
+        Below .01 one is unfamiliar; 0 where it is nearer to queries that the router knows its scores to be no good for
+        (of the shipped one: in languages other than English). NaN: the scorer cannot tell (a network, one of your own,
+        a router of before).
 
         Raises:
             TypeError: A single string, or an item that is not a string.
