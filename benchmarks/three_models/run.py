@@ -1,10 +1,6 @@
 """Does a third model pay? Two models against three at the same quality, by what the middle one costs.
 
-<<<<<<< HEAD:benchmarks/three_models/run.py
-    python -m benchmarks.three_models.run DATA_DIR [--out docs/measured/three_models.md]    # a minute on two cores
-=======
     python -m benchmarks.three_models.run DATA_DIR [--cache DIR] [--out docs/measured/three_models.md]
->>>>>>> reach-core:benchmarks/three_models.py
 
 The rows of ZeroEval with gemma-2-2b, gemma-2-9b and gpt-4o. A router is trained for each small model against gpt-4o;
 the two thresholds of a way are those that cost least on ``validation`` and keep the quality there, and are judged on
