@@ -18,6 +18,8 @@ from tools.shipped_router.judged_page import (
     short_verdict,
 )
 from tools.shipped_router.judged_page import study_text as judged_study_text
+from tools.shipped_router.judged_study import BEFORE
+from tools.shipped_router.judged_study import OURS as FULL
 from tools.shipped_router.rows import LARGE_MODELS, SMALL_MODELS, Answered
 from tools.shipped_router.study import MEASURED, OURS, SOLID, VARIANTS
 
@@ -56,7 +58,7 @@ def card_text(results: Results) -> str:
             figures_table(results["test"]),
             READING,
             f"## On a benchmark that it has not seen\n\n{UNSEEN}",
-            figures_table(results["left_out"]),
+            f"{figures_table(results['left_out'])}\n\n{left_out_text(results['left_out_compared'])}",
             f"## On everyday prompts\n\n{origin(results['judged'])}\n\n{short_verdict(results['judged'])}",
             f"## Limits of the shipped router\n\n{LIMITS}",
         ]
@@ -192,6 +194,15 @@ def study_text(study: Results) -> str:
     )
 
 
+def left_out_text(compared: Results) -> str:
+    """Say what judged rows cost benchmarks left out."""
+    return (
+        f"Mean APGR over the benchmarks with at least {SOLID} training rows: {cell(compared[FULL][APGR])}; fitted to "
+        f"measured rows alone {cell(compared[BEFORE][APGR])}; the difference, paired, "
+        f"{signed(compared[f'{FULL} - {BEFORE}'][APGR])}."
+    )
+
+
 def pairs_text(pairs: Results) -> str:
     """Say how many of the obvious pairs hold."""
     query, margin = pairs["least"]
@@ -209,7 +220,8 @@ def write_page(page: Path, results: Results) -> None:
     write_between(page, "setting", setting_text(results))
     write_between(page, "sources", sources_table(results))
     write_between(page, "figures", f"{verdict(results)}\n\n{figures_table(results['test'])}\n\n{READING}")
-    write_between(page, "left out", figures_table(results["left_out"]))
+    left_out = figures_table(results["left_out"])
+    write_between(page, "left out", f"{left_out}\n\n{left_out_text(results['left_out_compared'])}")
     write_between(page, "limits", LIMITS)
     write_between(page, "pairs", pairs_text(results["pairs"]))
     if "judged" in results:

@@ -15,6 +15,7 @@ import argparse
 import datetime
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,13 +25,13 @@ from benchmarks.common.cache import CachedEncoder
 from hybrid_llm import Router
 from hybrid_llm.router.folder_reading import SHIPPED_ROUTER
 from hybrid_llm.scoring import Encoder
-from tools.shipped_router.fit import fit_shipped
+from tools.shipped_router.fit import SHIPPED, fit_shipped
 from tools.shipped_router.judged import everyday_material, read_everyday, read_judged_training
-from tools.shipped_router.judged_study import judged_study
+from tools.shipped_router.judged_study import BEFORE, OURS, judged_study
 from tools.shipped_router.page import card_text, sources, write_page
 from tools.shipped_router.pairs import on_pairs
 from tools.shipped_router.rows import Answered, Material, read_rows
-from tools.shipped_router.study import left_out_on_test, on_test, study
+from tools.shipped_router.study import ALONE, left_out_on_test, on_test, study
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESULTS: Final = Path(__file__).with_name("results.json")
@@ -41,11 +42,16 @@ __all__ = ["fit_shipped", "read_rows"]
 
 def figures(router: Router, rows: list[Answered], encoder: CachedEncoder, repetitions: int) -> dict[str, Any]:
     """Judge the router and what it would be without each benchmark; return plain JSON values."""
+    fits = {
+        name: partial(fit_shipped, rows, encoder, variant=each) for name, each in ((OURS, SHIPPED), (BEFORE, ALONE))
+    }
+    left_out, compared = left_out_on_test(fits, rows, encoder, repetitions)
     return {
         "sources": sources(rows),
         "test": on_test(router, rows, encoder, repetitions),
         "pairs": on_pairs(router),
-        "left_out": left_out_on_test(lambda file: fit_shipped(rows, encoder, file), rows, encoder, repetitions),
+        "left_out": left_out,
+        "left_out_compared": compared,
         "setting": {
             "command": "python tools/shipped_router/run.py DATA_DIR",
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

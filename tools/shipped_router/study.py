@@ -135,15 +135,34 @@ def on_test(router: Router, rows: Sequence[Answered], encoder: Any, repetitions:
 
 
 def left_out_on_test(
-    fit: Callable[[str], Router], rows: Sequence[Answered], encoder: Any, repetitions: int
-) -> dict[str, Any]:
-    """Judge, on the test rows of every file, the router that was fitted without the file and its questions."""
-    found = {}
+    fits: Mapping[str, Callable[[str], Router]], rows: Sequence[Answered], encoder: Any, repetitions: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Judge, on the test rows of every file, what was fitted without the file and its questions.
+
+    Args:
+        fits: Name -> what fits a router without a file; the first is judged on every file, the others are compared.
+        rows: Rows of every split.
+        encoder: Remembers embeddings.
+        repetitions: Bootstrap resamples.
+
+    Returns:
+        The figures of the first on each file; means over the benchmarks with enough training rows, and paired
+        differences of the first to the others.
+    """
+    first, *others = fits
+    found, pairs = {}, []
     for file in sorted({row.file for row in rows}):
         start = time.perf_counter()
-        found[file] = judge(fit(file), [row for row in rows if row.split == "test"], file, encoder, repetitions)
+        mine = [row for row in rows if row.file == file]
+        test = Material.of([row for row in mine if row.split == "test"], encoder)
+        router = fits[first](file)
+        found[file] = judge(router, test.rows, file, encoder, repetitions)
+        if sum(row.split == "train" for row in mine) >= SOLID:
+            routers = {first: router} | {name: fits[name](file) for name in others}
+            scores = {name: each.score([row.query for row in test.rows]) for name, each in routers.items()}
+            pairs.append(judged_on(test, scores, np.ones(len(test), dtype=bool)))
         print(f"without {file}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
-    return found
+    return found, compare(pairs, [(first, name) for name in others], repetitions, apgr_only)
 
 
 def judge(router: Router, test: Sequence[Answered], file: str, encoder: Any, repetitions: int) -> dict[str, Any]:
