@@ -35,6 +35,7 @@ def test_the_claims_hold_in_a_short_run(all_worlds, monkeypatch):
     assert all(verdicts.values()), verdicts
 
 
+@pytest.mark.slow
 def test_the_simulation_tests_what_a_router_s_certificate_tests(all_worlds):
     parts = Router(FixedScorer()).parts
     for world in all_worlds:
@@ -68,6 +69,7 @@ def test_what_the_simulation_takes_for_the_truth_is_what_it_draws(all_worlds):
         assert drawn.drop[0] == pytest.approx(drop, abs=0.01), world.name
 
 
+@pytest.mark.slow
 def test_worlds_have_something_to_break(all_worlds):
     for world in all_worlds:
         _, drop = world.truth()

@@ -133,6 +133,7 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str
     return results, page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_page_has_every_router_edit_prefix_and_prompt(made):
     results, page = made
     assert set(results["edits"]) == set(ROUTERS)
@@ -146,6 +147,7 @@ def test_the_page_has_every_router_edit_prefix_and_prompt(made):
     assert not re.search(r"<!-- begin: (.*) -->\n+<!-- end", page)
 
 
+@pytest.mark.slow
 def test_a_miss_is_told_in_short_and_marked_in_the_table(made, tmp_path):
     results = json.loads(json.dumps(made[0]))
     results["edits"][HEAD][CAPITALS][LOST]["value"] = 0.25

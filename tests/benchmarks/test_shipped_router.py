@@ -154,6 +154,7 @@ def left_out_apgr(rows: Sequence[Answered], variant: Variant) -> float:
     return tradeoff_curve(outside[mine], material.small[mine], material.large[mine]).apgr
 
 
+@pytest.mark.slow
 def test_levels_keep_the_score_from_learning_which_benchmark_it_is():
     """Simpson's paradox: "hard" is frequent where all is easy, so that without levels it looks harmless."""
     rng = np.random.default_rng(2)
@@ -169,6 +170,7 @@ def test_levels_keep_the_score_from_learning_which_benchmark_it_is():
     assert with_levels > left_out_apgr(rows, replace(TINY, level_penalty=NONE)) + 0.05
 
 
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_router(rows):
     one, two = (fit_shipped(rows, WordEncoder(), variant=TINY) for _ in range(2))
     assert one.id == two.id
@@ -176,6 +178,7 @@ def test_the_same_rows_give_the_same_router(rows):
     assert one.calibration.n == sum(row.split == "validation" for row in rows)
 
 
+@pytest.mark.slow
 def test_a_file_left_out_has_no_part_in_the_router(rows):
     swapped = [replace(row, quality={SMALL: 1.0, LARGE: 0.0}) if row.file == "maths" else row for row in rows]
     ours, theirs = (fit_shipped(some, WordEncoder(), leave_out="maths", variant=TINY) for some in (rows, swapped))
@@ -184,6 +187,7 @@ def test_a_file_left_out_has_no_part_in_the_router(rows):
     assert ours.record.count_seen([row.id for row in mine], [row.query for row in mine]) == 0
 
 
+@pytest.mark.slow
 def test_the_score_finds_what_is_hard(rows):
     router = fit_shipped(rows, WordEncoder(), variant=TINY)
     easy, hard = router.score(["easy maths 1000", "hard maths 1000"])
