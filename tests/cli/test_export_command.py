@@ -59,6 +59,7 @@ def test_options_say_how_the_weights_are_stored_and_what_the_notice_tells(model:
     assert "--quantise uint8 --no-per-channel --no-reduce-range --name mine\n" in notice
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_no_model_is_told_in_one_line_and_nothing_is_written(tmp_path: Path) -> None:
     shown = run("export", tmp_path, "--out", tmp_path / "out")
     assert (shown.code, shown.out) == (1, "")

@@ -75,6 +75,7 @@ def test_a_verdict_that_is_there_is_not_reached_again(folder: PairFolder, fill: 
     assert (folder.path / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_more_prompts_another_level_or_other_grades_are_further_attempts(
     folder: PairFolder, fill: Fill, encoder: Any
 ) -> None:

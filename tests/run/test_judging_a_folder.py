@@ -85,6 +85,7 @@ def test_few_rows_are_all_trained_on_and_measured(judged: Judge, tmp_path: Path)
     assert "Training used all of these queries" in (tmp_path / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_every_further_attempt_is_tested_more_strictly_and_the_same_one_is_not_counted_again(judged: Judge) -> None:
     first = judged(pair_of(400, easy))
     again = judged(pair_of(400, easy), attempts=first.attempts)
@@ -172,6 +173,7 @@ def looked_pair(n: int) -> PairTable:
     return table.pair("small", "large")
 
 
+@pytest.mark.slow
 def test_where_answers_tell_more_than_queries_the_second_look_is_recommended(judged: Judge, tmp_path: Path) -> None:
     verdict = judged(looked_pair(700), question=Question(0.1, checkers=("checker",))).verdict
     assert verdict.second_look
