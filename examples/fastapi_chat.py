@@ -4,10 +4,7 @@ r"""A chat server: one router and one pair for all requests, answers streamed as
     python examples/fastapi_chat.py    # or: uvicorn --app-dir examples fastapi_chat:app --workers 4
     curl -N 127.0.0.1:8000/chat -H 'content-type: application/json' -d '{"messages": [["human", "Hi"]]}'
 
-Without any setting both models are stand-ins. A side is real when its model is named:
-
-    SMALL_MODEL=<name> OLLAMA_HOST=http://127.0.0.1:11434 \
-    LARGE_MODEL=<name> OPENAI_BASE_URL=https://host/v1 OPENAI_API_KEY=... python examples/fastapi_chat.py
+Both models are stand-ins until they are named: see `models.py`.
 """
 
 import json
@@ -23,20 +20,9 @@ from langchain_core.language_models import FakeListChatModel
 from hybrid_llm import Router
 from hybrid_llm.observe import Journal, Log
 from langchain_hybrid import ChatHybrid
+from models import chat_models
 
-if name := os.environ.get("SMALL_MODEL"):
-    from langchain_ollama import ChatOllama
-
-    small = ChatOllama(model=name, base_url=os.environ.get("OLLAMA_HOST"))
-else:
-    small = FakeListChatModel(responses=["(an answer of the small stand-in)"], sleep=0.02)
-
-if name := os.environ.get("LARGE_MODEL"):
-    from langchain_openai import ChatOpenAI  # reads OPENAI_API_KEY itself
-
-    large = ChatOpenAI(model=name, base_url=os.environ.get("OPENAI_BASE_URL"), stream_usage=True)
-else:
-    large = FakeListChatModel(responses=["(an answer of the large stand-in)"], sleep=0.02)
+small, large = chat_models(lambda text: FakeListChatModel(responses=[text], sleep=0.02))
 
 # made once: all requests share the breaker, the cache of scores and the journal
 journal = Journal(os.environ.get("JOURNAL", "traffic.sqlite"), keep_days=30)

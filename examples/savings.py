@@ -1,12 +1,8 @@
 r"""What it saved: a journal of every request, and what it adds up to, by model and by day.
 
-Without any setting both models are stand-ins, and their dollars are made up. A side is real when its model is named:
-
-    SMALL_MODEL=<name> OLLAMA_HOST=http://127.0.0.1:11434 \
-    LARGE_MODEL=<name> OPENAI_BASE_URL=https://host/v1 OPENAI_API_KEY=... python examples/savings.py
+Both models are stand-ins until they are named: see `models.py`.
 """
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -15,6 +11,7 @@ from hybrid_llm.observe import Journal, read_journal
 from hybrid_llm.report import savings_lines, savings_of
 from langchain_hybrid import ChatHybrid
 from langchain_hybrid.testing import FakeChatModel
+from models import LARGE, chat_models
 
 QUESTIONS = [
     "What is the capital of France?",
@@ -26,24 +23,7 @@ QUESTIONS = [
 ]
 IN, OUT = 2.5, 10.0  # dollars for a million tokens of the large model, read and written
 
-if name := os.environ.get("SMALL_MODEL"):
-    from langchain_ollama import ChatOllama
-
-    small = ChatOllama(model=name, base_url=os.environ.get("OLLAMA_HOST"))
-    print(f"small: {name}, on Ollama")
-else:
-    small = FakeChatModel(model="stand-in-small", says="(an answer of the small stand-in)")
-    print("small: a stand-in, no model is called; set SMALL_MODEL, and OLLAMA_HOST if needed, for a real one")
-
-if large_name := os.environ.get("LARGE_MODEL"):
-    from langchain_openai import ChatOpenAI  # reads OPENAI_API_KEY itself
-
-    large = ChatOpenAI(model=large_name, base_url=os.environ.get("OPENAI_BASE_URL"), stream_usage=True)
-    print(f"large: {large_name}, on the OpenAI-compatible server")
-else:
-    large_name = "stand-in-large"
-    large = FakeChatModel(model=large_name, says="(an answer of the large stand-in)")
-    print("large: a stand-in, no model is called; set LARGE_MODEL, OPENAI_BASE_URL and OPENAI_API_KEY for a real one")
+small, large = chat_models(lambda text: FakeChatModel(model=text, says=text))  # these count their tokens
 
 with tempfile.TemporaryDirectory() as folder:
     # texts=True would keep queries and answers too, which an audit of the promise needs
@@ -54,7 +34,9 @@ with tempfile.TemporaryDirectory() as folder:
         Router.load(),
         cost_advantage=0.3,
         observers=[journal],
-        prices={large_name: (IN, OUT)},  # those of well-known hosted models are known, and a local one costs nothing
+        prices={
+            LARGE or large.model: (IN, OUT)
+        },  # those of well-known hosted models are known, and a local one costs nothing
     )
 
     print("\nEach answer says what was called for it:")

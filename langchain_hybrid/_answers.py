@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 
-from hybrid_llm.dispatch import Answers, has_text
+from hybrid_llm.dispatch import Answers, has_text, noted_at
 from hybrid_llm.event import Usage
 from langchain_hybrid._seen import as_answer, joined
 
@@ -120,7 +120,13 @@ def says(value: Any) -> str:
     return str(message.text) if isinstance(message, BaseMessage) else message if isinstance(message, str) else ""
 
 
-ANSWERS: Final = Answers(shows, ended, used, says, joined, as_answer)
+def noted(value: Any) -> Mapping[str, Any] | None:
+    """Return what a pair noted on an answer, or on a chunk of one, as an arm of another."""
+    message = _message_in(value)
+    return noted_at(message.response_metadata) if isinstance(message, AIMessage) else None
+
+
+ANSWERS: Final = Answers(shows, ended, used, says, joined, as_answer, noted=noted)
 
 
 def _message_in(value: Any) -> Any:

@@ -17,6 +17,7 @@ from hybrid_llm.dispatch import (
     OllamaServer,
     PairState,
     Window,
+    as_an_arm,
     asked_in,
     dialect_of,
 )
@@ -24,6 +25,7 @@ from langchain_hybrid._answers import ANSWERS, bound_model_in, closes, model_in
 from langchain_hybrid._messages import tokens_of_tools
 from langchain_hybrid._ollama import ollama_of
 from langchain_hybrid._place import place_of
+from langchain_hybrid._within import StandsWithin, holds_pair
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair
@@ -66,6 +68,9 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     while isinstance(arm, RunnableBinding):
         tools = tools or arm.kwargs.get("tools") or ()
         arm = arm.bound
+    if isinstance(arm, StandsWithin) and isinstance(arm, BaseChatModel):
+        pair: Any = arm
+        return as_an_arm(capabilities_of(pair.small), capabilities_of(pair.large))
     if not isinstance(arm, BaseChatModel):
         model = model_in(arm)
         server = ollama_of(model)
@@ -78,6 +83,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
             wake=server.wake if server else None,
             place=place_of(arm),
             asked=asked,
+            is_pair=holds_pair(arm),
         )
     profile: dict[str, Any] = {**(arm.profile or {})}
     calls = type(arm).bind_tools is not BaseChatModel.bind_tools

@@ -96,6 +96,7 @@ class HeldCall:
         checker: The model that small's answer is compared with, if there is one.
         stop: The stop words.
         decided: The request.
+        run: The run of the pair that this one is an arm of, where its stream is one of that run's.
     """
 
     def __init__(
@@ -105,9 +106,10 @@ class HeldCall:
         checker: BaseChatModel | None,
         stop: list[str] | None,
         decided: Decided,
+        run: Any = None,
     ) -> None:
         self._pair = pair
-        self._below = decided.run if isinstance(decided, DecidedHere) else None
+        self._below = decided.run if isinstance(decided, DecidedHere) else run
         self._messages = messages
         self._checker = checker
         self._stop = stop

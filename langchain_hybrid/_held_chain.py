@@ -18,6 +18,7 @@ from hybrid_llm.look import Answer
 from langchain_hybrid._answers import model_in
 from langchain_hybrid._held import BAD_REQUEST, REFUSED
 from langchain_hybrid._mute import muted
+from langchain_hybrid._private import uncached
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._seen import LOGPROBS, as_answer, asking_for_logprobs, without_logprobs
 from langchain_hybrid._trace import First, put_first
@@ -181,11 +182,11 @@ class HeldChain:
 
     def _check(self, decision: Decision) -> Any:
         assert self._checker is not None
-        return self._checker.invoke(self._value, muted(self._child(decision)))
+        return _checker_of(self._checker, decision).invoke(self._value, muted(self._child(decision)))
 
     async def _acheck(self, decision: Decision) -> Any:
         assert self._checker is not None
-        return await self._checker.ainvoke(self._value, muted(self._child(decision)))
+        return await _checker_of(self._checker, decision).ainvoke(self._value, muted(self._child(decision)))
 
     # what comes of it
 
@@ -210,6 +211,10 @@ class HeldChain:
         if isinstance(value, Mapping) and isinstance(value.get("raw"), AIMessage):
             return type(value)({**value, "raw": without_logprobs(value["raw"])})  # type: ignore[call-arg]
         return cast("Value", without_logprobs(value))
+
+
+def _checker_of(checker: Runnable[Any, Any], decision: Decision) -> Runnable[Any, Any]:
+    return uncached(checker) if decision.private else checker
 
 
 class LastMessage(First):

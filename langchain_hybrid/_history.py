@@ -15,6 +15,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from hybrid_llm.decision import KEY, Route
+from hybrid_llm.dispatch import noted_at
 
 _PORTABLE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
 """An id of a tool call that every provider takes."""
@@ -22,7 +23,9 @@ _WORD: Final = re.compile(r"[a-z0-9]+")
 _EMPTY_WORDS: Final = frozenset({"chat", "llm", "model", "langchain", "ai", "api"})
 
 
-def safe_history(messages: list[BaseMessage], arm: BaseChatModel, route: Route | None = None) -> list[BaseMessage]:
+def safe_history(
+    messages: list[BaseMessage], arm: BaseChatModel, route: Route | None = None, path: tuple[Route, ...] = ()
+) -> list[BaseMessage]:
     """Return the messages in a form that an arm can read, whoever answered before.
 
     An answer of another provider keeps its text, its tool calls and its name; it loses reasoning blocks, provider
@@ -38,6 +41,7 @@ def safe_history(messages: list[BaseMessage], arm: BaseChatModel, route: Route |
         messages: The conversation; not changed.
         arm: The chat model that gets it.
         route: The arm's route in this pair, if known: it settles what a provider's name leaves open.
+        path: The routes that lead to this pair, where it is an arm of another one.
 
     Returns:
         The same list when nothing has to change, else a new one; changed messages are copies.
@@ -56,7 +60,7 @@ def safe_history(messages: list[BaseMessage], arm: BaseChatModel, route: Route |
     if arm._llm_type == "hybrid-chat":  # a pair as an arm makes the history safe for the one that it chooses
         return messages
     names = _provider_words(arm)
-    foreign = [isinstance(message, AIMessage) and _is_foreign(message, names, route) for message in messages]
+    foreign = [isinstance(message, AIMessage) and _is_foreign(message, names, route, path) for message in messages]
     if not any(foreign):
         return messages
     ids: dict[str, str] = {}
@@ -73,16 +77,15 @@ def safe_history(messages: list[BaseMessage], arm: BaseChatModel, route: Route |
     return safe
 
 
-def _is_foreign(message: AIMessage, arm_words: frozenset[str], route: Route | None) -> bool:
+def _is_foreign(message: AIMessage, arm_words: frozenset[str], route: Route | None, path: tuple[Route, ...]) -> bool:
     """Return whether another provider than the arm's gave an answer."""
-    recorded = message.response_metadata.get(KEY)
-    answered = recorded.get("route") if isinstance(recorded, Mapping) else None
-    if route is not None and answered == route:
+    here = noted_at(message.response_metadata, path)
+    if route is not None and here is not None and here.get("route") == route:
         return False
     provider = message.response_metadata.get("model_provider")
     if isinstance(provider, str):
         return not _words(provider) & arm_words
-    return route is not None and answered is not None
+    return route is not None and KEY in message.response_metadata
 
 
 def _provider_words(arm: BaseChatModel) -> frozenset[str]:

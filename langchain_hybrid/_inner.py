@@ -13,7 +13,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
-from hybrid_llm.decision import Decision
+from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import Attempts, Decided, Request, asked_in, split_options, wanted_of
 from langchain_hybrid import _calls
 from langchain_hybrid._held import HeldCall
@@ -34,7 +34,7 @@ class ChatCalls(ChatPair):
         messages = self._convert_input(value).to_messages()
         request = request_of(
             messages,
-            read_options(options, config, self.callbacks),
+            read_options(options, config, self.callbacks, self._within),
             query=self.query,
             tools=rest.get("tools") or (),
             tool_choice=rest.get("tool_choice"),
@@ -135,7 +135,8 @@ class ChatCalls(ChatPair):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
+        attempts, decision = Attempts(), None
+        held = HeldCall(self._pair, messages, self.checker, stop, decided, run_manager if self._within else None)
         marks = _calls.MarksChunks(attempts)
 
         def ask(d: Decision) -> Iterator[ChatGenerationChunk]:
@@ -158,7 +159,8 @@ class ChatCalls(ChatPair):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
-        attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
+        attempts, decision = Attempts(), None
+        held = HeldCall(self._pair, messages, self.checker, stop, decided, run_manager if self._within else None)
         marks = _calls.MarksChunks(attempts)
 
         def ask(d: Decision) -> AsyncIterator[ChatGenerationChunk]:
@@ -176,6 +178,11 @@ class ChatCalls(ChatPair):
         for one in marks.end():
             yield one
 
+    @property
+    def _path(self) -> tuple[Route, ...]:
+        """The routes that lead to this pair, as an arm of another one."""
+        return self._within.path if self._within is not None else ()
+
     def _said(
         self, decision: Decision, stop: list[str] | None, run_manager: Any, kwargs: Mapping[str, Any]
     ) -> tuple[list[str] | None, Any, dict[str, Any]]:
@@ -185,7 +192,7 @@ class ChatCalls(ChatPair):
         return settings.pop("stop", None), run_manager, settings
 
     def _history(self, messages: list[BaseMessage], decision: Decision) -> list[BaseMessage]:
-        return safe_history(messages, self._arm(decision), decision.route)
+        return safe_history(messages, self._arm(decision), decision.route, self._path)
 
 
 def _for_the_arm(kwargs: Mapping[str, Any]) -> dict[str, Any]:

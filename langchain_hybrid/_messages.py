@@ -8,25 +8,21 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
 from langchain_core.prompt_values import PromptValue
 
-from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import FUNCTION, MEDIA_TOKENS, MESSAGE_TOKENS, Request, tokens_in
+from hybrid_llm.decision import Decision, Route
+from hybrid_llm.dispatch import (
+    FUNCTION,
+    MEDIA_TOKENS,
+    MEDIA_TYPES,
+    MESSAGE_TOKENS,
+    Request,
+    decision_at,
+    tokens_in,
+)
 from langchain_hybrid._options import Options
 from langchain_hybrid._private import is_private, texts_in
 
 LAST_HUMAN: Final = "last_human"
 CONVERSATION: Final = "conversation"
-_MEDIA_TYPES: Final = {
-    "image": "image",
-    "image_url": "image",
-    "input_image": "image",
-    "audio": "audio",
-    "input_audio": "audio",
-    "video": "video",
-    "file": "file",
-    "input_file": "file",
-    "document": "file",
-}
-"""Types of content blocks, in LangChain's own form and in those of the providers."""
 _HINT: Final = "pass a function of the input that returns the text: query=lambda x: ..."
 
 
@@ -59,7 +55,7 @@ def request_of(
     """
     messages = messages_of(value, query, optional=callable(query) or options.query is not None)
     text = options.query if options.query is not None else query_text(value, query, messages)
-    turns, previous, same_turn = ((), None, False) if query == CONVERSATION else _before(messages)
+    turns, previous, same_turn = ((), None, False) if query == CONVERSATION else _before(messages, options.path)
     return Request(
         text,
         turns=turns,
@@ -75,7 +71,7 @@ def request_of(
         private=options.private or is_private(value),
         said=lambda: (text, *texts_in(value)),
         tracer=options.tracer,
-        began=_first_decision(messages),
+        began=_first_decision(messages, options.path),
     )
 
 
@@ -165,33 +161,33 @@ def _messages(value: Any) -> list[BaseMessage]:
     raise TypeError(f"There is no text to score in an input of type {type(value).__name__}; {_HINT}")
 
 
-def _before(messages: Sequence[BaseMessage]) -> tuple[tuple[str, ...], Decision | None, bool]:
+def _before(messages: Sequence[BaseMessage], path: tuple[Route, ...]) -> tuple[tuple[str, ...], Decision | None, bool]:
     """Return the earlier human texts that were answered, the decision in force, and whether it is of this turn."""
     last = max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
     before, after = messages[: max(last, 0)], messages[last + 1 :]
     answers = [i for i, message in enumerate(before) if isinstance(message, AIMessage)]
     answered = before[: answers[-1]] if answers else ()
     turns = tuple(str(message.text) for message in answered if isinstance(message, HumanMessage))
-    here = _latest_decision(after)
-    return turns, here or _latest_decision(before), here is not None
+    here = _latest_decision(after, path)
+    return turns, here or _latest_decision(before, path), here is not None
 
 
-def _latest_decision(messages: Sequence[BaseMessage]) -> Decision | None:
+def _latest_decision(messages: Sequence[BaseMessage], path: tuple[Route, ...]) -> Decision | None:
     """Return the decision on the last answer; ``None`` when that has none, or none of ours."""
     answer = next((message for message in reversed(messages) if isinstance(message, AIMessage)), None)
-    return Decision.found_in(answer.response_metadata) if answer else None
+    return decision_at(answer.response_metadata, path) if answer else None
 
 
-def _first_decision(messages: Sequence[BaseMessage]) -> Decision | None:
+def _first_decision(messages: Sequence[BaseMessage], path: tuple[Route, ...]) -> Decision | None:
     """Return the decision on the first answer that has one."""
     answers = (message for message in messages if isinstance(message, AIMessage))
-    return next((found for each in answers if (found := Decision.found_in(each.response_metadata))), None)
+    return next((found for each in answers if (found := decision_at(each.response_metadata, path))), None)
 
 
 def _modalities(messages: Sequence[BaseMessage]) -> frozenset[str]:
     """Return what the messages hold besides text."""
     blocks = (block for message in messages if isinstance(message.content, list) for block in message.content)
-    kinds = (_MEDIA_TYPES.get(str(block.get("type"))) for block in blocks if isinstance(block, Mapping))
+    kinds = (MEDIA_TYPES.get(str(block.get("type"))) for block in blocks if isinstance(block, Mapping))
     return frozenset(kind for kind in kinds if kind)
 
 
@@ -207,7 +203,7 @@ def _tokens_of_block(block: str | dict[Any, Any]) -> int:
     if isinstance(block, str):
         return tokens_in(block)
     kind = str(block.get("type"))
-    if kind in _MEDIA_TYPES:
+    if kind in MEDIA_TYPES:
         return MEDIA_TOKENS
     return tokens_in(str(block.get("text", "") if kind == "text" else block))
 

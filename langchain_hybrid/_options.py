@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 
 from hybrid_llm.decision import Route
-from hybrid_llm.dispatch import LEVELS, level_of, private_of, refuse_near_miss
+from hybrid_llm.dispatch import LEVELS, Within, level_of, private_of, refuse_near_miss
 from hybrid_llm.level import Level
 from langchain_hybrid._private import hosted_tracer
 
@@ -44,6 +44,7 @@ class Options:
         query: The text to score instead of the input's, if any.
         private: Whether it says that it is private.
         tracer: Returns the hosted service that its texts are sent to, if any.
+        path: The routes that lead to the pair, from the outermost one on.
     """
 
     level: Level | None = None
@@ -51,15 +52,19 @@ class Options:
     query: str | None = None
     private: bool = False
     tracer: Callable[[], str | None] | None = None
+    path: tuple[Route, ...] = ()
 
 
-def read_options(options: Mapping[str, Any], config: RunnableConfig, callbacks: Callbacks = None) -> Options:
+def read_options(
+    options: Mapping[str, Any], config: RunnableConfig, callbacks: Callbacks = None, within: Within | None = None
+) -> Options:
     """Read what a call chose.
 
     Args:
         options: The router's keyword arguments of the call.
         config: Its config.
         callbacks: Those of the model itself.
+        within: Where the pair stands, as an arm of another one: what the config chooses is for the outermost.
 
     Raises:
         LevelError: A level is out of range, two were given in the same place, or a name is misspelt.
@@ -67,6 +72,9 @@ def read_options(options: Mapping[str, Any], config: RunnableConfig, callbacks: 
         ConfigError: ``private`` or ``hybrid_private`` is neither true nor false.
     """
     configurable = config.get("configurable") or {}
+    if within is not None:
+        private = within.private or private_of(configurable, "hybrid_private")
+        return Options(private=private, tracer=partial(hosted_tracer, config, callbacks), path=within.path)
     refuse_near_miss((name for name in configurable if name.startswith(_PREFIX)), _NAMES)
     level = level_of(options) or level_of(
         {name: configurable.get(f"{_PREFIX}{name}") for name in LEVELS},

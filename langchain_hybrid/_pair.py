@@ -19,6 +19,7 @@ from hybrid_llm.dispatch import (
     Decided,
     PairOptions,
     PairState,
+    Within,
     split_options,
     tokens_in,
 )
@@ -28,6 +29,7 @@ from langchain_hybrid._messages import LAST_HUMAN, tokens_of, tokens_of_tools
 from langchain_hybrid._options import CONFIG_SPECS, read_options
 from langchain_hybrid._parts import as_chat_arm, checked_query, looked_at_by, merged_profiles, own_settings, refuse_pair
 from langchain_hybrid._trace import without_attempts
+from langchain_hybrid._within import StandsWithin, standing
 
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Pair, RuleLike
@@ -36,7 +38,7 @@ DECIDED: Final = "hybrid_decided"
 """The keyword argument that takes a decided request from the outer methods to the inner ones."""
 
 
-class ChatPair(BaseChatModel):
+class ChatPair(StandsWithin, BaseChatModel):
     """What ``ChatHybrid`` is besides its verbs."""
 
     small: BaseChatModel
@@ -68,6 +70,7 @@ class ChatPair(BaseChatModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     _made: Pair | None = PrivateAttr(default=None)
+    _within: Within | None = PrivateAttr(default=None)
 
     def __init__(
         self,
@@ -170,7 +173,8 @@ class ChatPair(BaseChatModel):
         return copy
 
     def _arm(self, decision: Decision) -> BaseChatModel:
-        return self.small if decision.route == "small" else self.large
+        arm = self.small if decision.route == "small" else self.large
+        return standing(arm, Within.of(decision, self._within))
 
     @property
     def _llm_type(self) -> str:
@@ -268,7 +272,11 @@ class ChatPair(BaseChatModel):
     def __getstate__(self) -> dict[Any, Any]:
         """Leave the breakers and the switch out of a pickle: what was down here need not be down there."""
         state = super().__getstate__()
-        return {**state, "__dict__": {**state["__dict__"], "state": None}, "__pydantic_private__": {"_made": None}}
+        return {
+            **state,
+            "__dict__": {**state["__dict__"], "state": None},
+            "__pydantic_private__": {"_made": None, "_within": None},
+        }
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         """Make new breakers."""

@@ -11,8 +11,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableParallel, RunnableSequence
 from pydantic import PrivateAttr
 
-from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import PARSED, Attempts, Request
+from hybrid_llm.decision import KEY, Decision, Route
+from hybrid_llm.dispatch import PARSED, Attempts, Request, Within
 from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._held_chain import HeldChain
 from langchain_hybrid._held_object import HeldStructured
@@ -77,6 +77,13 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         own = {"callbacks": pair.callbacks, "tags": pair.tags, "metadata": metadata}
         own = {key: value for key, value in own.items() if value}
         return structured.with_config(cast("RunnableConfig", own)) if own else structured
+
+    def standing(self, within: Within) -> Any:
+        """Return a copy that stands within another pair, and the pair of chat models with it."""
+        copy = super().standing(within)
+        if self._chat is not None:
+            copy._chat = self._chat.standing(within)
+        return copy
 
     def _request(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
         if self._chat is None:  # a copy that configurable_fields() made
@@ -144,12 +151,14 @@ class _Answering(Runnable[Any, Any]):
 
     def _readable(self, value: Any) -> Any:
         messages = self._pair._convert_input(value).to_messages()
-        safe = safe_history(messages, self._pair._arm(self._decision), self._decision.route)
+        pair = self._pair
+        safe = safe_history(messages, pair._arm(self._decision), self._decision.route, pair._path)
         return value if safe is messages else safe
 
     def _marked(self, output: Any) -> Any:
-        if isinstance(output, Mapping) and isinstance(output.get("raw"), BaseMessage):
-            return type(output)({**output, "raw": with_decision(output["raw"], self._decision)})  # type: ignore[call-arg]
+        raw = output.get("raw") if isinstance(output, Mapping) else None
+        if isinstance(raw, BaseMessage) and KEY not in raw.response_metadata:  # else by a pair that is the arm
+            return type(output)({**output, "raw": with_decision(output["raw"], self._decision)})
         return output
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForChainRun,
@@ -22,8 +22,6 @@ from hybrid_llm.decision import KEY, Decision
 if TYPE_CHECKING:
     from hybrid_llm.dispatch import Attempts
 
-ATTEMPTS: Final = "attempts"
-"""Under this key of what is noted stand the calls that were made for an answer."""
 Value = TypeVar("Value")
 Run = CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
 
@@ -128,7 +126,7 @@ def with_decision(output: Value, decision: Decision, attempts: Attempts | None =
         decision: The decision.
         attempts: The calls; ``None`` for a stream, whose calls are known at its end.
     """
-    record = decision.as_dict() if attempts is None else {**decision.as_dict(), ATTEMPTS: attempts.as_dicts()}
+    record = decision.as_dict() if attempts is None else {**decision.as_dict(), **attempts.noted()}
     if isinstance(output, Mapping) and isinstance(output.get("raw"), AIMessage):
         return type(output)({**output, "raw": _noted(output["raw"], record)})  # type: ignore[call-arg]
     return cast("Value", _noted(output, record)) if isinstance(output, AIMessage) else output
@@ -137,9 +135,9 @@ def with_decision(output: Value, decision: Decision, attempts: Attempts | None =
 def without_attempts(message: Value) -> Value:
     """Return a copy of a chat message without the calls that were made for it; any other as it is."""
     record = message.response_metadata.get(KEY) if isinstance(message, AIMessage) else None
-    if not isinstance(record, Mapping) or ATTEMPTS not in record:
+    if not isinstance(record, Mapping) or "attempts" not in record:
         return message
-    kept = {key: said for key, said in record.items() if key != ATTEMPTS}
+    kept = {key: said for key, said in record.items() if key != "attempts"}
     return cast("Value", _noted(cast("AIMessage", message), kept))
 
 
@@ -182,7 +180,7 @@ class MarksStream(Generic[Value]):
         if self.held is None:
             return []
         last = self.message(self.held)
-        record = {**last.response_metadata.get(KEY, {}), ATTEMPTS: self.attempts.as_dicts()}
+        record = {**last.response_metadata.get(KEY, {}), **self.attempts.noted()}
         return [self.with_message(self.held, _noted(last, record))]
 
 

@@ -6,24 +6,28 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializa
 from langchain_core.runnables.graph import Graph
 from langchain_core.runnables.utils import ConfigurableFieldSpec, Input, Output, get_unique_config_specs
 from langchain_core.utils.pydantic import TypeBaseModel
-from pydantic import ConfigDict
+from pydantic import ConfigDict, PrivateAttr
 
 from hybrid_llm.decision import Decision
+from hybrid_llm.dispatch import Within
 from langchain_hybrid._options import CONFIG_SPECS
 from langchain_hybrid._private import uncached
 from langchain_hybrid._trace import Run, child_config
+from langchain_hybrid._within import StandsWithin, standing
 
 
-class TwoArms(RunnableSerializable[Input, Output]):
+class TwoArms(StandsWithin, RunnableSerializable[Input, Output]):
     """What ``RunnableHybrid`` is besides its verbs."""
 
     small: Runnable[Input, Output]
     large: Runnable[Input, Output]
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
+    _within: Within | None = PrivateAttr(default=None)
 
     def _arm(self, decision: Decision) -> Runnable[Input, Output]:
         arm = self.small if decision.route == "small" else self.large
+        arm = standing(arm, Within.of(decision, self._within))
         return uncached(arm) if decision.private else arm
 
     def _child(self, config: RunnableConfig, run: Run, decision: Decision) -> RunnableConfig:

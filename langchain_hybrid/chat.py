@@ -44,6 +44,9 @@ class ChatHybrid(ChatCalls):
     into a provider, a forced tool choice, a schema. A follow-up ("yes, do it") and the later steps of a tool loop
     keep their decision. When the small model is down the large one answers; see ``hybrid_llm.dispatch.failover``.
 
+    An arm may be a pair itself: the answer then has the decision of each step in ``["hybrid"]["steps"]``, outermost
+    first, and what a call chooses is for the outermost pair; see ``docs/guide/more-than-two.md``.
+
     ``batch`` and ``abatch`` score all inputs in one pass; ``batch_as_completed`` scores each by itself. ``cache`` and
     ``rate_limiter`` of the pair apply, and so do the arms' limiters; their ``cache``, ``callbacks`` and ``tags`` do
     not. Tokens are estimated without the network; ``custom_get_token_ids=large.get_token_ids`` counts as large does.

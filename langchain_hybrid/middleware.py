@@ -15,7 +15,7 @@ from langgraph.types import Command
 
 from hybrid_llm.decision import KEY, Decision, Reason, Route
 from hybrid_llm.dispatch import Attempts as Calls
-from hybrid_llm.dispatch import PairState, Request, RuleLike, is_marked
+from hybrid_llm.dispatch import PairState, Request, RuleLike, Within, is_marked
 from hybrid_llm.errors import ConfigError
 from langchain_hybrid._agent import HybridState, as_model, for_arm, read_request
 from langchain_hybrid._capabilities import capabilities_of, pair_of
@@ -25,6 +25,7 @@ from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
 from langchain_hybrid._parts import refuse_pair
 from langchain_hybrid._private import uncached
 from langchain_hybrid._trace import with_decision
+from langchain_hybrid._within import standing
 
 _OF_ONE_CALL: Final[frozenset[Reason]] = frozenset({"forced", "context", "modality", "tools", "structured_output"})
 """Reasons that lie in one model call; the next one may be free of them."""
@@ -209,7 +210,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
             with muted_here():
-                return handler(for_arm(request, self.checker, decision.route, self._pair))
+                return handler(for_arm(request, self._asks(self.checker, decision), decision.route, self._pair))
 
         with attempts.raising():
             response, came = self._pair.call(decided, answer, calls, checker=check if self.checker else None)
@@ -234,7 +235,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         async def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
             with muted_here():
-                return await handler(for_arm(request, self.checker, decision.route, self._pair))
+                return await handler(for_arm(request, self._asks(self.checker, decision), decision.route, self._pair))
 
         with attempts.raising():
             response, came = await self._pair.acall(decided, answer, calls, checker=check if self.checker else None)
@@ -263,7 +264,10 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
 
     def _arm(self, decision: Decision) -> BaseChatModel:
         arm = self.small if decision.route == "small" else self.large
-        return cast("BaseChatModel", uncached(arm)) if decision.private else arm
+        return self._asks(standing(arm, Within.of(decision)), decision)
+
+    def _asks(self, model: BaseChatModel, decision: Decision) -> BaseChatModel:
+        return cast("BaseChatModel", uncached(model)) if decision.private else model
 
     def _answered(
         self,

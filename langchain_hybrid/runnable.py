@@ -396,5 +396,5 @@ class RunnableHybrid(TwoArms[Input, Output]):
 
     def _request(self, value: Input, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
         (options, rest), model = split_options(kwargs), model_in(self.small)
-        chosen = read_options(options, config, model.callbacks if model else None)
+        chosen = read_options(options, config, model.callbacks if model else None, self._within)
         return replace(request_of(value, chosen, query=self.query), asked=asked_in(rest))

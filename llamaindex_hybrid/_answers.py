@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse, TextBlock, ThinkingBlock
 from llama_index.core.bridge.pydantic import BaseModel
 from llama_index.core.llms import LLM
 
-from hybrid_llm.dispatch import Answers, has_text
+from hybrid_llm.dispatch import Answers, has_text, noted_at
 from hybrid_llm.event import Usage
 from llamaindex_hybrid._raw import field, why_ended
 from llamaindex_hybrid._seen import Seen, as_answer
@@ -90,7 +91,12 @@ def says(value: Any) -> str:
     return value.text if isinstance(value, CompletionResponse) else value if isinstance(value, str) else ""
 
 
-ANSWERS: Final = Answers(shows, ended, used, says, read=as_answer, held_whole=True)
+def noted(value: Any) -> Mapping[str, Any] | None:
+    """Return what a pair noted on an answer, or on a chunk of one, as an arm of another."""
+    return noted_at(getattr(value, "additional_kwargs", None) or {})
+
+
+ANSWERS: Final = Answers(shows, ended, used, says, read=as_answer, held_whole=True, noted=noted)
 
 
 def _count(holder: Any, *names: str) -> int | None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
-from hybrid_llm.dispatch import Request, level_of, private_of, split_options
+from hybrid_llm.decision import Route
+from hybrid_llm.dispatch import Request, Within, level_of, private_of, split_options
 from hybrid_llm.level import Level
-from llamaindex_hybrid._capabilities import Side
+from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._history import safe_messages
 from llamaindex_hybrid._requests import chat_request, prompt_request, template_request, tokens_of_tools
 from llamaindex_hybrid._routing import Ask
@@ -33,6 +34,7 @@ class Asks:
         level: The level of :meth:`HybridLLM.with_quality`, if any.
         usual: That of the constructor, if any.
         tracer: Returns the hosted service that hears of the calls, if any.
+        within: Where the LLM stands as an arm of another one; the level here is then for the outermost.
     """
 
     query_vars: tuple[str, ...]
@@ -40,18 +42,21 @@ class Asks:
     level: Level | None = None
     usual: Level | None = None
     tracer: Callable[[], str | None] | None = None
+    within: Within | None = None
 
     def chat(self, method: str, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Ask[ChatResponse]:
         """Ask for the answer in a conversation."""
         options, rest = split_options(kwargs)
-        request = self._completed(method, chat_request(messages, rest), options, lambda: _last_text(messages))
+        request = self._completed(
+            method, chat_request(messages, rest, path=self._path), options, lambda: _last_text(messages)
+        )
         return Ask(
             method,
             request,
-            lambda arm, said: ((safe_messages(messages, arm.side),), said),
+            lambda arm, said: ((self._readable(messages, arm),), said),
             rest,
             specs=lambda: rest.get("tools") or (),
-            plain=lambda arm, said: ((safe_messages(messages, arm.side),), said),
+            plain=lambda arm, said: ((self._readable(messages, arm),), said),
         )
 
     def complete(self, method: str, prompt: str, formatted: bool, kwargs: Mapping[str, Any]) -> Ask[CompletionResponse]:
@@ -63,9 +68,9 @@ class Asks:
     def predict(self, method: str, prompt: BasePromptTemplate, values: Mapping[str, Any]) -> Ask[str]:
         """Ask for the answer to a template."""
         options, rest = split_options(values, prompt.template_vars)
-        request = template_request(prompt, rest, self.query_vars)
+        request = template_request(prompt, rest, self.query_vars, path=self._path)
         request = self._completed(method, request, options, lambda: prompt.format(**rest))
-        return Ask(method, request, lambda arm, _: ((_safe_template(prompt, arm.side),), dict(rest)), hides_end=True)
+        return Ask(method, request, lambda arm, _: ((self._safe(prompt, arm),), dict(rest)), hides_end=True)
 
     def structured(
         self,
@@ -78,12 +83,12 @@ class Asks:
         """Ask for the answer to a template, in the form of a class."""
         of_template, fill = split_options(values, prompt.template_vars)
         of_call, rest = split_options(kwargs or {})
-        request = template_request(prompt, fill, self.query_vars, structured=True)
+        request = template_request(prompt, fill, self.query_vars, structured=True, path=self._path)
         request = self._completed(method, request, {**of_template, **of_call}, lambda: prompt.format(**fill))
         return Ask(
             method,
             request,
-            lambda arm, said: ((output_cls, _safe_template(prompt, arm.side)), {"llm_kwargs": said, **fill}),
+            lambda arm, said: ((output_cls, self._safe(prompt, arm)), {"llm_kwargs": said, **fill}),
             rest,
             hides_end=True,
             form=output_cls,
@@ -103,7 +108,7 @@ class Asks:
         """Ask for the answer in a conversation, or for tool calls."""
         options, rest = split_options(kwargs)
         messages = joined(user_msg, chat_history)
-        request = chat_request(messages, rest, tools=True, forced_tool=tool_required)
+        request = chat_request(messages, rest, tools=True, forced_tool=tool_required, path=self._path)
         request = replace(request, tokens=request.tokens + tokens_of_tools(tools))
         own = {
             "verbose": verbose,
@@ -115,19 +120,19 @@ class Asks:
             self._completed(method, request, options, lambda: _last_text(messages)),
             lambda arm, said: (
                 (_callable(tools, rest, said),),
-                {"chat_history": safe_messages(messages, arm.side), **own, **said},
+                {"chat_history": self._readable(messages, arm), **own, **said},
             ),
             rest,
             tools=True,
             specs=lambda: [tool.metadata.to_openai_tool(skip_length_check=True) for tool in tools],
-            plain=lambda arm, said: ((safe_messages(messages, arm.side),), said),
+            plain=lambda arm, said: ((self._readable(messages, arm),), said),
         )
 
     def _completed(
         self, method: str, request: Request, options: Mapping[str, Any], prompt: Callable[[], str]
     ) -> Request:
         """Return the request with its level, its route, and where asked for the prompt in place of a question."""
-        level = level_of(options) or LEVEL_HERE.get() or self.level
+        level = level_of(options) or (LEVEL_HERE.get() if self.within is None else None) or self.level
         holds = level or self.usual
         says = holds.sends_all_to if holds else None
         said = request.said or tuple
@@ -138,10 +143,23 @@ class Asks:
             route=options.get("route"),
             without_text=says or ("small" if self.background == "small" else "large"),
             method=method,
-            private=request.private or private_of(options),
+            private=request.private or private_of(options) or (self.within is not None and self.within.private),
             said=lambda: (*said(), prompt()),
             tracer=self.tracer,
         )
+
+    @property
+    def _path(self) -> tuple[Route, ...]:
+        return self.within.path if self.within is not None else ()
+
+    def _readable(self, messages: Sequence[ChatMessage], arm: Arm) -> list[ChatMessage]:
+        """Return messages that an arm can read; a pair sees to that itself, by what it noted on them."""
+        return [*messages] if arm.is_pair else safe_messages(messages, arm.side, self._path)
+
+    def _safe(self, template: BasePromptTemplate, arm: Arm) -> BasePromptTemplate:
+        if not isinstance(template, ChatPromptTemplate):
+            return template
+        return template.model_copy(update={"message_templates": self._readable(template.message_templates, arm)})
 
 
 def _callable(tools: Sequence[BaseTool], settings: Mapping[str, Any], said: Mapping[str, Any]) -> Sequence[BaseTool]:
@@ -157,9 +175,3 @@ def joined(user_msg: str | ChatMessage | None, chat_history: Sequence[ChatMessag
 
 def _last_text(messages: Sequence[ChatMessage]) -> str:
     return (messages[-1].content or "") if messages else ""
-
-
-def _safe_template(template: BasePromptTemplate, route: Side) -> BasePromptTemplate:
-    if not isinstance(template, ChatPromptTemplate):
-        return template
-    return template.model_copy(update={"message_templates": safe_messages(template.message_templates, route)})

@@ -10,7 +10,18 @@ from llama_index.core.llms import LLM
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import FUNCTION, Breaker, Capabilities, Failover, OllamaServer, Window, asked_in, is_outage
+from hybrid_llm.dispatch import (
+    FUNCTION,
+    Breaker,
+    Capabilities,
+    Failover,
+    OllamaServer,
+    Window,
+    Within,
+    as_an_arm,
+    asked_in,
+    is_outage,
+)
 from llamaindex_hybrid._answers import closes
 from llamaindex_hybrid._place import place_of
 from llamaindex_hybrid._settings import dialect_of_llm
@@ -19,6 +30,17 @@ ContextPolicy = Literal["min", "large"]
 Side = Route | Literal["checker"]
 _PATIENCE: Final = 2.0
 """Seconds that a server has to say how long a context its model reads."""
+
+
+class IsPair:
+    """An LLM that is a pair of models itself."""
+
+    small: LLM
+    large: LLM
+
+    def standing(self, within: Within) -> LLM:
+        """Return a copy that stands within another pair, and shares what is known of outages."""
+        raise NotImplementedError
 
 
 class Arm:
@@ -46,6 +68,16 @@ class Arm:
         self._found: tuple[object, Capabilities] | None = None
 
     @property
+    def is_pair(self) -> bool:
+        """Whether it is a pair of models itself."""
+        return isinstance(self.llm, IsPair)
+
+    def standing(self, within: Within) -> Arm:
+        """Return the arm, a pair, that knows where it stands."""
+        assert isinstance(self.llm, IsPair)
+        return Arm(self.side, self.llm.standing(within))
+
+    @property
     def name(self) -> str:
         """The model's name, as far as it is known without a server."""
         for field in ("model", "model_name"):
@@ -66,6 +98,8 @@ class Arm:
     def capabilities(self) -> Capabilities:
         """What it can serve, as far as that is known without asking a server; found again when the model says else."""
         known = self._known()
+        if isinstance(self.llm, IsPair):
+            return as_an_arm(Arm("small", self.llm.small).capabilities, Arm("large", self.llm.large).capabilities)
         says = self.name, known, self._own_window
         if self._found is None or self._found[0] != says:
             self._found = says, self._capabilities(known)

@@ -10,13 +10,14 @@ from llama_index.core.base.llms.types import CachePoint, ChatMessage, MessageRol
 from llama_index.core.llms.utils import parse_partial_json
 
 from hybrid_llm.decision import KEY, Decision, Route
+from hybrid_llm.dispatch import decision_at
 
 Reader = Route | Literal["checker"]
 _OF_TOOLS: Final = {"tool_call_id", "name"}
 """What every provider understands of a message's ``additional_kwargs``."""
 
 
-def safe_messages(messages: Sequence[ChatMessage], route: Reader) -> list[ChatMessage]:
+def safe_messages(messages: Sequence[ChatMessage], route: Reader, path: tuple[Route, ...] = ()) -> list[ChatMessage]:
     """Return the messages as any provider accepts them; those that need no change are the same objects.
 
     Tool calls get arguments that are a dict, and ids (a provider without ids leaves them out, another one requires
@@ -25,9 +26,10 @@ def safe_messages(messages: Sequence[ChatMessage], route: Reader) -> list[ChatMe
     Args:
         messages: The conversation, oldest message first.
         route: The arm that will read it, or the checker, which wrote nothing of it.
+        path: The routes that lead to the arm's pair, where that is an arm of another one.
     """
     ids: list[tuple[str, str]] = []  # (name of the tool, new id) of the calls that wait for their result
-    return [_safe_message(message, position, route, ids) for position, message in enumerate(messages)]
+    return [_safe_message(message, position, route, path, ids) for position, message in enumerate(messages)]
 
 
 def tool_calls_of(message: ChatMessage) -> list[ToolCallBlock]:
@@ -37,18 +39,20 @@ def tool_calls_of(message: ChatMessage) -> list[ToolCallBlock]:
     return [block.model_copy(update={"tool_kwargs": _arguments(block.tool_kwargs)}) for block in blocks]
 
 
-def record_of(message: ChatMessage) -> Decision | None:
-    """Return the decision that a message was answered by, where it is recorded."""
-    return Decision.found_in(message.additional_kwargs)
+def record_of(message: ChatMessage, path: tuple[Route, ...] = ()) -> Decision | None:
+    """Return the decision that a message was answered by, of the pair at the end of a path, where it is recorded."""
+    return decision_at(message.additional_kwargs, path)
 
 
-def _safe_message(message: ChatMessage, position: int, route: Reader, ids: list[tuple[str, str]]) -> ChatMessage:
+def _safe_message(
+    message: ChatMessage, position: int, route: Reader, path: tuple[Route, ...], ids: list[tuple[str, str]]
+) -> ChatMessage:
     calls = tool_calls_of(message) if message.role == MessageRole.ASSISTANT else []
     is_result = message.role == MessageRole.TOOL and bool(ids)
     if not (calls or is_result or message.additional_kwargs or _has_hints(message)):
         return message
-    previous = record_of(message)
-    foreign = previous is not None and previous.route != route
+    here = record_of(message, path)
+    foreign = here.route != route if here else bool(path) and KEY in message.additional_kwargs
     extras = {
         name: value
         for name, value in message.additional_kwargs.items()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -22,6 +23,7 @@ from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.types import TokenAsyncGen, TokenGen
 
 from llamaindex_hybrid._asks import Asks, joined
+from llamaindex_hybrid._capabilities import IsPair
 from llamaindex_hybrid._history import tool_calls_of
 from llamaindex_hybrid._routing import Ask, Routing
 
@@ -30,10 +32,12 @@ if TYPE_CHECKING:
 
     from llama_index.core.tools.types import BaseTool
 
+    from hybrid_llm.dispatch import Within
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class RoutedLLM(FunctionCallingLLM):
+class RoutedLLM(IsPair, FunctionCallingLLM):
     """The methods of an LLM, sync and async, streamed or not.
 
     None carries the framework's callback decorators: the arms' own methods do, so that each event and each token is
@@ -44,6 +48,12 @@ class RoutedLLM(FunctionCallingLLM):
     large: SerializeAsAny[LLM] = Field(frozen=True)
     _routing: Routing = PrivateAttr()
     _asks: Asks = PrivateAttr()
+
+    def standing(self, within: Within) -> Self:
+        """Return a copy that stands within another pair, and shares what is known of outages."""
+        copy = self.model_copy()
+        copy._routing, copy._asks = self._routing.standing(within), replace(self._asks, within=within)
+        return copy
 
     # chat and complete
 

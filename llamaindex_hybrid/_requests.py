@@ -23,6 +23,7 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 from llama_index.core.prompts.prompt_type import PromptType
 
+from hybrid_llm.decision import Route
 from hybrid_llm.dispatch import FUNCTION, MEDIA_TOKENS, MESSAGE_TOKENS, Request, tokens_in
 from llamaindex_hybrid._history import record_of
 from llamaindex_hybrid._private import is_private, texts_in
@@ -68,7 +69,12 @@ _MODALITIES: Final[dict[type[Any], str]] = {
 
 
 def chat_request(
-    messages: Sequence[ChatMessage], kwargs: Mapping[str, Any], *, tools: bool = False, forced_tool: bool = False
+    messages: Sequence[ChatMessage],
+    kwargs: Mapping[str, Any],
+    *,
+    tools: bool = False,
+    forced_tool: bool = False,
+    path: tuple[Route, ...] = (),
 ) -> Request:
     """Return what a chat asks: the user's last words, and what went before.
 
@@ -77,6 +83,7 @@ def chat_request(
         kwargs: The model's keyword arguments, which may hold tools, a tool choice, or the form of the answer.
         tools: Whether functions of the user's program come with it.
         forced_tool: Whether one of them has to be called.
+        path: The routes that lead to the pair, where it is an arm of another one.
 
     Example:
         >>> chat_request([ChatMessage("2+2?"), ChatMessage("4", role="assistant"), ChatMessage("Why?")], {}).turns
@@ -98,12 +105,12 @@ def chat_request(
         tools=frozenset(kinds | {FUNCTION} if tools else kinds),
         forced_tool=forced_tool or kwargs.get("tool_choice") not in (None, "auto", "none"),
         structured=bool(kwargs.get("response_format") or kwargs.get("format")),
-        previous=record_of(previous) if previous else None,
+        previous=record_of(previous, path) if previous else None,
         same_turn=bool(later),
         private=is_private(messages),
         said=lambda: texts_in(messages),
         asked={"system": _system(messages)},
-        began=next((found for place in replies if (found := record_of(messages[place]))), None),
+        began=next((found for place in replies if (found := record_of(messages[place], path))), None),
     )
 
 
@@ -116,7 +123,12 @@ def prompt_request(prompt: str, kwargs: Mapping[str, Any]) -> Request:
 
 
 def template_request(
-    template: BasePromptTemplate, values: Mapping[str, Any], query_vars: Sequence[str], *, structured: bool = False
+    template: BasePromptTemplate,
+    values: Mapping[str, Any],
+    query_vars: Sequence[str],
+    *,
+    structured: bool = False,
+    path: tuple[Route, ...] = (),
 ) -> Request:
     """Return what a template asks: the value of its query variable, not the stuffed prompt.
 
@@ -127,15 +139,16 @@ def template_request(
         values: What fills it, besides what it holds already.
         query_vars: Names of variables that hold the user's query.
         structured: Whether the answer has to follow a schema.
+        path: As in :func:`chat_request`.
     """
     known: ChainMap[str, Any] = ChainMap(dict(values), template.kwargs)
     messages = template.message_templates if isinstance(template, ChatPromptTemplate) else []
     if messages and not known:  # a chat that is only dressed as a template, by as_structured_llm
-        return chat_request(messages, {"response_format": structured})
+        return chat_request(messages, {"response_format": structured}, path=path)
     query = next((known[name] for name in query_vars if isinstance(known.get(name), str)), "")
     routed = template.metadata.get("prompt_type", PromptType.CUSTOM) in _ROUTED
     is_condensing = "chat_history" in template.template_vars
-    talk = chat_request(messages, {})  # a chat engine puts the conversation into the template
+    talk = chat_request(messages, {}, path=path)  # a chat engine puts the conversation into the template
     return replace(
         talk,
         text=query if routed and not is_condensing else "",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping, Sequence
 from contextlib import aclosing, closing, nullcontext
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar, cast
 
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 
 from hybrid_llm.decision import KEY, Decision, Route
-from hybrid_llm.dispatch import Attempts, Pair, Request, asked_in
+from hybrid_llm.dispatch import Attempts, Pair, Request, Within, asked_in
 from llamaindex_hybrid._answers import ANSWERS
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._ends import Heard, astream_to_the_end, listen, stream_to_the_end
@@ -105,13 +106,20 @@ class Routing:
         self.arms = arms
         self.pair = pair
         self.checker = checker
+        self.within: Within | None = None
+
+    def standing(self, within: Within) -> Routing:
+        """Return the routing of the same pair as an arm of another one."""
+        routing = copy(self)
+        routing.within = within
+        return routing
 
     def call(self, ask: Ask[T]) -> T:
         """Return the answer."""
         attempts, held, request = self._begun(ask)
 
         def answer(decision: Decision) -> Any:
-            arm = self.arms[decision.route]
+            arm = self._arm(decision)
             if decision.held:
                 return held.put(arm)
             with Heard(arm, attempts).to_the_end() if ask.hides_end else nullcontext():
@@ -125,7 +133,7 @@ class Routing:
         attempts, held, request = self._begun(ask)
 
         async def answer(decision: Decision) -> Any:
-            arm = self.arms[decision.route]
+            arm = self._arm(decision)
             if decision.held:
                 return await held.aput(arm)
             with Heard(arm, attempts).to_the_end() if ask.hides_end else nullcontext():
@@ -140,7 +148,7 @@ class Routing:
         decided = self.pair.decide(request)
 
         def answer(decision: Decision) -> Any:
-            arm = self.arms[decision.route]
+            arm = self._arm(decision)
             if decision.held:
                 return held.put(arm)
 
@@ -172,7 +180,7 @@ class Routing:
                     yield chunk
 
         def answer(decision: Decision) -> Any:
-            arm = self.arms[decision.route]
+            arm = self._arm(decision)
             return held.aput(arm) if decision.held else chunks_of(arm)
 
         async def chunks() -> AsyncGenerator[T, None]:
@@ -185,6 +193,10 @@ class Routing:
                 yield one
 
         return chunks()
+
+    def _arm(self, decision: Decision) -> Arm:
+        arm = self.arms[decision.route]
+        return arm.standing(Within.of(decision, self.within)) if arm.is_pair else arm
 
     def _begun(self, ask: Ask[T]) -> tuple[Attempts, HeldCall[T], Request]:
         """Return where the calls of an ask are noted, what may hold its answer back, and its request."""
@@ -230,13 +242,13 @@ class _MarksStream:
         if not self._held and isinstance(self._last, _NOTED):
             message = getattr(self._last, "message", self._last)
             for notes in (self._last.additional_kwargs, message.additional_kwargs):
-                notes[KEY].update(_record({}, self._attempts))
+                notes[KEY].update(self._attempts.noted())
         return [_marked(one, _record(self._record or {}, self._attempts)) for one in self._held]
 
 
 def _record(decision: dict[str, Any], attempts: Attempts) -> dict[str, Any]:
     """Return what is noted on a whole answer."""
-    return {**decision, "attempts": attempts.as_dicts()}
+    return {**decision, **attempts.noted()}
 
 
 def _marked(value: T, record: dict[str, Any]) -> T:

@@ -63,6 +63,9 @@ class HybridLLM(RoutedLLM):
     else that of :meth:`with_quality`, else the one given here. ``route="small"`` or ``"large"`` forces, and
     ``private=True`` or ``with hybrid_llm.private():`` keeps a call on this machine.
 
+    A model may be such a pair itself: the answer then has the decision of each step in ``["hybrid"]["steps"]``,
+    outermost first, and what a call chooses is for the outermost pair; see ``docs/guide/more-than-two.md``.
+
     What a model says of itself stays on that model: its ``system_prompt``, output parser and prompt format. A
     callback manager or rate limiter that is set here is set on all. Copies share the models and what is known of
     their outages.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import gc
 import ssl
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -24,6 +27,17 @@ settings.load_profile("fast")
 def pytest_configure() -> None:
     """Read the authorities that sign certificates once: 40 ms, which else each HTTP client of a test takes again."""
     ssl.create_default_context = functools.cache(ssl.create_default_context)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Look for no garbage while the frameworks are imported, and never among what they hold: that stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 SCORES = {"easy": 0.9, "middling": 0.5, "hard": 0.1}

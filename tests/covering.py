@@ -42,15 +42,26 @@ def names_of(mark: pytest.MarkDecorator) -> list[str]:
 
 def cells(mark: pytest.MarkDecorator) -> Iterator[Cell]:
     """Yield what a mark gives its parameters, each time with a name."""
-    given, ids, single = list(mark.args[1]), mark.kwargs.get("ids"), len(names_of(mark)) == 1
-    named = list(ids) if ids is not None and not callable(ids) else None
-    for place, value in enumerate(given):
+    names, ids = names_of(mark), mark.kwargs.get("ids")
+    called = None if ids is None or callable(ids) else list(ids)
+    for place, value in enumerate(mark.args[1]):
         assert not getattr(value, "marks", ()), "a value with marks of its own cannot take turns"
-        values = tuple(value.values) if hasattr(value, "marks") else (value,) if single else tuple(value)
-        called = named[place] if named else getattr(value, "id", None) if hasattr(value, "marks") else None
-        yield called or "-".join(str((ids or name_of)(each)) for each in values), values
+        is_param = hasattr(value, "marks")
+        values = tuple(value.values) if is_param else (value,) if len(names) == 1 else tuple(value)
+        if called:
+            name = str(called[place])
+        elif is_param and value.id:
+            name = value.id
+        elif callable(ids):
+            name = "-".join(str(ids(each)) for each in values)
+        else:
+            name = "-".join(name_of(each, f"{names[n]}{place}") for n, each in enumerate(values))
+        yield name, values
 
 
-def name_of(value: Any) -> str:
-    """Return how a value is called in the report of a test."""
-    return str(getattr(value, "name", "") or getattr(value, "__name__", "") or value)
+def name_of(value: Any, otherwise: str) -> str:
+    """Return how a value is called in the report of a test: the same in each process, as pytest itself does it."""
+    if value is None or isinstance(value, str | int | float):
+        return str(value)
+    name = getattr(value, "name", None) or getattr(value, "__name__", None)
+    return name if isinstance(name, str) else otherwise

@@ -254,6 +254,12 @@ LOOK_SCENARIOS = [
         "a threshold is about the query alone", Said(sure=UNSURE), of_call=(("threshold", 0.5),), reason="score"
     ),
     LookScenario("a forced route is about nothing", Said(sure=UNSURE), of_call=(("route", "small"),), reason="forced"),
+    LookScenario(
+        "private: looked at, and shown whatever the look says",
+        Said(sure=UNSURE),
+        options=(("private", True), ("local_hosts", ["*"])),
+        reason="private",
+    ),
     LookScenario("the checker agrees", Said("It is 18.", 0.4), checker="18", **_by_checker()),
     _gone("the checker does not agree", Said("It is 18.", 0.6), checker="I get 19.", **_by_checker()),
     LookScenario(

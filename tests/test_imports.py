@@ -28,8 +28,16 @@ HEAVY = {
     "typer",
     "rich",
 }
-FRAMEWORKS = {"langchain", "langchain_core", "langchain_openai", "langchain_ollama", "langgraph", "llama_index"}
-ADAPTERS = {"langchain_hybrid", "llamaindex_hybrid"}
+FRAMEWORKS = {
+    "langchain",
+    "langchain_core",
+    "langchain_openai",
+    "langchain_ollama",
+    "langgraph",
+    "llama_index",
+    "litellm",
+}
+ADAPTERS = {"langchain_hybrid", "llamaindex_hybrid", "litellm_hybrid"}
 
 MEASURE = """
 import json, os, sys, time
@@ -250,6 +258,7 @@ def doors() -> set[str]:
     [
         ("langchain_hybrid", {"langchain_core", "langchain", "langgraph", "pydantic", "hybrid_llm"}),
         ("llamaindex_hybrid", {"llama_index", "pydantic", "hybrid_llm"}),
+        ("litellm_hybrid", {"litellm", "fastapi", "httpx", "hybrid_llm"}),
     ],
 )
 def test_an_adapter_imports_its_framework_and_the_core_only(package: str, may_import: set[str]) -> None:

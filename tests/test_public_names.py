@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import subprocess
@@ -13,9 +14,14 @@ import pytest
 
 import hybrid_llm
 
-PACKAGES = ["hybrid_llm", "langchain_hybrid", "llamaindex_hybrid"]
+IS_OLD = importlib.util.find_spec("langchain_core.decisions") is None
+LANGCHAIN = pytest.param(
+    "langchain_hybrid",
+    marks=pytest.mark.skipif(IS_OLD, reason="HybridDecisionModel needs langchain-core 1.8 or later"),
+)
+PACKAGES = ["hybrid_llm", LANGCHAIN, "llamaindex_hybrid"]
 ADAPTERS = PACKAGES[1:]
-FAKES = [f"{package}.testing" for package in PACKAGES]
+FAKES = [f"{package}.testing" for package in ("hybrid_llm", "langchain_hybrid", "llamaindex_hybrid")]
 """Fakes for the tests of users: public where they are, and not at the root of the package."""
 
 
@@ -35,6 +41,12 @@ def test_star_import_and_dir_give_exactly_the_exported_names(package: str) -> No
     assert set(namespace) - {"__builtins__"} == set(module.__all__)
     assert set(module.__all__) <= set(dir(module))
     assert list(module.__all__) == sorted(module.__all__)
+
+
+@pytest.mark.skipif(not IS_OLD, reason="langchain-core is 1.8 or later here")
+def test_a_name_that_the_framework_is_too_old_for_says_so() -> None:
+    with pytest.raises(ImportError, match=r"pip install -U 'langchain-core>=1\.8'"):
+        _ = importlib.import_module("langchain_hybrid").HybridDecisionModel
 
 
 def test_the_core_knows_the_home_of_every_exported_name() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(
     file
-    for package in ("core/hybrid_llm", "langchain_hybrid", "llamaindex_hybrid")
+    for package in ("core/hybrid_llm", "langchain_hybrid", "llamaindex_hybrid", "litellm_hybrid")
     for file in (ROOT / package).rglob("*.py")
 )
 TESTS = sorted((ROOT / "tests").rglob("*.py"))

@@ -17,43 +17,29 @@ import warnings
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from benchmarks.common.doc_tables import markdown, write_between
+from benchmarks.chaos.page import PAGE, chaos, write_page
 from benchmarks.common.machine import processor
+from benchmarks.common.results import file_of, keep
 from tests.live._chaos import chaos_servers
 from tests.live._chaos_run import Tally, run
 from tests.live._proxy import WAYS
 
-PAGE = """\
-# A small server that may say anything
 
-`python -m benchmarks.chaos.run` writes this table. A real Ollama stands behind a proxy that draws by lot what becomes
-of each request; a real OpenAI-compatible server is large. Four threads and four tasks of an event loop ask at the same
-time, by `ChatHybrid`, a chain that ends in a text parser, and `HybridLLM`, whole and in streams, while the small server
-is killed and comes back. Small has a second until its first token, and its client waits two seconds for a word more.
-Large is up all the time. Each server says one known sentence, so an answer is whole or it is not.
-
-<!-- begin: chaos -->
-<!-- end: chaos -->
-
-The proxy ends an answer as if it were whole after some of its lines (`cut`), closes the connection there (`break`),
-says nothing more for ever (`stall later`) or from the start (`stall`), closes at once (`close`), and answers 200 with a
-web page, half a line of JSON, another server's JSON or nothing, or 503.
-"""
-
-
-def rows(tally: Tally) -> list[list[str]]:
-    """Return the table of a run."""
-    return [
-        ["calls", str(tally.calls), ""],
-        ["kills of the small server", str(tally.kills), ""],
-        ["whole answers of small", str(tally.small), ""],
-        ["whole answers of large", str(tally.large), ""],
-        ["raised before the first token", str(tally.raised_before.total()), "0"],
-        ["cut answers passed on as whole", str(len(tally.cut)), "0"],
-        ["raised after the first token of a stream, as promised", str(tally.raised_after.total()), ""],
-        ["threads of the library left at the end", str(tally.threads_left), "0"],
-    ]
+def told(tally: Tally) -> dict[str, Any]:
+    """Return what a run counted, as plain values."""
+    return {
+        "calls": tally.calls,
+        "kills": tally.kills,
+        "small": tally.small,
+        "large": tally.large,
+        "raised before": tally.raised_before.total(),
+        "cut": len(tally.cut),
+        "raised after": dict(tally.raised_after.most_common()),
+        "threads left": tally.threads_left,
+        "proxied": {way: tally.proxied.get(way, 0) for way in WAYS},
+    }
 
 
 def main() -> None:
@@ -62,7 +48,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("docs/measured/chaos.md"))
+    parser.add_argument("--out", type=Path, default=PAGE)
     options = parser.parse_args()
     if "HYBRID_LIVE_SERVERS" not in os.environ:
         parser.error("set HYBRID_LIVE_SERVERS to the script that starts the real servers")
@@ -71,25 +57,18 @@ def main() -> None:
     day = datetime.now(tz=UTC).date()
     with tempfile.TemporaryDirectory() as folder, chaos_servers(Path(folder)) as servers:
         tally = run(servers, options.calls, options.kills, options.seed)
-    table = markdown(["what", "figure", "goal"], rows(tally))
-    proxied = ", ".join(f"`{way}` {tally.proxied.get(way, 0)}" for way in WAYS)
-    errors = ", ".join(f"{name} {n}" for name, n in tally.raised_after.most_common())
     setting = (
         f"`--calls {options.calls} --kills {options.kills} --seed {options.seed}`, {day}; {processor()}; "
         f"{tally.seconds:.0f} s; Python {platform.python_version()}, langchain-ollama {version('langchain-ollama')}, "
         f"llama-index-llms-ollama {version('llama-index-llms-ollama')}."
     )
-    said = (
-        f"{setting}\n\n{table}\n\nRequests of chats that reached the proxy: {proxied}. Raised: {errors or 'nothing'}."
-    )
-    print(said)
+    results = {"setting": setting, **told(tally)}
+    print(chaos(results))
     for lost in (*tally.raised_before, *tally.cut):
         print(f"LOST: {lost}", file=sys.stderr)
     if tally.raised_before or tally.cut or tally.threads_left:
         sys.exit(1)
-    if not options.out.exists():
-        options.out.write_text(PAGE, encoding="utf-8")
-    write_between(options.out, "chaos", said)
+    write_page(options.out, keep(file_of("chaos"), results))
 
 
 if __name__ == "__main__":

@@ -11,15 +11,17 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.common.doc_tables import markdown, write_between
 from benchmarks.common.judge import APGR, Judged, apgr_only, compare
 from benchmarks.common.numbers import cell, signed
-from benchmarks.full.speed import BATCH, Speed, speeds
+from benchmarks.common.results import file_of, keep
+from benchmarks.full.page import PAGE, write_page
+from benchmarks.full.speed import speeds
 from benchmarks.full.trained import HEAD, Outcome, RunSpec, outcomes, rows_of
 
 FROZEN: Final = {"frozen_layers": 4}
@@ -89,8 +91,8 @@ def _best_epoch(run: Outcome) -> int:
     return len(losses) if None in losses else 1 + int(np.argmin(losses))  # with few held-out rows the last is kept
 
 
-def table_of_gain(data: Path, model: Path, cache: Path, repetitions: int, workers: int) -> str:
-    """Train what is not in the cache, judge everything and return the table."""
+def gains(data: Path, model: Path, cache: Path, repetitions: int, workers: int) -> list[list[str]]:
+    """Train what is not in the cache, judge everything and return the rows of the table."""
     specs = [
         RunSpec(pair, rows, name, settings)
         for (pair, rows), runs in RUNS.items()
@@ -101,29 +103,7 @@ def table_of_gain(data: Path, model: Path, cache: Path, repetitions: int, worker
     for place in RUNS:
         here = {spec.name: one for spec, one in zip(specs, found, strict=True) if (spec.pair, spec.rows) == place}
         lines += judged_rows(place[0], data, here, repetitions)
-    columns = ["", "APGR on test", "minus head", "average with head, minus head"]
-    columns += ["training, one core", "peak memory", "epoch kept"]
-    return markdown(columns, lines)
-
-
-def table_of_speed(found: Sequence[Speed]) -> str:
-    """Return rows a second, ours and the Trainer's."""
-    rows: list[list[Any]] = [
-        [
-            one.pair,
-            str(one.max_length),
-            f"{one.tokens:.0f}",
-            f"{one.padded_plain:.2f}",
-            f"{one.padded_ours:.2f}",
-            f"{one.plain:.1f}",
-            f"{one.ours:.1f}",
-            f"{one.ours / one.plain:.2f} x",
-        ]
-        for one in found
-    ]
-    columns = ["queries of", "max length", "mean tokens", "computed for each, Trainer", "ours"]
-    columns += ["rows/s, Trainer", "ours", "ratio"]
-    return f"Batches of {BATCH}, one epoch, MiniLM, one core, seconds of CPU time.\n\n{markdown(columns, rows)}"
+    return lines
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -131,18 +111,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", type=Path, help="folder with the quality tables")
     parser.add_argument("model_dir", type=Path, help="folder with all-MiniLM-L6-v2 in safetensors")
-    parser.add_argument("--out", type=Path, default=Path("docs/measured/fine_tuning.md"))
+    parser.add_argument("--out", type=Path, default=PAGE)
     kept = Path(tempfile.gettempdir(), "hybrid-llm-full")
     parser.add_argument("--cache", type=Path, default=kept, help="where runs are kept (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time, each on one core (default: 2)")
     parser.add_argument("--repetitions", type=int, default=2000, help="bootstrap resamples")
-    parser.add_argument("--speed-rows", type=int, default=320, help="rows to measure speed with; 0 leaves speed out")
+    parser.add_argument("--speed-rows", type=int, default=320, help="rows to measure speed with")
     options = parser.parse_args(arguments)
-    gain = table_of_gain(options.data_dir, options.model_dir, options.cache, options.repetitions, options.workers)
-    write_between(options.out, "gain", gain)
-    if options.speed_rows:
-        found = speeds(options.data_dir, options.model_dir, SPEED_PAIRS, (128, 256), options.speed_rows)
-        write_between(options.out, "speed", table_of_speed(found))
+    gain = gains(options.data_dir, options.model_dir, options.cache, options.repetitions, options.workers)
+    found = speeds(options.data_dir, options.model_dir, SPEED_PAIRS, (128, 256), options.speed_rows)
+    results = {"gain": gain, "speed": [asdict(one) for one in found]}
+    write_page(options.out, keep(file_of("full"), results))
     print(f"wrote the tables of {options.out}")
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,18 +21,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.common.doc_tables import markdown, write_between
+from benchmarks.common.results import file_of, keep
+from benchmarks.full_sizes.page import LENGTH, PAGE, write_page
 from hybrid_llm.training.config import FineTuneSettings, Precision
 from hybrid_llm.training.full.devices import Devices
 from hybrid_llm.training.full.finetune import TokenRows, fine_tune
 from hybrid_llm.training.full.network import logit_network
 from hybrid_llm.training.onnx.hub import quiet
 
-LENGTH: Final = 128
 TOKENS: Final = 128_100
-PAPER: Final = 10_000
-"""Rows that the paper trains on, for as many epochs as :data:`EPOCHS`."""
-EPOCHS: Final = 5
 SIZES: Final = {"xsmall": (12, 384, 6), "small": (6, 768, 12), "base": (12, 768, 12), "large": (24, 1024, 16)}
 """Layers, width and attention heads of microsoft/deberta-v3-*."""
 
@@ -124,24 +121,6 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def table_of(found: Sequence[Cost], batch: int) -> str:
-    """Return the table, and under it what the paper's run would take."""
-    rows = [
-        [
-            f"deberta-v3-{one.size}{', checkpointing' if one.checkpointing else ''}",
-            one.device,
-            one.precision,
-            f"{one.millions:,.0f} M",
-            f"{one.rows_per_second:.2f}",
-            f"{one.gigabytes:.1f} GB",
-            f"{EPOCHS * PAPER / one.rows_per_second / 3600:.1f} h",
-        ]
-        for one in found
-    ]
-    columns = ["size of", "device", "numbers", "weights", "rows/s", "peak memory", f"{PAPER:,} rows, {EPOCHS} epochs"]
-    return f"Batches of {batch} rows, each of {LENGTH} tokens; random weights.\n\n{markdown(columns, rows)}"
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Measure what is asked for, and write the table of the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -149,7 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--precisions", nargs="+", choices=("float32", "bf16"), default=["float32", "bf16"])
     parser.add_argument("--batch", type=int, default=8, help="rows at a time (default: 8)")
     parser.add_argument("--steps", type=int, default=4, help="steps that are timed (default: 4)")
-    parser.add_argument("--out", type=Path, default=Path("docs/measured/fine_tuning.md"))
+    parser.add_argument("--out", type=Path, default=PAGE)
     options = parser.parse_args(arguments)
     found = []
     for size in options.sizes:
@@ -158,7 +137,8 @@ def main(arguments: list[str] | None = None) -> None:
                 work = alone.submit(cost, size, precision, options.batch, options.steps, checkpointing=checkpointing)
                 found.append(work.result())
             print(found[-1], flush=True)
-    write_between(options.out, "sizes", table_of(found, options.batch))
+    results = {"batch": options.batch, "costs": [asdict(one) for one in found]}
+    write_page(options.out, keep(file_of("full_sizes"), results))
     print(f"wrote a table of {options.out}")
 
 

@@ -23,8 +23,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from benchmarks.common.doc_tables import markdown, shared, write_between
+from benchmarks.common.doc_tables import shared
 from benchmarks.common.machine import processor
+from benchmarks.common.results import file_of, keep
+from benchmarks.langchain_overhead.page import PAGE, write_page
 from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, RunnableHybrid
@@ -32,16 +34,6 @@ from langchain_hybrid import ChatHybrid, RunnableHybrid
 QUESTION = "What is the capital of the country that Lake Titicaca lies in?"
 FIRST_TOKEN = 0.03
 """Seconds that the streaming model thinks."""
-PAGE = """\
-# What routing adds to a call in LangChain
-
-`python -m benchmarks.langchain_overhead.run` writes this table: medians of calls of a model inside the process that
-answers at once, in turns with the bare model. *Score known* is a query whose score is remembered (or a scorer that
-answers at once); a new query takes the time of a score more ([speed](speed.md)).
-
-<!-- begin: overhead -->
-<!-- end: overhead -->
-"""
 
 
 class Instant(BaseChatModel):
@@ -138,7 +130,7 @@ def main() -> None:
     """Measure, print the table and write it into the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=2000)
-    parser.add_argument("--out", type=Path, default=Path("docs/measured/overhead.md"))
+    parser.add_argument("--out", type=Path, default=PAGE)
     options = parser.parse_args()
     load, day = os.getloadavg()[0], datetime.now(tz=UTC).date()
     rows = [*calls(options.calls), *first_tokens(max(20, options.calls // 20))]
@@ -147,9 +139,7 @@ def main() -> None:
         f"{shared(load)}; Python {platform.python_version()}, langchain-core "
         f"{version('langchain-core')}."
     )
-    if not options.out.exists():
-        options.out.write_text(PAGE, encoding="utf-8")
-    write_between(options.out, "overhead", f"{setting}\n\n{markdown(['what', 'figure', 'goal', ''], rows)}")
+    write_page(options.out, keep(file_of("langchain_overhead"), {"setting": setting, "rows": rows}))
 
 
 if __name__ == "__main__":

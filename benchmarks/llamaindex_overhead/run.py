@@ -35,8 +35,10 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.schema import TextNode
 
-from benchmarks.common.doc_tables import markdown, shared, write_between
+from benchmarks.common.doc_tables import shared
 from benchmarks.common.machine import processor
+from benchmarks.common.results import file_of, keep
+from benchmarks.llamaindex_overhead.page import PAGE, write_page
 from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM
@@ -45,16 +47,6 @@ QUESTION = "What is the capital of the country that Lake Titicaca lies in?"
 WORDS = ["Lima ", "and ", "La ", "Paz."]
 FIRST_TOKEN = 0.03
 """Seconds that the streaming model thinks."""
-PAGE = """\
-# What routing adds to a call in LlamaIndex
-
-`python -m benchmarks.llamaindex_overhead.run` writes this table: medians of calls of a model inside the process that
-answers at once, in turns with the bare model. *Score known* is a query whose score is remembered (or a scorer that
-answers at once); a new query takes the time of a score more ([speed](speed.md)).
-
-<!-- begin: llamaindex overhead -->
-<!-- end: llamaindex overhead -->
-"""
 
 
 class Instant(CustomLLM):
@@ -196,7 +188,7 @@ def main() -> None:
     """Measure, print the table and write it into the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=2000)
-    parser.add_argument("--out", type=Path, default=Path("docs/measured/llamaindex_overhead.md"))
+    parser.add_argument("--out", type=Path, default=PAGE)
     options = parser.parse_args()
     load, day = os.getloadavg()[0], datetime.now(tz=UTC).date()
     few = max(20, options.calls // 20)
@@ -206,9 +198,7 @@ def main() -> None:
         f"{shared(load)}; Python {platform.python_version()}, llama-index-core "
         f"{version('llama-index-core')}."
     )
-    if not options.out.exists():
-        options.out.write_text(PAGE, encoding="utf-8")
-    write_between(options.out, "llamaindex overhead", f"{setting}\n\n{markdown(['what', 'figure', 'goal', ''], rows)}")
+    write_page(options.out, keep(file_of("llamaindex_overhead"), {"setting": setting, "rows": rows}))
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.doc_tables import markdown, percent, write_between
+from benchmarks.common.results import file_of, keep
+from benchmarks.own_pair.page import PAGE, write_page
 from hybrid_llm.table import hash_fraction, prompts_of_files
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "measured" / "own_pair.md"
 SYSTEM = "Answer in a few words."
 GRADER = "contains"
 PRICE = "2.5:10"
@@ -43,7 +43,8 @@ def main() -> None:
     options.pair.mkdir(parents=True, exist_ok=True)
     prompts = sorted(prompts_of_files(options.prompts), key=lambda prompt: hash_fraction(prompt.query))
     found = [one_run(options, prompts[:size]) for size in options.sizes]
-    write_between(PAGE, "runs", page_of(found))
+    where = f"{platform.machine()}, {platform.system()}"
+    write_page(PAGE, keep(file_of("own_pair"), {"where": where, "runs": found}))
 
 
 def one_run(options: argparse.Namespace, prompts: Sequence[Any]) -> dict[str, Any]:
@@ -75,21 +76,6 @@ def one_run(options: argparse.Namespace, prompts: Sequence[Any]) -> dict[str, An
 def served(model: str) -> str:
     """Return what a server calls a model."""
     return model.partition(":")[2].partition("@")[0]
-
-
-def page_of(found: Sequence[dict[str, Any]]) -> str:
-    """Return the part of the page that changes."""
-    columns = ("prompts", "verdict", "small's quality", "large's", "small answers, at 95 %", "could certify", "minutes")
-    rows = []
-    for said in found:
-        level = next((level for level in said["levels"] if level["quality"] == 0.95), None)
-        share = percent(level["cost_advantage"]) if level else ""
-        needed = f"{said['needed_n']:,} prompts" if said["needed_n"] else ""
-        qualities = (f"{said['small_quality']:.3f}", f"{said['large_quality']:.3f}")
-        rows.append((f"{said['n']:,}", said["verdict"], *qualities, share, needed, f"{said['seconds'] / 60:.0f}"))
-    words = "\n\n".join(f"After {said['n']} prompts:\n\n```\n{said['words'].strip()}\n```" for said in found)
-    where = f"{found[0]['pair'][0]} -> {found[0]['pair'][1]}; {platform.machine()}, {platform.system()}."
-    return f"{where}\n\n{markdown(columns, rows)}\n\n{words}"
 
 
 if __name__ == "__main__":

@@ -28,8 +28,10 @@ from onnx.reference.op_run import OpRun
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.common.doc_tables import markdown, percent, write_between
+from benchmarks.common.doc_tables import percent
 from benchmarks.common.machine import processor
+from benchmarks.common.results import file_of, keep
+from benchmarks.quantisation.page import PAGE, write_page
 from hybrid_llm.metrics import bootstrap, tradeoff_curve
 from hybrid_llm.scoring import Encoder, EncoderInfo
 from hybrid_llm.table import QualityTable, hash_fraction
@@ -179,7 +181,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("--fit-rows", type=int, default=3000)
-    parser.add_argument("--out", type=Path, default=Path("docs/measured/quantisation.md"))
+    parser.add_argument("--out", type=Path, default=PAGE)
     options = parser.parse_args()
     rows = read_rows(options.data, options.fit_rows)
     held = [q for q, h in zip(rows.queries, rows.held_out, strict=True) if h]
@@ -205,14 +207,12 @@ def main() -> None:
             quality = [f"{cosines.mean():.4f}", f"{np.quantile(cosines, 0.01):.4f}"]
             cost.append([name, f"{size:.1f}", *quality, *speed, *overflow])
             print(" | ".join([*routing[-1], *cost[-1][1:]]), flush=True)
-    heads = [f"{head}: {figure}" for head in HEADS for figure in ("APGR", "difference to float32", "other decisions")]
-    columns = ["MB", "cosine, mean", "cosine, 1 %", "ms, 20 tokens", "ms, 128 tokens", "cosine, no VNNI to VNNI"]
     setting = (
         f"{processor()}; ONNX Runtime {onnxruntime.__version__}. {int((~rows.held_out).sum())} rows to fit, "
         f"{int(rows.held_out.sum())} held out; {len(short)} texts emulated without VNNI."
     )
-    tables = [markdown(["weights", *heads], routing), markdown(["weights", *columns, "overflows per million"], cost)]
-    write_between(options.out, "quantisation", "\n\n".join([setting, *tables]))
+    results = {"setting": setting, "heads": list(HEADS), "routing": routing, "cost": cost}
+    write_page(options.out, keep(file_of("quantisation"), results))
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ SKELETON: Final = """\
 
 A *second look* lets the small model answer, looks at that answer, and shows it or asks the large model. It sees how
 sure the small model was of its words (log-probabilities), whether another local model gives the same final answer (a
-*checker*), and the score of the query.
+*checker*), and the score of the query. It costs time: [seconds](second_look_seconds.md), beside always-large and
+query-only.
 
 <!-- begin: glance -->
 <!-- end: glance -->

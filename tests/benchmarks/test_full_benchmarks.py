@@ -13,6 +13,7 @@ from benchmarks.full import run as full
 from benchmarks.full import trained
 from benchmarks.full.trained import HEAD, Outcome, RunSpec, outcomes, rows_of
 from benchmarks.full_sizes import run as full_sizes
+from benchmarks.full_sizes.page import table_of
 from tests.benchmarks.test_paper_figures import write_table
 
 PAIR, FULL = "mmlu", "full, 2 epochs"
@@ -91,4 +92,4 @@ def test_a_size_is_fine_tuned_for_a_few_steps_and_its_cost_told(
     assert cost.precision == "bf16"
     assert cost.rows_per_second > 0
     assert cost.millions < 0.1
-    assert "deberta-v3-tiny, checkpointing | CPU, " in full_sizes.table_of([cost], 2)
+    assert "deberta-v3-tiny, checkpointing | CPU, " in table_of([asdict(cost)], 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import pages
+from benchmarks.common.places import MEASURED, ROOT
 from benchmarks.common.results import DIGITS, file_of, keep, lines, read, rounded
 
 PLAIN = st.recursive(
@@ -55,4 +57,12 @@ def test_an_unknown_study_is_named_with_those_that_there_are(
     monkeypatch.setattr(sys, "argv", ["pages", "no_such_study"])
     with pytest.raises(SystemExit):
         pages.main()
-    assert "no results are kept of no_such_study; there are calibration, " in capsys.readouterr().err
+    said = f"no results are kept of no_such_study; there are {', '.join(pages.studies())}"
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_the_index_names_every_measured_page_and_commands_that_there_are() -> None:
+    index = (MEASURED / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\((\w+\.md)\)", index)) == {file.name for file in MEASURED.glob("[a-z]*.md")}
+    for module in re.findall(r"python -m ([\w.]+)", index + (ROOT / "benchmarks" / "README.md").read_text("utf-8")):
+        assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module

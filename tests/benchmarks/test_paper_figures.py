@@ -17,8 +17,8 @@ from benchmarks.common.judge import APGR, Judged, apgr_only, compare
 from benchmarks.common.numbers import signed
 from benchmarks.common.pairs import CHAT, PAIRS, ZEROEVAL, Tables
 from benchmarks.heads.candidates import OURS as OUR_HEAD
-from benchmarks.heads.run import AVERAGES, halves
-from benchmarks.heads.run import report as heads_report
+from benchmarks.heads.page import report as heads_report
+from benchmarks.heads.study import AVERAGES, halves, results_of
 from benchmarks.paper_figures.page import ROBUSTNESS
 from benchmarks.paper_figures.run import run
 from benchmarks.paper_figures.sections import overshoot
@@ -117,6 +117,7 @@ def test_one_command_fills_every_section_and_draws_every_picture(made: tuple[Pat
     assert "quick run" in page
 
 
+@pytest.mark.slow
 def test_page_names_public_sources_and_no_path_of_this_machine(made: tuple[Path, dict[str, Any]], data: Path) -> None:
     page = (made[0] / "page.md").read_text(encoding="utf-8")
     assert "lm-sys/RouteLLM @ 0b64fda" in page
@@ -135,6 +136,7 @@ def test_page_can_be_written_again_from_kept_results(made: tuple[Path, dict[str,
     assert (folder / "page.md").read_text(encoding="utf-8") == before
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_a_router_that_learned_what_is_easy(made: tuple[Path, dict[str, Any]]) -> None:
     pairs = {pair["name"]: pair for pair in made[1]["pairs"]["each"]}
     mmlu = pairs["mmlu"]
@@ -147,6 +149,7 @@ def test_figures_are_those_of_a_router_that_learned_what_is_easy(made: tuple[Pat
     assert mmlu["curves"]["random"][-1] == pytest.approx(mmlu["figures"]["small_quality"])
 
 
+@pytest.mark.slow
 def test_det_is_left_out_where_it_is_prob_and_trained_where_responses_are_sampled(
     made: tuple[Path, dict[str, Any]],
 ) -> None:
@@ -158,6 +161,7 @@ def test_det_is_left_out_where_it_is_prob_and_trained_where_responses_are_sample
     }
 
 
+@pytest.mark.slow
 def test_transfer_judges_every_router_on_every_small_model(made: tuple[Path, dict[str, Any]]) -> None:
     cells = made[1]["transfer"]["cells"]
     assert len(cells) == 16
@@ -222,6 +226,7 @@ def test_thresholds_that_lose_more_than_promised_are_counted() -> None:
     assert "(1 of them with the whole interval)" in overshoot([pair])
 
 
+@pytest.mark.slow
 def test_labels_that_make_the_same_router_share_a_row(made: tuple[Path, dict[str, Any]]) -> None:
     page = (made[0] / "page.md").read_text(encoding="utf-8")
     samples = page[page.index("| samples; label alone") : page.index("| samples; label and gap")]
@@ -277,8 +282,10 @@ def test_heads_report_names_every_head(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [f"q{number}" for number in range(100)]
     small = (np.random.default_rng(0).random(100) < 0.5).astype(float)
     members = [OUR_HEAD, *sorted({member for some in AVERAGES.values() for member in some} - {OUR_HEAD})]
-    monkeypatch.setattr("benchmarks.heads.run.HEADS", dict.fromkeys(members))
+    for module in ("page", "study"):
+        monkeypatch.setattr(f"benchmarks.heads.{module}.HEADS", dict.fromkeys(members))
     found = {head: {("a", weight): small + weight for weight in (0.0, 1.0, 4.0)} for head in members}
-    text = heads_report({"pair": halves(judged({}, ids, small), found)}, dict.fromkeys(members, 3), 10)
+    results = results_of({"pair": halves(judged({}, ids, small), found)}, dict.fromkeys(members, 3), 10)
+    text = heads_report(results)
     for name in (*members, *AVERAGES):
         assert f"| {name} |" in text

@@ -73,6 +73,7 @@ def test_page_has_every_router_that_is_there_and_every_benchmark(made: tuple[str
     assert "{" not in text
 
 
+@pytest.mark.slow
 def test_a_router_whose_package_is_missing_is_skipped_with_a_line_that_says_so(
     made: tuple[str, dict[str, Any]],
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_router_whose_package_is_missing_is_skipped_with_a_line_that_says_so(
     assert (len(there), lines) == (1, [])
 
 
+@pytest.mark.slow
 def test_page_names_no_path_of_this_machine(made: tuple[str, dict[str, Any]], data: Path) -> None:
     assert str(data) not in made[0]
     assert str(data.parent) not in made[0]
@@ -168,6 +170,7 @@ def test_who_wins_ties_or_loses_is_read_off_the_paired_intervals() -> None:
     assert verdicts(turned, "x", APGR) == {"better": ["noise"], "tied": ["same"], "worse": []}
 
 
+@pytest.mark.slow
 def test_page_says_that_a_peer_is_ahead_when_the_figures_do(made: tuple[str, dict[str, Any]]) -> None:
     results = deepcopy(made[1])
     results["pairs"][0]["found"][f"RouterBench kNN - {HEAD}"][APGR]["ci"] = [0.1, 0.2]

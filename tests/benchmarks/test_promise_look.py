@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -110,10 +109,3 @@ def test_the_study_proves_what_certify_proves():
             grid = np.append(way.thresholds, 2.0)  # -1: always large
             assert certify(*columns, max_drop, **options).threshold == grid[alone]
             assert certify_menu(*columns, max_drop, **options, families=families).asked.threshold == grid[menu]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("written", [simulation, real], ids=["simulation", "real data"])
-def test_the_page_says_what_the_results_say(written):
-    cells = json.loads(written.RESULTS.read_text(encoding="utf-8"))
-    assert written.page(cells).strip() in written.PAGE.read_text(encoding="utf-8")

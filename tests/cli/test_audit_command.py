@@ -16,6 +16,7 @@ import pytest
 
 from hybrid_llm import Decision, Level, Router
 from hybrid_llm.certify import Certificate, Menu, Provenance
+from hybrid_llm.decision import Look
 from hybrid_llm.errors import HybridLLMWarning
 from hybrid_llm.event import Attempt, RequestEvent
 from hybrid_llm.observe import Recorded
@@ -152,15 +153,18 @@ def test_other_requests_are_left_out_and_counted(server: Stub, certified: Path, 
         *recorded(certified, 2, first=10, decision=ours.override(certified=False)),
         *recorded(certified, 2, first=12, decision=ours.override(router_id="another")),
         *recorded(certified, 2, first=14, turns=1),
+        *recorded(certified, 4, first=16, decision=ours.override(reason="shadow", shadow=ours.override(look=Look()))),
     ]
     journal = journal_of(tmp_path / "traffic.sqlite", rows)
-    shown = run("audit", journal, *options(server, certified), "--sample", 50)
+    shown = run("audit", journal, *options(server, certified), "--sample", 50, "--json")
+    assert (shown.json["of"], sum(shown.json["left_out"].values())) == (8, 12)
     assert "warning: the certificate was measured by exact, and this audit by judge:" in shown.err
     assert "warning: the certificate is about large, and --large is big." in shown.err
     assert "are drawn from 8;" in shown.err
     assert "2 are left out: private." in shown.err
     assert "4 are left out: decided by another router" in shown.err
     assert "2 are left out: inside conversations" in shown.err
+    assert "are left out: in shadow, where no second look was taken" in shown.err
 
 
 def test_in_shadow_it_is_the_decision_that_would_have_been_followed_that_is_audited(

@@ -76,8 +76,9 @@ def ask(path: Path, *more: object, grader: str = "contains") -> Result:
     return run("run", path, *PAIR, "--grader", grader, "--yes", "--out", path.parent / "pair", *more)
 
 
-def test_one_command_goes_from_prompts_to_a_verdict(tmp_path: Path, arms: Arms) -> None:
-    result = ask(prompts(tmp_path / "p.jsonl", 60))
+def test_one_command_goes_from_prompts_to_a_verdict_and_the_same_again_asks_nothing(tmp_path: Path, arms: Arms) -> None:
+    path = prompts(tmp_path / "p.jsonl", 60)
+    result = ask(path)
     assert result.code == 0, result.err
     assert result.out.startswith("Measured, not certified: expect ")
     assert "60 prompts, 60 graded for both models; $0.3 spent." in result.out.splitlines()
@@ -85,46 +86,24 @@ def test_one_command_goes_from_prompts_to_a_verdict(tmp_path: Path, arms: Arms) 
     assert kept == {"pair.sqlite", "run.json", "table.jsonl.gz", "router", "report.html"}
     table = QualityTable.read(tmp_path / "pair" / "table.jsonl.gz")
     assert (len(table), table.models) == (60, ("big", "tiny"))
-    assert set(arms.asked.values()) == {1}
 
-
-def test_json_has_the_public_keys(tmp_path: Path, arms: Arms) -> None:
-    found = ask(prompts(tmp_path / "p.jsonl", 60), "--json").json
+    found = ask(path, "--json").json
     assert " ".join(found) == ("n graded spent_usd verdict small_quality large_quality levels needed_n router report")
     assert (found["n"], found["graded"], found["verdict"], found["small_quality"]) == (60, 60, "measured", 0.5)
     assert list(found["levels"][0]) == ["quality", "cost_advantage", "both_run", "certified", "usd_per_1000"]
     assert Path(found["report"]).is_file()
+    assert (arms.asked.total(), set(arms.asked.values())) == (120, {1})
 
 
-def test_the_same_command_again_asks_nothing_and_says_the_same(tmp_path: Path, arms: Arms) -> None:
-    path = prompts(tmp_path / "p.jsonl", 40)
-    first = ask(path)
-    calls = arms.asked.total()
-    assert ask(path).out == first.out
-    assert arms.asked.total() == calls == 80
-
-
-def test_what_was_interrupted_goes_on_and_asks_nothing_twice(tmp_path: Path, arms: Arms) -> None:
+def test_what_was_interrupted_goes_on_with_more_prompts_and_asks_nothing_twice(tmp_path: Path, arms: Arms) -> None:
     path = prompts(tmp_path / "p.jsonl", 40)
     arms.stop_after = 31
     assert ask(path).code == 130
     arms.stop_after = 10**9
-    assert ask(path).code == 0
-    assert arms.asked.total() == 80
-    assert set(arms.asked.values()) == {1}
-
-
-def test_more_prompts_ask_only_what_is_new(tmp_path: Path, arms: Arms) -> None:
-    ask(prompts(tmp_path / "p.jsonl", 40))
-    assert ask(prompts(tmp_path / "p.jsonl", 50), "--json").json["n"] == 50
+    path = prompts(tmp_path / "p.jsonl", 50)
+    path.write_text(path.read_text() * 2)  # equal prompts are one
+    assert ask(path, "--json").json["n"] == 50
     assert (arms.asked.total(), set(arms.asked.values())) == (100, {1})
-
-
-def test_equal_prompts_are_asked_once(tmp_path: Path, arms: Arms) -> None:
-    path = prompts(tmp_path / "p.jsonl", 40)
-    path.write_text(path.read_text() * 2)
-    assert ask(path, "--json").json["n"] == 40
-    assert arms.asked.total() == 80
 
 
 def test_a_dry_run_asks_nothing_and_leaves_nothing(tmp_path: Path, arms: Arms) -> None:

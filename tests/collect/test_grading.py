@@ -150,6 +150,7 @@ def test_a_rubric_for_a_grader_that_is_no_judge_is_an_error(tmp_path: Path) -> N
         grading_of(folder, "exact", rubric=tmp_path / "rubric.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no kill -9")
 def test_a_grading_that_was_killed_goes_on(counting: Path) -> None:
     body = "import time; time.sleep(0.02); return 1"

@@ -163,22 +163,6 @@ async def test_where_small_rests_its_answer_is_not_waited_for(way: Way) -> None:
     assert all(decision.look is None for decision in reasons)
 
 
-@every_way
-async def test_a_private_request_never_escalates(way: Way) -> None:
-    pair = Pair(
-        router_with(untrained()),
-        small=Capabilities(model="small", speaks=True, place=Place()),
-        large=LARGE,
-        second_look="logprobs",
-        private=True,
-        **LEVEL,
-    )
-    played = Played(ESCALATES)
-    value, decision = await way(pair, Request(EASY), played)
-    assert (value, decision.route, decision.reason) == (UNSURELY, "small", "private")
-    assert played.asked == ["small"]
-
-
 # --- conversations -------------------------------------------------------------------------------------------------
 
 

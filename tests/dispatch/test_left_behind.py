@@ -24,7 +24,7 @@ SOON = 0.01
 PATIENT = 10**6
 """Failures in a row that no test reaches: each call tries small."""
 FORCED = Decision("small", reason="forced")
-MANY = 200
+MANY = 60
 whole_and_streamed = pytest.mark.parametrize("way", [by_call, by_stream])
 
 

@@ -55,6 +55,18 @@ def test_a_follow_up_stays_where_its_conversation_is() -> None:
     assert all(answer == STAND_INS[route] for route, _, answer in turns)
 
 
+def test_three_models_tell_the_way_that_each_question_took() -> None:
+    down, levels, kept = output_of("three_models.py").split("\n\n")[1:]
+    lines = r"^  ((?:small|large)[^A-Z]*?)  +[A-Z].+\n +\(an answer of the (\w+) stand-in\)$"
+    found = re.findall(lines, down, re.MULTILINE)
+    assert [name for _, name in found] == ["small"] * 3 + ["middle", "large"]
+    ways = [re.findall("small|large", way) for way, _ in found]
+    assert ways == [["small"]] * 3 + [["large", "small"], ["large", "large"]]
+    always_large, always_small = (re.findall(r"small|large", line) for line in levels.splitlines()[1:])
+    assert (always_large, always_small) == (["large", "small", "large", "large"], ["small", "small"])
+    assert kept.splitlines()[1] == "  small  (an answer of the small stand-in)"
+
+
 def test_two_models_of_one_ollama_share_the_questions() -> None:
     found = re.findall(r"^  (small|large)  score .+\n +(.+)$", output_of("langchain_two_ollama.py"), re.MULTILINE)
     assert len(found) == 5

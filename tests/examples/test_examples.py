@@ -16,7 +16,15 @@ from tempfile import TemporaryDirectory
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-VARIABLES = {"SMALL_MODEL", "SMALL_BASE_URL", "LARGE_MODEL", "OLLAMA_HOST", "OPENAI_BASE_URL", "OPENAI_API_KEY"}
+VARIABLES = {
+    "SMALL_MODEL",
+    "SMALL_BASE_URL",
+    "MIDDLE_MODEL",
+    "LARGE_MODEL",
+    "OLLAMA_HOST",
+    "OPENAI_BASE_URL",
+    "OPENAI_API_KEY",
+}
 
 OFFLINE = """
 import runpy, sys

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import httpx
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -167,6 +168,17 @@ async def test_a_server_that_refuses_them_is_asked_once_without_and_never_again(
     assert pair.state.breakers["small"].admit()
 
 
+@every_way
+@quietly
+async def test_a_server_that_refuses_without_a_word_is_down_and_is_asked_the_same_when_it_is_back(way: Way) -> None:
+    request = httpx.Request("POST", "http://127.0.0.1")
+    wordless = httpx.HTTPStatusError("400", request=request, response=httpx.Response(400))  # llama.cpp, while it stops
+    pair = held_pair(KEPT, small=small_of(KEPT, ChatOllama, replies=[wordless, wordless]))
+    reasons = [(await way(pair, [EASY]))[0].response_metadata["hybrid"]["reason"] for _ in range(2)]
+    assert reasons == ["fallback", "kept"]
+    assert [asked.kwargs.get("logprobs") for asked in pair.small.asked] == [True, None, True]
+
+
 @every_call
 async def test_a_request_that_is_refused_for_itself_is_an_error(way: Way) -> None:
     pair = held_pair(LookScenario("", small_fails="bad request"))
@@ -257,17 +269,3 @@ async def test_an_answer_from_the_cache_was_called_for_by_nobody(way: Way) -> No
     assert second.text == first.text
     assert "attempts" in first.response_metadata["hybrid"]
     assert "attempts" not in second.response_metadata["hybrid"]
-
-
-def test_each_arm_has_its_rate_limiter_asked_once_a_call() -> None:
-    class Counts:
-        n = 0
-
-        def acquire(self, *, blocking: bool = True) -> bool:
-            self.n += 1
-            return True
-
-    pair = held_pair(ESCALATED)
-    pair.small.rate_limiter, pair.large.rate_limiter = Counts(), Counts()  # type: ignore[assignment]
-    pair.invoke(EASY)
-    assert (pair.small.rate_limiter.n, pair.large.rate_limiter.n) == (1, 1)  # type: ignore[union-attr]

@@ -79,14 +79,6 @@ class SureChatModel(FakeChatModel):
         return answer.model_copy(update={"response_metadata": metadata})
 
 
-class TestUnitSmall(_Pair, ChatModelUnitTests):
-    threshold, broken = 0.0, ("large",)
-
-
-class TestUnitLarge(_Pair, ChatModelUnitTests):
-    threshold, broken = 2.0, ("small",)
-
-
 class TestUnitRouted(_Pair, ChatModelUnitTests):
     pass
 

@@ -30,7 +30,7 @@ pytestmark = [
 ]
 EASY = FixedScorer(0.9)
 SOON = 0.02
-CALLS = 30
+CALLS = 20
 LARGE = FakeListChatModel(responses=["large"])
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 from pydantic import BaseModel
 
 from hybrid_llm.errors import ConfigError, LookError
@@ -75,6 +77,23 @@ async def test_the_next_turn_of_a_conversation_is_looked_at_anew(way: Way) -> No
     state = await way(agent, "and then?", config)
     assert routes(state) == ["large", "small"]
     assert len(small.asked) == 2
+
+
+@every_way
+async def test_a_person_is_asked_of_kept_calls_alone_and_the_run_goes_on_after_it(way: Way) -> None:
+    asks = HumanInTheLoopMiddleware(interrupt_on={"get_weather": True})
+    options = {"agent": {"checkpointer": InMemorySaver(), "after": [asks]}}
+    config = {"configurable": {"thread_id": "1"}}
+    agent, small = looking_agent(CALL, NOT_SURE, **options)
+    (interrupt,) = (await way(agent, EASY, config))["__interrupt__"]
+    assert interrupt.value["action_requests"][0]["name"] == "get_weather"
+    state = await way(agent, Command(resume={"decisions": [{"type": "approve"}]}), config)
+    assert (routes(state), reasons(state)) == (["small", "large"], ["kept", "escalated"])
+    assert (state["messages"][2].content, len(small.asked)) == ("sunny in Lima", 2)
+    agent, _ = looking_agent(call("get_weather", city=7), **options)
+    state = await way(agent, EASY, {"configurable": {"thread_id": "2"}})
+    assert "__interrupt__" not in state
+    assert reasons(state) == ["rejected"]
 
 
 @pytest.mark.parametrize(("reply", "shown"), [(SURE, "Lima."), (NOT_SURE, "from large")], ids=["kept", "escalated"])

@@ -53,6 +53,7 @@ def test_two_models_of_one_ollama_need_no_hosted_one(servers: Any) -> None:
     assert all(answer == says(servers)[route] for route, answer in found)
 
 
+@pytest.mark.allow_hosts(["127.0.0.1"])
 def test_the_second_look_on_a_model_that_says_how_sure_it_is(servers: Any) -> None:
     small = {"SMALL_MODEL": "real-small", "SMALL_BASE_URL": f"http://127.0.0.1:{os.environ.get('SPORT', '18082')}/v1"}
     skip_without_real_models()

@@ -6,7 +6,6 @@ Each request goes through a transport that keeps what was asked and answered, so
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -23,55 +22,16 @@ from hybrid_llm.look import LOGPROBS, Bound, Ladder, PathCalibration, SecondLook
 from hybrid_llm.look import Path as LookPath
 from hybrid_llm.testing import FixedScorer
 from llamaindex_hybrid import HybridLLM
+from tests.live._real import REAL, Hears, base_url, skip_without_real_models
 from tests.llamaindex._arms import WAYS, Way
 from tests.llamaindex._held import Seen, text_of
 
 pytestmark = [pytest.mark.live, pytest.mark.allow_hosts(["127.0.0.1"])]
 
-REAL: Final = {"real-small": os.environ.get("SPORT", "18082"), "real-large": os.environ.get("BPORT", "18083")}
 QUESTIONS: Final = [
     json.loads(line)["query"]
     for line in (Path(__file__).parent / "plain_questions.jsonl").read_text().splitlines()[:48:8]
 ]
-
-
-class Hears(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Hands each request on, and keeps what was asked and answered."""
-
-    def __init__(self) -> None:
-        self._sync, self._async = httpx.HTTPTransport(), httpx.AsyncHTTPTransport()
-        self.heard: list[tuple[dict[str, Any], str]] = []
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._sync.handle_request(request)
-        return self._keep(request, response, response.read())
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self._async.handle_async_request(request)
-        return self._keep(request, response, await response.aread())
-
-    def _keep(self, request: httpx.Request, response: httpx.Response, content: bytes) -> httpx.Response:
-        self.heard.append((json.loads(request.content), content.decode()))
-        return httpx.Response(response.status_code, headers=response.headers, content=content, request=request)
-
-    async def aclose(self) -> None:
-        self._sync.close()
-        await self._async.aclose()
-
-    @property
-    def text(self) -> str:
-        """The text of the last answer, whether it was streamed or not."""
-        body, answer = self.heard[-1]
-        if not body.get("stream"):
-            return str(json.loads(answer)["choices"][0]["message"]["content"])
-        events = [json.loads(line[6:]) for line in answer.splitlines() if line.startswith("data: {")]
-        deltas = [event["choices"][0]["delta"] for event in events if event["choices"]]
-        return "".join(delta.get("content") or "" for delta in deltas)
-
-    @property
-    def logprobs(self) -> list[float]:
-        """The log-probabilities of the last answer."""
-        return [token["logprob"] for token in json.loads(self.heard[-1][1])["choices"][0]["logprobs"]["content"]]
 
 
 class Both:
@@ -89,7 +49,7 @@ class Both:
         hears = self.hears[name]
         return OpenAILike(
             model=name,
-            api_base=f"http://127.0.0.1:{REAL[name]}/v1",
+            api_base=base_url(name),
             api_key="none",
             is_chat_model=True,
             is_function_calling_model=True,
@@ -115,11 +75,7 @@ def look() -> SecondLook:
 
 @pytest.fixture(scope="module", autouse=True)
 def _both_run() -> None:
-    for name, port in REAL.items():
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/health", timeout=10)
-        except httpx.HTTPError:
-            pytest.skip(f"{name} does not run: servers.sh setup-real, start-real")
+    skip_without_real_models()
 
 
 @pytest.fixture
@@ -159,9 +115,9 @@ async def test_a_counter_of_tokens_counts_both_calls_as_the_servers_did(both: Bo
     for question in QUESTIONS[:3]:
         await both.llm.achat([ChatMessage(question)])
     attempts = [attempt for event in both.seen.events for attempt in event.attempts]
-    heard = [json.loads(answer)["usage"] for hears in both.hears.values() for _, answer in hears.heard]
-    assert counter.total_llm_token_count == sum(usage["total_tokens"] for usage in heard)
-    assert sum(attempt.output_tokens or 0 for attempt in attempts) == sum(use["completion_tokens"] for use in heard)
+    counted = [hears.counted for hears in both.hears.values()]
+    assert counter.total_llm_token_count == sum(read + written for read, written in counted)
+    assert sum(attempt.output_tokens or 0 for attempt in attempts) == sum(written for _, written in counted)
 
 
 async def test_a_call_with_tools_is_asked_without_a_stream_and_answered_once(both: Both) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybrid_llm.decision import Look
 from hybrid_llm.event import Attempt, RequestEvent
 from hybrid_llm.observe import Recorded
 from hybrid_llm.prices import Price
@@ -145,6 +146,13 @@ def test_a_shadow_says_what_would_have_gone_to_small_and_what_large_cost_for_it(
     found = savings_of(rows(*[event_of(decision, hosted()) for decision in shadowed]))
     assert (found.shadowed, found.shadow_to_small, found.shadow_usd) == (3, 2, pytest.approx(0.02))
     assert (found.by_route, found.saved_usd) == ({"small": 0, "large": 3}, 0)
+
+
+def test_what_a_second_look_would_have_kept_is_not_claimed_in_shadow() -> None:
+    held = LARGE.override(reason="shadow", shadow=SMALL.override(look=Look()))
+    found = savings_of(rows(event_of(held, hosted())))
+    assert (found.shadowed, found.shadow_to_small, found.shadow_held) == (1, 0, 1)
+    assert "In 1 more small would have answered first" in "\n".join(savings_lines(found))
 
 
 def test_an_empty_journal_is_nothing_and_no_error() -> None:

@@ -14,11 +14,11 @@ from hybrid_llm.errors import TableError
 from hybrid_llm.scoring import Scorer, Scores, Scoring, TrainedScorer
 from hybrid_llm.table import Slice, SlicedTable
 
-_STEP: Final = 100
-"""Rows after which somebody is told."""
+_AT_ONCE: Final = 20
+"""Texts that a thread is given at a time: handing over each one would have threads wait for each other."""
 
-Each = Callable[[Callable[[str], Scores], Iterable[str]], Iterator[Scores]]
-"""Applies a function to texts, in order: ``map``, or that of a pool of threads."""
+Each = Callable[[Callable[[list[str]], list[Scores]], Iterable[list[str]]], Iterator[list[Scores]]]
+"""Applies a function to lists of texts, in order: ``map``, or that of a pool of threads."""
 
 
 def nobody(rows: int) -> None:
@@ -83,11 +83,11 @@ class Work:
             scored = scoring.score(texts)
             tell(len(texts))
             return scored
-        found = []
-        for done, one in enumerate(each(lambda text: scoring.score([text]), texts), 1):
-            found.append(one)
-            if done % _STEP == 0 or done == len(texts):
-                tell((done - 1) % _STEP + 1)
+        found: list[Scores] = []
+        some = [texts[start : start + _AT_ONCE] for start in range(0, len(texts), _AT_ONCE)]
+        for scored_ones in each(lambda few: [scoring.score([text]) for text in few], some):
+            found.extend(scored_ones)
+            tell(len(scored_ones))
         if not found:
             return np.zeros(0), np.zeros(0, dtype=bool), np.zeros(0)
         scores, cut, familiar = (np.concatenate(part) for part in zip(*found, strict=True))

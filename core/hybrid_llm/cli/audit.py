@@ -107,7 +107,7 @@ def audit(
     if found.void_reason:
         void_certificates(router, found.void_reason)
     if json:
-        print_json({**found.as_dict(), "drift": drift})
+        print_json({**found.as_dict(), "of": drawn.of, "left_out": drawn.left_out, "drift": drift})
     else:
         typer.echo("\n".join([found.explain(), *drift]))
     if found.void_reason:

@@ -40,7 +40,7 @@ def score(
         int | None, typer.Option("--workers", metavar="N", min=1, help="Texts at a time; without it one for each core.")
     ] = None,
     part_rows: Annotated[
-        int, typer.Option("--part-rows", metavar="N", min=1, help="Rows of a file; of each worker lost at most.")
+        int, typer.Option("--part-rows", metavar="N", min=1, help="Rows of a file: what a kill costs at most.")
     ] = 5_000,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Give rows without a text no score instead of stopping.")

@@ -145,13 +145,14 @@ class OpenAIClient:
 
     def __init__(self, model: ModelName, patience: float = PATIENCE) -> None:
         try:
-            from openai import AsyncOpenAI, OpenAIError
+            from openai import AsyncOpenAI, OpenAIError, Timeout
         except ImportError as error:
             raise MissingExtraError(f"{model} needs OpenAI's client: pip install 'hybrid-llm[collect]'") from error
         self.model = model
+        timeout = Timeout(patience, connect=TO_CONNECT)  # its own: from version 3 on it is not that of httpx
         try:
             self._client: AsyncOpenAI = AsyncOpenAI(
-                base_url=model.url, timeout=_timeout(patience), max_retries=HOSTED_RETRIES, api_key=_no_key_for(model)
+                base_url=model.url, timeout=timeout, max_retries=HOSTED_RETRIES, api_key=_no_key_for(model)
             )
         except OpenAIError as error:
             raise ConfigError(f"{model} needs a key, and OPENAI_API_KEY is not set.") from error

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     )
     from hybrid_llm.dispatch.outage import is_outage, reason_of, says_why, second_try, status_of
     from hybrid_llm.dispatch.pair import Pair
-    from hybrid_llm.dispatch.place import Place, is_loopback
-    from hybrid_llm.dispatch.privacy import is_marked, private
-    from hybrid_llm.dispatch.request import FUNCTION, Capabilities, Request
+    from hybrid_llm.dispatch.place import Place, host_of, is_loopback
+    from hybrid_llm.dispatch.privacy import private
+    from hybrid_llm.dispatch.request import FUNCTION, MEDIA_TYPES, Capabilities, Request
     from hybrid_llm.dispatch.rules import RuleLike
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
     from hybrid_llm.dispatch.state import Decided, PairState
+    from hybrid_llm.dispatch.steps import Within, as_an_arm, decision_at, is_marked, noted_at
     from hybrid_llm.dispatch.tokens import content_logprobs
     from hybrid_llm.dispatch.wanted import (
         PARSED,
@@ -46,6 +47,7 @@ __all__ = [
     "FUNCTION",
     "LEVELS",
     "MEDIA_TOKENS",
+    "MEDIA_TYPES",
     "MESSAGE_TOKENS",
     "OF_A_CALL",
     "OPTIONS",
@@ -67,12 +69,16 @@ __all__ = [
     "Request",
     "RuleLike",
     "Window",
+    "Within",
+    "as_an_arm",
     "as_json",
     "asked_in",
     "content_logprobs",
+    "decision_at",
     "dialect_of",
     "follows",
     "has_text",
+    "host_of",
     "is_loopback",
     "is_marked",
     "is_no_json",
@@ -80,6 +86,7 @@ __all__ = [
     "is_setting",
     "json_schema_of",
     "level_of",
+    "noted_at",
     "private",
     "private_of",
     "reason_of",
@@ -96,7 +103,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(("FUNCTION", "Capabilities", "Request"), "hybrid_llm.dispatch.request"),
+    **dict.fromkeys(("FUNCTION", "MEDIA_TYPES", "Capabilities", "Request"), "hybrid_llm.dispatch.request"),
     **dict.fromkeys(("Decided", "PairState"), "hybrid_llm.dispatch.state"),
     **dict.fromkeys(
         (
@@ -124,8 +131,9 @@ _HOMES = {
     "Failover": "hybrid_llm.dispatch.failover",
     "RuleLike": "hybrid_llm.dispatch.rules",
     "Pair": "hybrid_llm.dispatch.pair",
-    **dict.fromkeys(("Place", "is_loopback"), "hybrid_llm.dispatch.place"),
-    **dict.fromkeys(("is_marked", "private"), "hybrid_llm.dispatch.privacy"),
+    **dict.fromkeys(("Place", "host_of", "is_loopback"), "hybrid_llm.dispatch.place"),
+    "private": "hybrid_llm.dispatch.privacy",
+    **dict.fromkeys(("Within", "as_an_arm", "decision_at", "is_marked", "noted_at"), "hybrid_llm.dispatch.steps"),
     **dict.fromkeys(("is_outage", "reason_of", "says_why", "second_try", "status_of"), "hybrid_llm.dispatch.outage"),
     **dict.fromkeys(
         ("PARSED", "UNPARSED", "AnyTool", "as_json", "follows", "is_no_json", "wanted_of"),

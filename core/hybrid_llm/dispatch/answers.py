@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,10 @@ def _nothing_used(_: object, before: Usage | None) -> Usage | None:
 
 def _text_of(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _nothing_noted(_: object) -> Mapping[str, Any] | None:
+    return None
 
 
 def _joined(chunks: Sequence[Any]) -> Any:
@@ -63,6 +67,7 @@ class Answers:
         read: What a second look sees of a whole answer.
         held_whole: Whether an answer of small that is held back comes as a whole in a stream too: what opens the stream
             of an arm returns the answer itself then, or its coroutine.
+        noted: What a pair behind the arm noted on a chunk, or on a whole answer; ``None`` where no pair did.
 
     Example:
         >>> Answers().shows(""), Answers().shows("4")
@@ -76,6 +81,7 @@ class Answers:
     joined: Callable[[Sequence[Any]], Any] = _joined
     read: Callable[[Any], Answer] = _read
     held_whole: bool = False
+    noted: Callable[[Any], Mapping[str, Any] | None] = _nothing_noted
 
     def nothing(self, last: Any) -> NoAnswerError:
         """Return the error for an answer that shows nothing.

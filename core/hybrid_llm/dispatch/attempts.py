@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch.answers import Answers
 from hybrid_llm.dispatch.rates import Rates
 from hybrid_llm.dispatch.request import Capabilities
+from hybrid_llm.dispatch.steps import ATTEMPTS, STEPS, attempts_of, steps_of
 from hybrid_llm.event import Attempt, Usage
 
 
@@ -37,20 +39,22 @@ class Attempts:
         self.decision: Decision | None = None
         self._started = time.perf_counter()
         self._rates = Rates()
-        self._keeps_texts = False
+        self._keeps_texts = self._nests = False
         self._made: list[Attempt] = []
         self._open: OpenCall | None = None
+        self._last: OpenCall | None = None  # the one that was begun last, ended or not
 
-    def start(self, before: float, rates: Rates, *, keeps_texts: bool = False) -> None:
+    def start(self, before: float, rates: Rates, *, keeps_texts: bool = False, nests: bool = False) -> None:
         """Begin with a request.
 
         Args:
             before: Seconds that it took until now: its decision.
             rates: What the arms cost.
             keeps_texts: Whether to keep what the arms answer.
+            nests: Whether an arm of the pair is a pair itself, so that there are steps to tell of.
         """
         self._started = time.perf_counter() - before
-        self._rates, self._keeps_texts = rates, keeps_texts
+        self._rates, self._keeps_texts, self._nests = rates, keeps_texts, nests
 
     @property
     def made(self) -> tuple[Attempt, ...]:
@@ -66,16 +70,29 @@ class Attempts:
         """Return :attr:`made` as plain JSON values, for the metadata of an answer."""
         return [attempt.as_dict() for attempt in self._made]
 
+    def noted(self) -> dict[str, Any]:
+        """Return what is noted on an answer beside its decision: the calls, and the steps where there may be several.
+
+        The steps are those of the call that was begun last, by the decision that came true.
+        """
+        noted: dict[str, Any] = {ATTEMPTS: self.as_dicts()}
+        call = self._last
+        if call is not None and self.decision is not None and (self._nests or call.found):
+            noted[STEPS] = steps_of(self.decision, call.model, call.found)
+        return noted
+
     def begin(self, decision: Decision, arm: Capabilities) -> None:
         """Note that the arm of a decision is called now."""
         self.decision = decision
         self._rates.look_up(arm)
-        self._open = OpenCall(decision, arm)
+        self._open = self._last = OpenCall(decision, arm)
 
     def hear(self, value: object, answers: Answers) -> None:
         """Note what a chunk, or a whole answer, says of the call that is under way."""
         if self._open is not None:
             self._open.read = answers.used(value, self._open.read)
+            if self._open.arm.is_pair and (found := answers.noted(value)):
+                self._open.first, self._open.last = self._open.first or found, found
             if self._keeps_texts:
                 self._open.texts.append(answers.says(value))
 
@@ -93,7 +110,8 @@ class Attempts:
         """
         if self._open is not None:
             call, self._open = self._open, None
-            self._made.append(self._attempt(call, error, kept=kept and error is None))
+            attempt = self._attempt(call, error, kept=kept and error is None)
+            self._made += attempts_of(call.found, attempt) if call.found else [attempt]
 
     def show(self, place: int, *, kept: bool) -> None:
         """Note whether the answer of an earlier call is the one that is shown, which a look decides after its end.
@@ -114,7 +132,7 @@ class Attempts:
         self._made.append(self._attempt(call, error, kept=False))
 
     def _attempt(self, call: OpenCall, error: BaseException | None, *, kept: bool) -> Attempt:
-        usage, model = call.usage, call.arm.model or call.decision.route
+        usage, model = call.usage, call.model
         said = usage or Usage()
         return Attempt(
             call.decision.route,
@@ -141,6 +159,18 @@ class OpenCall:
         self.read: Usage | None = None
         self.told: list[Usage] = []
         self.texts: list[str] = []
+        self.first: Mapping[str, Any] = {}  # what a pair behind the arm noted on the first chunk, and on the last
+        self.last: Mapping[str, Any] = {}
+
+    @property
+    def model(self) -> str:
+        """The name of the arm."""
+        return self.arm.model or self.decision.route
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """What a pair behind the arm noted on its answer; empty where no pair did."""
+        return {**self.first, **self.last}
 
     @property
     def seconds(self) -> float:

@@ -5,6 +5,7 @@ The four ways of a call differ in how they wait alone. Nothing of an answer that
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import aclosing
@@ -18,10 +19,11 @@ from hybrid_llm.dispatch.beside import Ask, InTasks, InThreads, Reads
 from hybrid_llm.dispatch.holding import Holding
 from hybrid_llm.dispatch.looking import Looking
 from hybrid_llm.dispatch.outage import is_outage
+from hybrid_llm.dispatch.place import Local
 from hybrid_llm.dispatch.policy import Policy
 from hybrid_llm.dispatch.request import Capabilities
 from hybrid_llm.dispatch.state import Decided, PairState
-from hybrid_llm.errors import LookError
+from hybrid_llm.errors import LookError, PrivateError
 from hybrid_llm.look import Answer
 
 Checkers = Ask | Mapping[str, Ask] | None
@@ -39,6 +41,7 @@ class Held:
         state: What is known of outages.
         answers: Reads what the arms answer.
         checker: What is known of the checker.
+        local: Whether it is local, as private requests need it.
     """
 
     looking: Looking
@@ -47,6 +50,7 @@ class Held:
     state: PairState
     answers: Answers
     checker: Capabilities
+    local: Local
 
     def call(
         self, decided: Decided, ask: Ask, attempts: Attempts, read: Reads | None, checker: Checkers
@@ -143,7 +147,11 @@ class Held:
             beside.cancel()
 
     async def _alooked_at(self, one: _One, ask: Ask, checker: Checkers, *, streams: bool) -> tuple[list[Any], Decision]:
-        beside = InTasks(self._asks(one.decided, checker), one.decided.decision, one.attempts, **one.how)
+        private = one.decided.decision.private  # whose checker's server may be asked whether it is local
+        asks = (
+            await asyncio.to_thread(self._asks, one.decided, checker) if private else self._asks(one.decided, checker)
+        )
+        beside = InTasks(asks, one.decided.decision, one.attempts, **one.how)
         if not self._waits_its_turn:
             beside.start()
         try:
@@ -163,10 +171,28 @@ class Held:
         small, checker = self.policy.capabilities("small").place, self.checker.place
         return small is not None and checker is not None and bool(checker.url) and checker.url == small.url
 
+    @property
+    def _is_at_home(self) -> bool:
+        """Whether the checker is known to be local; one that is not hears of no private request."""
+        try:
+            self.local.check(self.checker.place, self.checker.model)
+        except Exception as error:
+            if not (isinstance(error, PrivateError) or is_outage(error)):
+                raise
+            self.state.warn_once(
+                "remote checker",
+                "Private requests are looked at without the checker, which is not known to run on this machine. Where "
+                "its host is yours, name it: local_hosts=[...].",
+            )
+            return False
+        return True
+
     def _asks(self, decided: Decided, checker: Checkers) -> Mapping[str, Ask]:
         """Return by name what asks each checker that the look compares with."""
         look = self.looking.look
         if look is None or checker is None or not self.looking.needs_checkers(decided.decision):
+            return {}
+        if decided.decision.private and not self._is_at_home:
             return {}
         if callable(checker):
             if len(look.checkers) != 1:

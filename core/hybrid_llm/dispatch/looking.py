@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from hybrid_llm.look import LookPlan, SecondLook
     from hybrid_llm.router import Router
 
-_LOOKED_AT: Final[frozenset[Reason]] = frozenset({"score", "follow_up"})
-"""Reasons for small after which large could answer just as well."""
+_LOOKED_AT: Final[frozenset[Reason]] = frozenset({"score", "follow_up", "private"})
+"""Reasons for small after which large could answer just as well; and the one after which the look is told and no more.
+"""
 _SAMPLES: Final = "@T"
 """In the name of a checker: the small model itself, at another temperature."""
 
@@ -62,6 +63,7 @@ class Looking:
         self.look = look
         self.asked: Callable[[], tuple[Capabilities, Capabilities]] = lambda: (Capabilities(), Capabilities())
         self._checks = checks
+        self._level = level
         self._state = state or PairState()
         self.weighs(Capabilities)
         self._certified_with = _certified_with(router)
@@ -140,7 +142,7 @@ class Looking:
         self._state.warn_once(
             "asked otherwise",
             f"The router was certified with answers to other settings ({why}), so nothing is promised; ask as it was "
-            "measured, or collect answers as you ask: hybrid-llm run.",
+            "measured, or have it measured as you ask: hybrid-llm run with --temperature, --max-tokens, --system.",
         )
         return f"The router was certified with other settings: {why}."
 
@@ -219,6 +221,8 @@ class Looking:
         """Return a decision as it stands now, with an empty look where the answer is to be held back."""
         if decision.certified:
             decision = self._still_certified(request, decision)
+        if decision.private and self.holds and request.route is None:
+            decision = decision.override(level=request.level or self._level or DEFAULT_LEVEL)
         looks = self.look is not None and decision.level is not None and decision.level.kind != "threshold"
         if decision.route == "small" and decision.reason in _LOOKED_AT and (looks or self._checks):
             return decision.override(look=Look())
@@ -259,21 +263,27 @@ class Looking:
         """
         plan = self.plan(decision.level) if decision.level is not None else None
         if self.look is None or plan is None or answer.tool_calls:  # a call of a tool: the checks alone decide
-            return decision.override(reason="kept", look=Look(), certified=False)
+            return self._come(decision, Look(), kept=True)
         p = None if decision.familiar is False else decision.score
         there = {name: theirs for name, theirs in checkers.items() if theirs is not None}
         look = self.look.judge(plan, answer, checker=there, p=p)
-        self._tell_missing(answer, there, small)
+        self._tell_missing(answer, there, small, decision)
         certified = self._certified(request, decision, plan) and self.look.sees_all(look)
-        if look.kept:
-            return decision.override(reason="kept", look=look, certified=certified)
-        return decision.override(route="large", reason="escalated", look=look, certified=certified)
+        return self._come(decision, look, kept=look.kept, certified=certified)
 
     def refused(self, request: Request, decision: Decision, look: Look) -> Decision:
         """Return the decision that comes true for an answer that :meth:`cannot_be_used`."""
         plan = self.plan(decision.level) if decision.level is not None else None
-        reason: Reason = "rejected" if look.rejected else "escalated"
         certified = plan is not None and self._certified(request, decision, plan)
+        return self._come(decision, look, kept=False, certified=certified)
+
+    def _come(self, decision: Decision, look: Look, *, kept: bool, certified: bool = False) -> Decision:
+        """Return the decision that comes true; a private answer is shown, whatever was seen of it."""
+        if decision.private:
+            return decision.override(look=look if look != Look() else None)
+        if kept:
+            return decision.override(reason="kept", look=look, certified=certified)
+        reason: Reason = "rejected" if look.rejected else "escalated"
         return decision.override(route="large", reason=reason, look=look, certified=certified)
 
     def _certified(self, request: Request, decision: Decision, plan: LookPlan) -> bool:
@@ -311,7 +321,9 @@ class Looking:
 
         return passes
 
-    def _tell_missing(self, answer: Answer, checkers: Mapping[str, Answer], small: Capabilities) -> None:
+    def _tell_missing(
+        self, answer: Answer, checkers: Mapping[str, Answer], small: Capabilities, decision: Decision
+    ) -> None:
         assert self.look is not None
         name = small.model or "small"
         if self.look.reads_logprobs and answer.logprobs is None:
@@ -325,7 +337,7 @@ class Looking:
                 f"large where nothing was measured without them. {remedy}",
             )
         missing = [each for each in self.look.checkers if each not in checkers]
-        if missing:
+        if missing and not decision.private:
             self._state.warn_once(
                 "no checker",
                 f"The second look compares with {', '.join(missing)}, which gave no answer: it goes on with what is "

@@ -36,6 +36,7 @@ class Observers:
         self._after: list[tuple[Any, bool]] = [
             (getattr(each, "finished", each), bool(getattr(each, "texts", False))) for each in observers
         ]
+        self._all_hear_texts = all(texts for _, texts in self._after)
         self._warned = False
 
     def __bool__(self) -> bool:
@@ -103,7 +104,7 @@ class Observers:
 
     def finished(self, event: RequestEvent) -> None:
         """Tell of a request that has come to its end."""
-        bare = event.without_texts() if event.query is not None else event
+        bare = event.without_texts() if event.query is not None and not self._all_hear_texts else event
         for tell, texts in self._after:
             self._tell(tell, event if texts else bare)
 

@@ -26,6 +26,7 @@ from hybrid_llm.dispatch.looking import Looking, check_checker
 from hybrid_llm.dispatch.many import aanswer_many, answer_many, in_place
 from hybrid_llm.dispatch.observers import Observers
 from hybrid_llm.dispatch.options import PairOptions
+from hybrid_llm.dispatch.place import Local
 from hybrid_llm.dispatch.policy import Policy, Serves
 from hybrid_llm.dispatch.privacy import alone
 from hybrid_llm.dispatch.rates import Rates
@@ -117,7 +118,8 @@ class Pair:
             answers=answers,
             **self.state.breakers,
         )
-        self._held = Held(looking, self._failover, self._policy, self.state, answers, checker)
+        local = Local(self.options.local_hosts)
+        self._held = Held(looking, self._failover, self._policy, self.state, answers, checker, local)
         self._observers = Observers(self.options.observers)
         self._rates = Rates(self.options.prices, self.options.local_hosts)
 
@@ -383,7 +385,8 @@ class Pair:
     def _begun(self, decided: Decided, attempts: Attempts | None) -> Attempts:
         """Return where the calls of a request are noted."""
         attempts = attempts or Attempts()
-        attempts.start(decided.seconds, self._rates, keeps_texts=self._observers.hear_texts_of(decided))
+        texts, nests = self._observers.hear_texts_of(decided), self._policy.nests
+        attempts.start(decided.seconds, self._rates, keeps_texts=texts, nests=nests)
         return attempts
 
     def _told(
@@ -393,6 +396,5 @@ class Pair:
         if not self._observers:
             telling: AbstractContextManager[Callable[[Decision], T]] = nullcontext(ask)
         else:
-            breakers = self.state.breakers
-            telling = self._observers.telling(decided, attempts, ask, name=self._name, breakers=breakers)
+            telling = self._observers.telling(decided, attempts, ask, name=self._name, breakers=self.state.breakers)
         return alone(telling, self._name("small")) if decided.decision.private else telling

@@ -127,6 +127,11 @@ class Policy:
         serves = self._serves[route]
         return serves if isinstance(serves, Capabilities) else serves()
 
+    @property
+    def nests(self) -> bool:
+        """Whether an arm is a pair itself."""
+        return any(self.capabilities(route).is_pair for route in get_args(Route))
+
     def check(self, request: Request) -> None:
         """Refuse a request whose level or route cannot be followed.
 

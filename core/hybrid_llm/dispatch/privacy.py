@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
-from hybrid_llm.decision import KEY, Decision, Reason, Route
+from hybrid_llm.decision import Decision, Reason, Route
 from hybrid_llm.dispatch.outage import is_outage, reason_of
 from hybrid_llm.dispatch.place import Local, host_of
 from hybrid_llm.dispatch.request import Capabilities, Request
@@ -58,17 +58,6 @@ def private() -> Iterator[None]:
         yield
     finally:
         _HERE.reset(token)
-
-
-def is_marked(metadata: Mapping[str, Any]) -> bool:
-    """Return whether the metadata of an answer, or an agent's state, says that it was a private one.
-
-    Example:
-        >>> is_marked({"hybrid": {"route": "small", "private": True}}), is_marked({})
-        (True, False)
-    """
-    recorded = metadata.get(KEY)
-    return isinstance(recorded, Mapping) and bool(recorded.get("private"))
 
 
 def checked_private(value: object) -> bool | Judges:

@@ -21,6 +21,18 @@ FOLLOW_UP_WORDS: Final = 6
 """A text of fewer words than this after an answer is a follow-up."""
 FUNCTION: Final = "function"
 """The kind of tool that is a function of the user's program; others are built into a provider."""
+MEDIA_TYPES: Final = {
+    "image": "image",
+    "image_url": "image",
+    "input_image": "image",
+    "audio": "audio",
+    "input_audio": "audio",
+    "video": "video",
+    "file": "file",
+    "input_file": "file",
+    "document": "file",
+}
+"""Types of content blocks, in LangChain's form and in those of the providers, and what they hold."""
 _LETTERS: Final = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words; and Korean, where few words say much."""
 Wakes = Callable[[Callable[[], object]], object]
@@ -109,6 +121,7 @@ class Capabilities:
         place: Where it runs, by which its price is known too; ``None`` when unknown.
         asked: How its own settings ask it, in the words of :attr:`Request.asked`; ``None`` for what is left to its
             server. What is not in it is unknown.
+        is_pair: Whether it is a pair of arms itself.
     """
 
     model: str = field(default="", kw_only=True)
@@ -119,6 +132,7 @@ class Capabilities:
     wake: Wakes | None = field(default=None, kw_only=True)
     place: Place | None = field(default=None, kw_only=True)
     asked: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    is_pair: bool = field(default=False, kw_only=True)
     context_window: int | Window | None = None
     modalities: frozenset[str] | None = frozenset()
     tools: frozenset[str] | None = frozenset({FUNCTION})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
+from math import isnan
 from typing import Any, Final
 
 _LEAST: Final = -9999.0
@@ -22,25 +25,27 @@ def content_logprobs(tokens: Iterable[Any] | None, text: str) -> tuple[float, ..
         One number for each token that overlaps the last place where the text stands; None without any tokens, or when
         they do not make up the text.
     """
-    listed = [_parts(token) for token in tokens or ()]
-    pieces = [bytes(raw) if raw is not None else str(said or "").encode("utf-8", "replace") for raw, said, _ in listed]
+    listed = [token if isinstance(token, dict) else _as_dict(token) for token in tokens or ()]
+    pieces = list(map(_bytes_of, listed))
     wanted = text.strip().encode("utf-8", "replace")
     start = b"".join(pieces).rfind(wanted)
     if start < 0 or not wanted:
         return None
-    end, at, found = start + len(wanted), 0, []
-    for (_, _, number), piece in zip(listed, pieces, strict=True):
-        after = at + len(piece)
-        if at < end and after > start:
-            found.append(number)
-        at = after
-    if not all(isinstance(number, (int, float)) and number == number for number in found):
+    ends = list(accumulate(map(len, pieces)))
+    first, last = bisect_right(ends, start), bisect_left(ends, start + len(wanted))
+    told = [token.get("logprob") for token in listed[first : last + 1]]
+    try:
+        found = tuple(0.0 if n > 0.0 else float(max(n, _LEAST)) for n in told)  # type: ignore[operator,type-var,arg-type]
+    except TypeError:
         return None
-    return tuple(float(min(0.0, max(_LEAST, number))) for number in found)
+    return None if isnan(sum(found)) else found
 
 
-def _parts(token: Any) -> tuple[Any, Any, Any]:
-    """Return the bytes of a token (a character may be spread over several), its text and its log-probability."""
-    if isinstance(token, dict):
-        return token.get("bytes"), token.get("token"), token.get("logprob")
-    return getattr(token, "bytes", None), getattr(token, "token", None), getattr(token, "logprob", None)
+def _bytes_of(token: dict[str, Any]) -> bytes:
+    """Return the bytes of a token: a character may be spread over several."""
+    raw = token.get("bytes")
+    return bytes(raw) if raw is not None else str(token.get("token") or "").encode("utf-8", "replace")
+
+
+def _as_dict(token: Any) -> dict[str, Any]:
+    return {name: getattr(token, name, None) for name in ("bytes", "token", "logprob")}

@@ -40,12 +40,7 @@ class Weights:
     @property
     def waits(self) -> bool:
         """Whether :meth:`ask` has to wait for a server."""
-        if not self._known:
-            return False
-        small = self._small()
-        asked = self._state.weights.get(small.model)
-        waited = asked is not None and (asked.digest or time.monotonic() < asked.at + _PAUSE)
-        return not waited and small.place is not None and small.place.digest is not None
+        return bool(self._known) and self._asks(self._small()) is not None
 
     def ask(self) -> None:
         """Ask small's server for its weights, where it has not told; one that does not answer tells nothing."""
@@ -53,13 +48,21 @@ class Weights:
             return
         with self._state.asking:
             small = self._small()
-            if not self.waits or small.place is None or small.place.digest is None:
+            asks = self._asks(small)  # another thread may have asked meanwhile
+            if asks is None:
                 return
             try:
-                digest = small.place.digest() or ""
+                digest = asks() or ""
             except Exception:  # noqa: BLE001 - it is down, or no Ollama: the call will tell
                 digest = ""
             self._state.weights[small.model] = Told(digest, time.monotonic())
+
+    def _asks(self, small: Capabilities) -> Callable[[], str | None] | None:
+        """Return what asks the server; ``None`` where it has told, or cannot be asked, or not yet again."""
+        told = self._state.weights.get(small.model)
+        if told is not None and (told.digest or time.monotonic() < told.at + _PAUSE):
+            return None
+        return small.place.digest if small.place is not None else None
 
     def changed(self) -> str:
         """Return that the weights are others, in a sentence; nothing where they are the same, or nobody knows."""

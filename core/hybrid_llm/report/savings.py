@@ -88,6 +88,7 @@ class Savings:
         extra: Of ``fallback``, ``escalated`` and ``both_run``.
         shadowed: In how many requests large answered in place of the arm that was decided (``shadow=True``).
         shadow_to_small: How many of these would have gone to small.
+        shadow_held: How many of these would have gone to small first, for a second look that nobody took.
         shadow_usd: What large cost for those.
         by_day: Oldest first.
         by_model: The dearest first.
@@ -109,6 +110,7 @@ class Savings:
     extra: dict[str, Extra]
     shadowed: int
     shadow_to_small: int
+    shadow_held: int
     shadow_usd: float
     by_day: tuple[Day, ...]
     by_model: tuple[ModelSpent, ...]
@@ -166,7 +168,7 @@ class _Sums:
 
     def __init__(self, prices: Mapping[str, Price]) -> None:
         self._prices = prices
-        self._requests = self._private = self._priced = self._failed = self._shadowed = self._to_small = 0
+        self._requests = self._private = self._priced = self._failed = self._shadowed = self._to_small = self._held = 0
         self._routes: Counter[str] = Counter({"small": 0, "large": 0})
         self._reasons: Counter[str] = Counter()
         self._unpriced: Counter[str] = Counter()
@@ -222,7 +224,8 @@ class _Sums:
         shadow = event.decision.shadow
         if shadow is not None:
             self._shadowed += 1
-            if shadow.route == "small":
+            self._held += shadow.held
+            if shadow.route == "small" and not shadow.held:
                 self._to_small += 1
                 self._shadow_usd += (kept.cost_usd if kept else None) or 0.0
         if unknown:
@@ -264,6 +267,7 @@ class _Sums:
             extra=self._extra,
             shadowed=self._shadowed,
             shadow_to_small=self._to_small,
+            shadow_held=self._held,
             shadow_usd=self._shadow_usd,
             by_day=tuple(day.of(name, mean) for name, day in sorted(self._days.items())),
             by_model=tuple(

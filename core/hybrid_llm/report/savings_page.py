@@ -44,6 +44,11 @@ def savings_lines(savings: Savings) -> list[str]:
             f"{savings.shadow_to_small:,} of them would have gone to small; for those large cost "
             f"{usd(savings.shadow_usd)}."
         )
+    if savings.shadow_held:
+        lines.append(
+            f"In {savings.shadow_held:,} more small would have answered first, for a second look; how many of these "
+            "answers it would keep is not known in shadow."
+        )
     if savings.seconds_p50 is not None:
         lines.append(
             f"Half of the answers came within {savings.seconds_p50:.2f} s, 95 % within {savings.seconds_p95:.2f} s."

@@ -32,6 +32,7 @@ OTHER: Final = "decided by another router, at another level, or not as certified
 TEXTLESS: Final = "without texts"
 TURNS: Final = "inside conversations, whose history is not in the journal"
 UNANSWERED: Final = "without an answer"
+UNSEEN: Final = "in shadow, where no second look was taken"
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,8 @@ def _why_not(event: RequestEvent, promise: Promise) -> str:
         return OTHER
     if event.kept is None:
         return UNANSWERED
+    if decision is not event.decision and decision.held:
+        return UNSEEN
     if event.turns:
         return TURNS
     return "" if event.query and event.query.strip() and _text(event.kept) else TEXTLESS

@@ -1,5 +1,6 @@
 """Quality tables: reading and writing them, their rows and splits, and the rows of one pair of models."""
 
+from hybrid_llm.table.chats import last_of_user
 from hybrid_llm.table.pairs import PairTable
 from hybrid_llm.table.paths import parse_map
 from hybrid_llm.table.prompts import Prompt, prompts_of_files, read_prompts
@@ -24,6 +25,7 @@ __all__ = [
     "check_scale",
     "hash64",
     "hash_fraction",
+    "last_of_user",
     "normal_text",
     "parse_map",
     "prompts_of_files",

@@ -1,6 +1,6 @@
 """Held answers while the small server is killed and stopped in the middle of them: what is lost, glued or mislabelled.
 
-Run: ``python benchmarks/chaos_look.py [--servers FOLDER] [--calls 1000] [--kills 10] [--stops 10] [--out
+Run: ``python -m benchmarks.chaos.look [--servers FOLDER] [--calls 1000] [--kills 10] [--stops 10] [--out
 docs/measured/chaos.md]``. FOLDER holds the programs and models of the live tests, of which this run starts servers of
 its own. Needs the extra ``dev``. It fails when an answer was lost, is that of no model, or says what is not true.
 """
@@ -10,24 +10,23 @@ from __future__ import annotations
 import argparse
 import logging
 import platform
-import socket
 import sys
 import warnings
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from doc_tables import markdown, write_between
-from quantisation import machine
+from benchmarks.common.doc_tables import markdown, write_between
+from benchmarks.common.machine import processor
+from tests.live._chaos import free_port
+from tests.live._chaos_look import LookTally, run
+from tests.live._llama_server import look_servers
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests have the servers and the calls
-
-from tests.live._chaos_look import LookTally, look_servers, run
-
+UNSEEN = "of these without log-probabilities: it said 400 while it stopped, and was asked without"
 SECTION = """
 ## Held answers, with a second look
 
-`python benchmarks/chaos_look.py` writes this part. Small and large are two llama-servers; small says word salad, the
+`python -m benchmarks.chaos.look` writes this part. Small and large are two llama-servers; small says word salad, the
 same to the same question each time, and is surer of some of it than of the rest. What it says to each question is asked
 first, in peace. Then three threads and three tasks of an event loop ask pairs with `second_look="logprobs"`, by
 `ChatHybrid` (whole, streamed, in batches), a chain that ends in a text parser, and `HybridLLM`, whole and streamed,
@@ -48,16 +47,16 @@ def rows(tally: LookTally) -> list[list[str]]:
         ["small was killed (`SIGKILL`)", str(tally.kills), ""],
         ["small was stopped (`SIGTERM`)", str(tally.stops), ""],
         ["of these while an answer of it was on its way", str(tally.in_the_middle), ""],
-        *(
-            [name, str(reasons.get(reason, 0)), ""]
-            for name, reason in (
-                ("kept", "kept"),
-                ("escalated by the look", "escalated"),
-                ("rejected by a check", "rejected"),
-                ("large, since small broke (`fallback`)", "fallback"),
-                ("large, since small rests (`cooldown`)", "cooldown"),
-            )
-        ),
+        ["kept", str(reasons["kept"]), ""],
+        ["escalated", str(reasons["escalated"]), ""],
+        [
+            "of these without log-probabilities: it said 400 while it stopped, and was asked without",
+            str(tally.unseen),
+            "",
+        ],
+        ["rejected by a check", str(reasons["rejected"]), ""],
+        ["large, since small broke (`fallback`)", str(reasons["fallback"]), ""],
+        ["large, since small rests (`cooldown`)", str(reasons["cooldown"]), ""],
         ["answers of chains, which are a text alone", str(tally.texts), ""],
         ["lost: an error in place of an answer", str(tally.lost.total()), "0"],
         ["glued, cut, or with a wrong note on it", str(len(tally.wrong)), "0"],
@@ -79,10 +78,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.getLogger("hybrid_llm").setLevel(logging.ERROR)
     day = datetime.now(tz=UTC).date()
-    with look_servers(options.servers, (_free_port(), _free_port())) as (small, large):
+    with look_servers(options.servers, (free_port(), free_port())) as (small, large):
         tally = run(small, large, options.calls, options.kills, options.stops)
     setting = (
-        f"`--calls {options.calls} --kills {options.kills} --stops {options.stops}`, {day}; {machine()}; "
+        f"`--calls {options.calls} --kills {options.kills} --stops {options.stops}`, {day}; {processor()}; "
         f"{tally.seconds:.0f} s; Python {platform.python_version()}, langchain-openai {version('langchain-openai')}, "
         f"llama-index-llms-openai-like {version('llama-index-llms-openai-like')}."
     )
@@ -96,12 +95,6 @@ def main() -> None:
         with options.out.open("a", encoding="utf-8") as page:
             page.write(SECTION)
     write_between(options.out, "chaos look", said)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What routing adds to a request in LiteLLM's proxy."""

@@ -1,0 +1,1 @@
+"""What each observer adds to a request."""

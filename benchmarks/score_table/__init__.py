@@ -1,0 +1,1 @@
+"""How fast a whole table is scored; see ``run``."""
