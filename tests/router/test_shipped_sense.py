@@ -41,7 +41,7 @@ def test_another_language_is_unfamiliar(router, query):
     assert router.familiarity([query])[0] < UNFAMILIAR
 
 
-@pytest.mark.filterwarnings("ignore:These thresholds")
+@pytest.mark.filterwarnings("ignore:The threshold")
 def test_the_demo_sends_small_talk_to_small_and_a_proof_to_large(router):
     small, large = router.decide_many([QUERIES[0], QUERIES[-1]], quality=0.95)
     assert (small.route, large.route) == ("small", "large")

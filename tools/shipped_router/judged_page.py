@@ -143,7 +143,7 @@ def languages_text(judged: Results) -> str:
     found = judged["unfamiliar"]
     return (
         f"Languages whose interval reaches chance: {listed(chance)}. "
-        f"No better than minus the length: {listed(behind)}. "
+        f"No better than minus the length: {listed(behind)}; elsewhere the intervals overlap. "
         "The encoder reads English: in other languages the score follows the form of a prompt, its length above all, "
         "and a few dozen prompts of each say no more than that. **So none of the ten is familiar**: a tenth of the "
         "landmarks are prompts in those languages, and a query that is nearer to them than to the others is "

@@ -210,7 +210,7 @@ def pairs_text(pairs: Results) -> str:
         f"Of {pairs['n']} pairs of an obviously easy and an obviously hard prompt of the same kind, none of which "
         f"trained, the easy one scores higher in {pairs['n'] - len(pairs['broken'])}"
         f"{'; not in that of ' + listed(pairs['broken']) if pairs['broken'] else ''}. The closest is that of "
-        f"*{query}*, by {number(margin)}. Unfamiliar, and so sent to large at a quality level: "
+        f"*{query}*, by {number(margin, 4)}. Unfamiliar, and so sent to large at a quality level: "
         f"{listed(pairs['unfamiliar'])}."
     )
 
