@@ -54,7 +54,7 @@ $(VENV)-litellm/.made: pyproject.toml
 	@touch $@
 
 litellm: $(VENV)-litellm/.made
-	$(VENV)-litellm/bin/python -m pytest tests/litellm
+	$(VENV)-litellm/bin/python -m pytest tests/litellm_proxy
 
 coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m "not live" --cov --cov-report=term:skip-covered
