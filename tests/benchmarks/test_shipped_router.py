@@ -15,6 +15,7 @@ from hybrid_llm import Router
 from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.scoring import Encoded
 from hybrid_llm.table import hash64
+from tools.shipped_router import study
 from tools.shipped_router.fit import SHIPPED, Problem, Variant, targets
 from tools.shipped_router.item_response import denoised, item_response
 from tools.shipped_router.page import SOURCES
@@ -23,7 +24,7 @@ from tools.shipped_router.run import fit_shipped
 from tools.shipped_router.study import NONE, scores_of
 
 SMALL, LARGE = SMALL_MODELS[0], LARGE_MODELS[0]
-TINY = replace(SHIPPED, landmarks=100)
+TINY = replace(SHIPPED, landmarks=100, judged_weight=0.0)
 
 
 class WordEncoder:
@@ -185,6 +186,22 @@ def test_a_file_left_out_has_no_part_in_the_router(rows):
     assert ours.id == theirs.id != fit_shipped(rows, WordEncoder(), variant=TINY).id
     mine = [row for row in rows if row.file == "maths"]
     assert ours.record.count_seen([row.id for row in mine], [row.query for row in mine]) == 0
+
+
+@pytest.mark.slow
+def test_two_fits_are_compared_on_what_neither_saw(rows, monkeypatch):
+    monkeypatch.setattr(study, "SOLID", 1)
+    some = [replace(row, split="test") if row.id.endswith("7") else row for row in rows]
+    asked = []
+
+    def fit(file: str):
+        asked.append(file)
+        return fit_shipped(some, WordEncoder(), leave_out=file, variant=TINY)
+
+    found, compared = study.left_out_on_test({"a": fit, "b": fit}, some, WordEncoder(), 5)
+    assert asked == ["maths", "maths", "trivia", "trivia"]
+    assert compared["a - b"]["apgr"]["value"] == 0
+    assert compared["a"]["apgr"]["value"] == pytest.approx(np.mean([one["apgr"] for one in found.values()]))
 
 
 @pytest.mark.slow
