@@ -19,11 +19,11 @@ from models import llms
 QUESTIONS = [
     "What is the capital of France?",
     "Which planet is known as the red planet?",
-    "Summarise the plot of Hamlet in two sentences.",
+    "Which gas do plants take in for photosynthesis?",
     "Find the degree of the field extension Q(sqrt(2), sqrt(3), sqrt(18)) over Q.",
-    "Compute the remainder when 7 to the power 2024 is divided by 1000.",
+    "Prove that every group of order 15 is cyclic, and say where the argument fails for order 21.",
 ]
-TEXTS = ["Paris is the capital of France.", "Mars is the red planet.", "Hamlet is a tragedy by Shakespeare."]
+TEXTS = ["Paris is the capital of France.", "Mars is the red planet.", "Plants take in carbon dioxide."]
 
 
 class EncoderEmbedding(BaseEmbedding):

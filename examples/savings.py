@@ -16,10 +16,10 @@ from models import LARGE, chat_models
 QUESTIONS = [
     "What is the capital of France?",
     "Which planet is known as the red planet?",
-    "Who wrote Pride and Prejudice?",
-    "Summarise the plot of Hamlet in two sentences.",
+    "Is a tomato a fruit or a vegetable?",
+    "Which gas do plants take in for photosynthesis?",
     "Find the degree of the field extension Q(sqrt(2), sqrt(3), sqrt(18)) over Q.",
-    "Compute the remainder when 7 to the power 2024 is divided by 1000.",
+    "Prove that every group of order 15 is cyclic, and say where the argument fails for order 21.",
 ]
 IN, OUT = 2.5, 10.0  # dollars for a million tokens of the large model, read and written
 

@@ -16,9 +16,9 @@ from langchain_hybrid import ChatHybrid
 QUESTIONS = [
     "What is the capital of France?",
     "Which planet is known as the red planet?",
-    "Summarise the plot of Hamlet in two sentences.",
+    "Which gas do plants take in for photosynthesis?",
     "Find the degree of the field extension Q(sqrt(2), sqrt(3), sqrt(18)) over Q.",
-    "Compute the remainder when 7 to the power 2024 is divided by 1000.",
+    "Design a rate limiter for a service with three replicas, and say what it loses when one of them is cut off.",
 ]
 
 

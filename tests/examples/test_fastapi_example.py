@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.filterwarnings("ignore:A query is unlike:hybrid_llm.errors.HybridLLMWarning")
 pytest.importorskip("fastapi", reason="needs fastapi: pip install 'hybrid-llm[dev]'")
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fastapi_chat.py"
-EASY, HARD = "What is the capital of France?", "Compute the remainder when 7 to the power 2024 is divided by 1000."
+EASY, HARD = (
+    "What is the capital of France?",
+    "Prove that every group of order 15 is cyclic, and say where the argument fails for order 21.",
+)
 VARIABLES = ("SMALL_MODEL", "LARGE_MODEL")
 
 

@@ -21,7 +21,10 @@ from hybrid_llm.observe import read_journal
 pytestmark = [pytest.mark.live, pytest.mark.allow_hosts(["127.0.0.1"])]
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "fastapi_chat.py"
-EASY, HARD = "What is the capital of France?", "Compute the remainder when 7 to the power 2024 is divided by 1000."
+EASY, HARD = (
+    "What is the capital of France?",
+    "Prove that every group of order 15 is cyclic, and say where the argument fails for order 21.",
+)
 
 
 @pytest.fixture(params=["stand-ins", "real servers"])
