@@ -101,7 +101,8 @@ class ShadowLook:
                 decided, self._ask, self._attempts, self._way.read, self._way.checker, streams=self._way.streams
             )
         except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the request has its answer
-            return self._failed(error)
+            self._failed(error)
+            return None
 
     async def _alook(self) -> Decision | None:
         try:
@@ -112,7 +113,8 @@ class ShadowLook:
                 decided, self._ask, self._attempts, self._way.read, self._way.checker, streams=self._way.streams
             )
         except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the request has its answer
-            return self._failed(error)
+            self._failed(error)
+            return None
 
     def _failed(self, error: Exception) -> None:
         logger.warning("No second look in shadow: %s.", type(error).__name__)

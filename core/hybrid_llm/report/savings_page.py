@@ -47,8 +47,8 @@ def savings_lines(savings: Savings) -> list[str]:
     if savings.shadow_looked:
         lines.append(
             f"In shadow small's answers to {_requests(savings.shadow_looked)} were looked at: "
-            f"{savings.shadow_looked - savings.shadow_both:,} would have been kept, and to {savings.shadow_both:,} "
-            "large would have answered after it."
+            f"{savings.shadow_looked - savings.shadow_both:,} would have been kept, and {savings.shadow_both:,} would "
+            "have gone on to large."
         )
     if savings.shadow_held:
         lines.append(
