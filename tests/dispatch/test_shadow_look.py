@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import warnings
 from dataclasses import replace
@@ -222,6 +223,30 @@ def test_an_event_loop_that_ends_takes_its_looks_with_it_and_loses_no_request() 
 
     asyncio.run(program())
     assert [event.decision.shadow.held for event in seen if event.decision.shadow] == [True] * 3
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+def test_a_loop_that_was_closed_in_the_middle_of_its_looks_takes_up_no_room() -> None:
+    behind, came = Behind(most=1), list[Any]()
+
+    async def program(n: int) -> bool:
+        return behind.aput(lambda: asyncio.sleep(60, n), came.append)
+
+    for n in range(3):
+        loop = asyncio.new_event_loop()
+        assert loop.run_until_complete(program(n))
+        loop.close()
+    assert came == [None, None]
+    behind.finish()
+    assert came == [None, None, None]
+
+
+def test_a_piece_that_raises_ends_itself_and_not_those_behind_it() -> None:
+    behind, came = Behind(workers=1), list[Any]()
+    for work in (sys.exit, lambda: "next"):
+        assert behind.put(work, came.append)
+    assert behind.wait(5)
+    assert came == [None, "next"]
 
 
 def test_the_end_of_the_program_waits_a_moment_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,6 +141,8 @@ class Behind:
         if not self._kept:
             self._kept = True
             atexit.register(_finish, weakref.ref(self))
+        if len(self._open) >= self._most:
+            self._end_of_closed_loops()
         with self._changed:
             room = len(self._open) < self._most
             if room:
@@ -148,6 +150,13 @@ class Behind:
         if not room:
             one.end(None)
         return room
+
+    def _end_of_closed_loops(self) -> None:
+        """End what its event loop left behind: one that was closed without cancelling its tasks."""
+        with self._changed:
+            left = [one for one in self._open if one.task is not None and one.task.get_loop().is_closed()]
+        for one in left:
+            self._end(one, None)
 
     def _left_to_others(self, one: _Work[Any]) -> bool:
         """Return whether a thread that runs comes to a piece for which none could be started; else it is ended."""
@@ -161,11 +170,11 @@ class Behind:
 
     def _run(self) -> None:
         while (one := self._next()) is not None:
-            came = None
             try:
                 came = one.context.run(_behind, one.work)
-            finally:
-                one.context.run(self._end, one, came)
+            except BaseException:  # noqa: BLE001 - the next piece has nothing to do with it
+                came = None
+            one.context.run(self._end, one, came)
 
     def _next(self) -> _Work[Any] | None:
         """Return the piece that is next; without one a thread comes to its end."""
