@@ -21,7 +21,7 @@ from langchain_core.runnables.config import ensure_config, var_child_runnable_co
 from langgraph.errors import GraphBubbleUp
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import has_text
+from hybrid_llm.dispatch import has_text, is_behind
 from langchain_hybrid._answers import shows
 from langchain_hybrid._mute import reads_tokens
 from langchain_hybrid._trace import First, ShowsDecision, put_first, traced
@@ -51,6 +51,9 @@ class Attempts:
         Raises:
             HalfAnswerError: A reader has seen tokens of the attempt before.
         """
+        if is_behind():  # the answer has been read, and nobody reads this
+            yield
+            return
         if self._last is not None:
             self._last.given_up = True
             if self._last.shown:

@@ -291,6 +291,8 @@ class HeldCall:
         ]
 
     def _not_shown(self, decision: Decision | None) -> list[tuple[str, BaseChatModel, Any]]:
+        if decision is not None and decision.shadow is not None:  # asked behind this run, if at all
+            return []
         small_is_shown = decision is not None and decision.route == "small"
         done, self._done = self._done, []
         return [call for call in done if not (small_is_shown and call[0] == "small")]

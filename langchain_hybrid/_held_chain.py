@@ -57,7 +57,8 @@ class HeldChain:
         checker: Runnable[Any, Any] | None,
         read: Reads | None,
     ) -> None:
-        self._pair, self._value = pair, value
+        self._pair = pair
+        self._value = as_it_is(value) if pair.options.shadow else value  # asked later, when the caller has gone on
         self._arm, self._child, self._said, self._listen = arm, child, said, heard
         self._checker, self._reads = checker, read
         self.last = LastMessage()
@@ -211,6 +212,21 @@ class HeldChain:
         if isinstance(value, Mapping) and isinstance(value.get("raw"), AIMessage):
             return type(value)({**value, "raw": without_logprobs(value["raw"])})  # type: ignore[call-arg]
         return cast("Value", without_logprobs(value))
+
+
+def as_it_is(value: Any) -> Any:
+    """Return an input that stays as it is now, whatever its owner appends to it later.
+
+    Example:
+        >>> history = ["Hi."]
+        >>> kept = as_it_is({"messages": history})
+        >>> history.append("Hello!")
+        >>> kept
+        {'messages': ['Hi.']}
+    """
+    if type(value) is dict:
+        return {key: as_it_is(one) for key, one in value.items()}
+    return [as_it_is(one) for one in value] if type(value) is list else value
 
 
 def _checker_of(checker: Runnable[Any, Any], decision: Decision) -> Runnable[Any, Any]:

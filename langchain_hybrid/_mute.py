@@ -9,6 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langchain_core.tracers.base import BaseTracer
 
+from hybrid_llm.dispatch import is_behind
 from langchain_hybrid._held import NOT_STREAMED
 
 _UNREAD: Final = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
@@ -17,10 +18,14 @@ _UNREAD: Final = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_
 def muted(config: RunnableConfig) -> RunnableConfig:
     """Return a config whose runs are told of as a whole, and that no reader of tokens sees.
 
+    In shadow nobody at all: the run above has ended, and so have its readers.
+
     Args:
         config: That of a run, with a callback manager of its own.
     """
     callbacks = cast("BaseCallbackManager", config["callbacks"]).copy()
+    if is_behind():
+        callbacks.handlers, callbacks.inheritable_handlers, callbacks.parent_run_id = [], [], None
     callbacks.add_tags([NOT_STREAMED], inherit=True)
     callbacks.handlers = list(map(_muted, callbacks.handlers))
     callbacks.inheritable_handlers = list(map(_muted, callbacks.inheritable_handlers))

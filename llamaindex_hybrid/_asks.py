@@ -47,6 +47,7 @@ class Asks:
     def chat(self, method: str, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Ask[ChatResponse]:
         """Ask for the answer in a conversation."""
         options, rest = split_options(kwargs)
+        messages = [*messages]  # in shadow small is asked later, when the caller's list has grown
         request = self._completed(
             method, chat_request(messages, rest, path=self._path), options, lambda: _last_text(messages)
         )

@@ -17,7 +17,7 @@ from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.llm import LLMChatStartEvent, LLMCompletionStartEvent
 from llama_index.core.llms.callbacks import dispatcher
 
-from hybrid_llm.dispatch import Attempts
+from hybrid_llm.dispatch import Attempts, is_behind
 from hybrid_llm.event import Usage
 from llamaindex_hybrid._answers import ANSWERS, closes, used
 from llamaindex_hybrid._capabilities import Arm
@@ -40,6 +40,7 @@ class Heard:
         self._is_small = arm.side == "small"
         self._last: Any = None
         self._asked = self._shown = self._ended = False
+        self.behind = is_behind()
 
     @property
     def answer(self) -> ChatResponse | CompletionResponse | None:
@@ -159,5 +160,5 @@ class _Notes(BaseEventHandler):
     def handle(self, event: BaseEvent, **_: Any) -> None:
         """Pass on one event."""
         heard = _HEARD.get()
-        if heard is not None:
+        if heard is not None and heard.behind == is_behind():  # not what an inner pair asks behind its answer
             heard.note(event)

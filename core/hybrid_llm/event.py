@@ -150,6 +150,7 @@ class RequestEvent:
         turns: How many turns of the user's were answered before, as far as they came with the request.
         resting: The arms whose breaker is open: after failures they are left alone for a while.
         query: The query; ``None`` unless the observer asks for texts, and always of a private request.
+        late: Seconds between its end and this: those of a second look in shadow, whose calls come last.
     """
 
     decision: Decision
@@ -161,6 +162,7 @@ class RequestEvent:
     turns: int = field(default=0, kw_only=True)
     resting: tuple[Route, ...] = field(default=(), kw_only=True)
     query: str | None = field(default=None, kw_only=True, repr=False)
+    late: float = field(default=0.0, kw_only=True)
 
     @property
     def kept(self) -> Attempt | None:

@@ -164,7 +164,7 @@ def test_other_requests_are_left_out_and_counted(server: Stub, certified: Path, 
     assert "2 are left out: private." in shown.err
     assert "4 are left out: decided by another router" in shown.err
     assert "2 are left out: inside conversations" in shown.err
-    assert "are left out: in shadow, where no second look was taken" in shown.err
+    assert "are left out: in shadow, where small was not asked" in shown.err
 
 
 def test_in_shadow_it_is_the_decision_that_would_have_been_followed_that_is_audited(
@@ -179,6 +179,23 @@ def test_in_shadow_it_is_the_decision_that_would_have_been_followed_that_is_audi
     server.says = lambda text: says(text) if "<<<" in text else "wrong"
     journal = journal_of(tmp_path / "traffic.sqlite", rows)
     assert run("audit", journal, *options(server, certified), "--sample", 30, "--json").json["verdict"] == "broken"
+
+
+def test_what_small_answered_in_shadow_is_graded_and_not_asked_again(
+    server: Stub, certified: Path, tmp_path: Path
+) -> None:
+    rows = []
+    for one in recorded(certified, 40):
+        kept = one.event.decision.override(route="small", reason="kept", look=Look(0.9, 0.8))
+        shadow = kept.override(route="large", reason="shadow", certified=False, look=None, shadow=kept)
+        small, large = (
+            Attempt("small", "little", 0.1, kept=False, text="wrong"),
+            Attempt("large", "big", 0.1, kept=True, text="right"),
+        )
+        rows.append(replace(one, event=replace(one.event, decision=shadow, attempts=(large, small))))
+    journal = journal_of(tmp_path / "traffic.sqlite", rows)
+    assert run("audit", journal, *options(server, certified), "--sample", 30, "--json").json["verdict"] == "broken"
+    assert {asked["model"] for asked in server.asked} == {"judge"}
 
 
 def test_other_weights_of_the_small_model_void_the_certificate(server: Stub, certified: Path, tmp_path: Path) -> None:

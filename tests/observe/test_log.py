@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hybrid_llm import Pair
+from hybrid_llm.decision import Look
 from hybrid_llm.dispatch import Request
 from hybrid_llm.event import Observer
 from hybrid_llm.observe import Journal, Log, OpenTelemetry
@@ -32,6 +33,7 @@ def test_a_request_is_one_line_that_says_what_came_of_it(caplog: pytest.LogCaptu
         event_of(FALLBACK, DOWN, hosted()),
         event_of(LARGE, error="TimeoutError"),
         event_of(shadow, hosted()),
+        event_of(LARGE.override(reason="shadow", shadow=SMALL.override(reason="kept", look=Look(0.9, 0.8))), hosted()),
     )
     large = "large (gpt-4o) answered in 1.00 s, 10 tokens in, 20 out, $0.01"
     assert [line.split("; ") for line in lines(caplog, *events)] == [
@@ -48,6 +50,7 @@ def test_a_request_is_one_line_that_says_what_came_of_it(caplog: pytest.LogCaptu
         ],
         ["large by score 0.300 < 0.500", "no answer (TimeoutError)", "0.01 s in all"],
         ["large by shadow 0.300 < 0.500 (would go to small)", large, "1.01 s in all"],
+        ["large by shadow 0.300 < 0.500 (would go to small, kept)", large, "1.01 s in all"],
     ]
 
 

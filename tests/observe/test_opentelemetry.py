@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from hybrid_llm import Pair
+from hybrid_llm.decision import Look
 from hybrid_llm.dispatch import Request
 from hybrid_llm.event import RequestEvent
 from hybrid_llm.observe import OpenTelemetry
@@ -73,6 +74,15 @@ def test_a_request_is_a_span_and_each_call_of_an_arm_one_below_it(told: Told) ->
     assert (request.end_time - request.start_time) / 1e9 == pytest.approx(1.11)
     assert (call_large.end_time - call_large.start_time) / 1e9 == pytest.approx(1.0)
     assert call_small.end_time == call_large.start_time
+
+
+def test_a_look_in_shadow_comes_after_the_request_that_it_is_about(told: Told) -> None:
+    would = SMALL.override(reason="kept", look=Look(0.9, 0.8))
+    event = event_of(LARGE.override(reason="shadow", shadow=would), hosted(), local(kept=False), late=0.5, seconds=1.01)
+    spans = {span.name: span for span in told.of(event)}
+    request, large, small = (spans[name] for name in ("hybrid_llm.request", "chat gpt-4o", "chat qwen3:4b"))
+    assert request.end_time == large.end_time == small.start_time
+    assert request.attributes["hybrid_llm.shadow_reason"] == "kept"
 
 
 def test_the_span_of_a_call_has_the_names_of_the_conventions(told: Told) -> None:

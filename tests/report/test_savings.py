@@ -155,6 +155,23 @@ def test_what_a_second_look_would_have_kept_is_not_claimed_in_shadow() -> None:
     assert "In 1 more small would have answered first" in "\n".join(savings_lines(found))
 
 
+def test_in_shadow_small_may_have_been_asked_and_what_the_look_came_to_is_counted() -> None:
+    kept = SMALL.override(reason="kept", look=Look(0.9, 0.8))
+    cut = SMALL.override(route="large", reason="rejected", look=Look(rejected="cut_off"))
+    events = [
+        event_of(LARGE.override(reason="shadow", shadow=would), hosted(), replace(HELD, cost_usd=0.001))
+        for would in (kept, kept, cut, SMALL.override(look=Look()))
+    ]
+    found = savings_of(rows(*events))
+    shadow = (found.shadowed, found.shadow_to_small, found.shadow_looked, found.shadow_both, found.shadow_held)
+    assert shadow == (4, 2, 3, 1, 1)
+    assert found.shadow_usd == pytest.approx(0.02)
+    # what small cost in shadow was paid on top, and no user waited for both
+    assert (found.paid_usd, found.saved_usd) == (pytest.approx(0.044), pytest.approx(-0.004))
+    assert (found.both_run, found.by_route) == (0, {"small": 0, "large": 4})
+    assert "3 requests were looked at: 2 would have been kept, and 1 would" in "\n".join(savings_lines(found))
+
+
 def test_an_empty_journal_is_nothing_and_no_error() -> None:
     found = savings_of([])
     assert (found.requests, found.paid_usd, found.both_run, found.seconds_p50) == (0, None, 0, None)

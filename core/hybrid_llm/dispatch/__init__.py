@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.answers import Answers, has_text
     from hybrid_llm.dispatch.asked import asked_in
     from hybrid_llm.dispatch.attempts import Attempts
+    from hybrid_llm.dispatch.behind import is_behind
     from hybrid_llm.dispatch.breaker import Breaker
     from hybrid_llm.dispatch.failover import Failover
     from hybrid_llm.dispatch.ollama import OllamaServer, remote_host_of, window_of
@@ -79,6 +80,7 @@ __all__ = [
     "follows",
     "has_text",
     "host_of",
+    "is_behind",
     "is_loopback",
     "is_marked",
     "is_no_json",
@@ -126,6 +128,7 @@ _HOMES = {
     **dict.fromkeys(("ASSUMED", "MEDIA_TOKENS", "MESSAGE_TOKENS", "Window", "tokens_in"), "hybrid_llm.dispatch.window"),
     "asked_in": "hybrid_llm.dispatch.asked",
     "Attempts": "hybrid_llm.dispatch.attempts",
+    "is_behind": "hybrid_llm.dispatch.behind",
     "content_logprobs": "hybrid_llm.dispatch.tokens",
     "Breaker": "hybrid_llm.dispatch.breaker",
     "Failover": "hybrid_llm.dispatch.failover",

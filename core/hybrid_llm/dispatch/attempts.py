@@ -23,6 +23,7 @@ class Attempts:
 
     Attributes:
         decision: That of the last call; ``None`` before the first.
+        behind: Where calls are noted that are made behind the answer: what is told after its end is told of these.
 
     Example:
         >>> attempts = Attempts()
@@ -37,6 +38,7 @@ class Attempts:
 
     def __init__(self) -> None:
         self.decision: Decision | None = None
+        self.behind: Attempts | None = None
         self._started = time.perf_counter()
         self._rates = Rates()
         self._keeps_texts = self._nests = False
@@ -100,6 +102,8 @@ class Attempts:
         """Note what the call that is under way used, which its answer does not say; several times: the sum counts."""
         if self._open is not None:
             self._open.told.append(usage)
+        elif self.behind is not None:
+            self.behind.tell(usage)
 
     def end(self, error: BaseException | None = None, *, kept: bool = True) -> None:
         """Note how the call that is under way ended.

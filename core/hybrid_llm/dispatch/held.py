@@ -130,6 +130,34 @@ class Held:
         for chunk in one.replayed(chunks):
             yield chunk, came
 
+    def look(
+        self,
+        decided: Decided,
+        ask: Ask,
+        attempts: Attempts,
+        read: Reads | None,
+        checker: Checkers,
+        *,
+        streams: bool,
+    ) -> Decision:
+        """Return the decision that comes true for small's answer, which is shown to nobody."""
+        one = _One(self, decided, attempts, read)
+        return self._looked_at(one, ask, checker, streams=streams and not self.answers.held_whole)[1]
+
+    async def alook(
+        self,
+        decided: Decided,
+        ask: Ask,
+        attempts: Attempts,
+        read: Reads | None,
+        checker: Checkers,
+        *,
+        streams: bool,
+    ) -> Decision:
+        """Do what :meth:`look` does without blocking the event loop."""
+        one = _One(self, decided, attempts, read)
+        return (await self._alooked_at(one, ask, checker, streams=streams and not self.answers.held_whole))[1]
+
     def _looked_at(self, one: _One, ask: Ask, checker: Checkers, *, streams: bool) -> tuple[list[Any], Decision]:
         """Return small's answer and the decision that comes true for it."""
         beside = InThreads(self._asks(one.decided, checker), one.decided.decision, one.attempts, **one.how)

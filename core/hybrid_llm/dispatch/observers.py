@@ -56,6 +56,7 @@ class Observers:
         *,
         name: Callable[[Route], str],
         breakers: Mapping[Route, Breaker],
+        end: Callable[[RequestEvent], None] | None = None,
     ) -> Iterator[Callable[[Decision], T]]:
         """Tell of a request from beginning to end; give the function that calls an arm and tells of it.
 
@@ -65,6 +66,7 @@ class Observers:
             ask: Calls the arm of a decision.
             name: Returns what to call an arm.
             breakers: Of the arms.
+            end: What is to follow before they are told of its end, which is then told there.
         """
         request, error = decided.request, None
         # of a private text not even the hash is told: that of a short one can be guessed
@@ -83,7 +85,7 @@ class Observers:
             error = type(raised).__name__
             raise
         finally:
-            self.finished(
+            (end or self.finished)(
                 RequestEvent(
                     attempts.decision or decided.decision,
                     attempts.made,

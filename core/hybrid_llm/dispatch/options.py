@@ -57,7 +57,9 @@ class PairOptions:
             finds; the first that does so counts, and comes before the score.
         stay: ``"conversation"`` keeps a conversation on the arm that it began with, unless the caller forces another,
             it becomes private, or that arm cannot serve it. Elsewhere the provider's prompt cache would be lost.
-        shadow: Whether large answers everything, beside what would have been decided (``Decision.shadow``).
+        shadow: Whether large answers everything, beside what would have been decided (``Decision.shadow``). With a
+            second look or a check small (and a checker) is asked too, behind large's answer and in the background; the
+            observers hear of the request then, with what would have come of it.
 
     Raises:
         LevelError: Two levels, one out of range, or a range that is none.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,14 +24,13 @@ from hybrid_llm.dispatch.held import Checkers, Held
 from hybrid_llm.dispatch.holding import Holding
 from hybrid_llm.dispatch.looking import Looking, check_checker
 from hybrid_llm.dispatch.many import aanswer_many, answer_many, in_place
-from hybrid_llm.dispatch.observers import Observers
 from hybrid_llm.dispatch.options import PairOptions
 from hybrid_llm.dispatch.place import Local
 from hybrid_llm.dispatch.policy import Policy, Serves
-from hybrid_llm.dispatch.privacy import alone
-from hybrid_llm.dispatch.rates import Rates
 from hybrid_llm.dispatch.request import Capabilities, Request
+from hybrid_llm.dispatch.shadow_look import Way
 from hybrid_llm.dispatch.state import Decided, PairState
+from hybrid_llm.dispatch.telling import Telling
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,8 +119,7 @@ class Pair:
         )
         local = Local(self.options.local_hosts)
         self._held = Held(looking, self._failover, self._policy, self.state, answers, checker, local)
-        self._observers = Observers(self.options.observers)
-        self._rates = Rates(self.options.prices, self.options.local_hosts)
+        self._telling = Telling(self.options, self._held)
 
     @property
     def router(self) -> Router:
@@ -233,8 +231,8 @@ class Pair:
             Exception: What the arm raised, where no other arm may answer.
         """
         decided = request if isinstance(request, Decided) else self.decide(request)
-        attempts = self._begun(decided, attempts)
-        with self._told(decided, attempts, ask) as ask:
+        attempts = self._telling.begun(decided, attempts)
+        with self._telling.of(decided, attempts, ask, Way(read, checker)) as ask:
             decided = self._ready(decided)
             if decided.decision.held:
                 return self._held.call(decided, ask, attempts, read, checker)
@@ -251,8 +249,8 @@ class Pair:
     ) -> tuple[T, Decision]:
         """Do what :meth:`call` does without blocking the event loop."""
         decided = request if isinstance(request, Decided) else await self.adecide(request)
-        attempts = self._begun(decided, attempts)
-        with self._told(decided, attempts, ask) as ask:
+        attempts = self._telling.begun(decided, attempts)
+        with self._telling.of(decided, attempts, ask, Way(read, checker, tasks=True)) as ask:
             decided = self._ready(decided)
             if decided.decision.held:
                 return await self._held.acall(decided, ask, attempts, read, checker)
@@ -278,8 +276,8 @@ class Pair:
             checker: As in :meth:`call`; it returns a whole answer.
         """
         decided = request if isinstance(request, Decided) else self.decide(request)
-        attempts = self._begun(decided, attempts)
-        with self._told(decided, attempts, ask) as ask:
+        attempts = self._telling.begun(decided, attempts)
+        with self._telling.of(decided, attempts, ask, Way(read, checker, streams=True)) as ask:
             decided = self._ready(decided)
             if decided.decision.held:
                 yield from self._held.stream(decided, ask, attempts, read, checker)
@@ -297,8 +295,8 @@ class Pair:
     ) -> AsyncGenerator[tuple[T, Decision], None]:
         """Do what :meth:`stream` does without blocking the event loop."""
         decided = request if isinstance(request, Decided) else await self.adecide(request)
-        attempts = self._begun(decided, attempts)
-        with self._told(decided, attempts, ask) as ask:
+        attempts = self._telling.begun(decided, attempts)
+        with self._telling.of(decided, attempts, ask, Way(read, checker, streams=True, tasks=True)) as ask:
             decided = self._ready(decided)
             chunks = (
                 self._held.astream(decided, ask, attempts, read, checker)
@@ -377,24 +375,4 @@ class Pair:
 
     def leave_out(self, route: Route, settings: Iterable[str]) -> None:
         """Warn, once for each, of settings of a call that an arm does not know and that its call goes on without."""
-        self.state.leave_out(route, self._name(route), settings)
-
-    def _name(self, route: Route) -> str:
-        return self._policy.capabilities(route).model or route
-
-    def _begun(self, decided: Decided, attempts: Attempts | None) -> Attempts:
-        """Return where the calls of a request are noted."""
-        attempts = attempts or Attempts()
-        texts, nests = self._observers.hear_texts_of(decided), self._policy.nests
-        attempts.start(decided.seconds, self._rates, keeps_texts=texts, nests=nests)
-        return attempts
-
-    def _told(
-        self, decided: Decided, attempts: Attempts, ask: Callable[[Decision], T]
-    ) -> AbstractContextManager[Callable[[Decision], T]]:
-        """Tell the observers of a request from beginning to end; give the function that calls an arm and tells them."""
-        if not self._observers:
-            telling: AbstractContextManager[Callable[[Decision], T]] = nullcontext(ask)
-        else:
-            telling = self._observers.telling(decided, attempts, ask, name=self._name, breakers=self.state.breakers)
-        return alone(telling, self._name("small")) if decided.decision.private else telling
+        self.state.leave_out(route, self._telling.name(route), settings)

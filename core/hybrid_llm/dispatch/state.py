@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from hybrid_llm.decision import Decision, Route
+from hybrid_llm.dispatch.behind import Behind
 from hybrid_llm.dispatch.breaker import Breaker
 from hybrid_llm.dispatch.request import Request
 from hybrid_llm.errors import HybridLLMWarning
@@ -55,6 +56,7 @@ class PairState:
         told: What the caller was warned of.
         weights: By the name of a small model what its server said of its weights.
         asking: Held while it is asked.
+        behind: What is done behind requests that are answered.
     """
 
     breakers: dict[Route, Breaker] = field(default_factory=lambda: {"small": Breaker(), "large": Breaker()})
@@ -64,6 +66,7 @@ class PairState:
     told: set[str] = field(default_factory=set)
     weights: dict[str, Told] = field(default_factory=dict)
     asking: threading.Lock = field(default_factory=threading.Lock)
+    behind: Behind = field(default_factory=Behind)
 
     def leave_out(self, route: Route, model: str, settings: Iterable[str]) -> None:
         """Warn, once for each, of settings of a call that an arm does not know and that its call goes on without."""

@@ -68,7 +68,7 @@ class Journal(Observer):
 
     def finished(self, event: RequestEvent) -> None:
         """Note a request; it is written a moment later."""
-        self._background.put(Recorded(time.time(), event))
+        self._background.put(Recorded(time.time() - event.late, event))
 
     def flush(self) -> bool:
         """Write now what waits; return whether nothing waits any more."""

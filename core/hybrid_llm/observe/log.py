@@ -40,8 +40,10 @@ def _decided(decision: Decision) -> str:
     if decision.score is not None and decision.threshold is not None:
         sign = ">=" if decision.score >= decision.threshold else "<"
         words += f" {decision.score:.3f} {sign} {decision.threshold:.3f}"
-    if decision.shadow is not None:
-        words += f" (would go to {decision.shadow.route})"
+    would = decision.shadow
+    if would is not None:
+        looked_at = f", {would.reason}" if would.look is not None and not would.held else ""
+        words += f" (would go to {would.route}{looked_at})"
     return words
 
 

@@ -76,14 +76,17 @@ class OpenTelemetry(Observer):
 
     def _write_spans(self, event: RequestEvent, end: int, context: Context) -> None:
         """Write the spans of a request, with the times that they had."""
+        end -= round(event.late * 1e9)
         began = end - round(event.seconds * 1e9)
         span = self._tracer.start_span(f"{_NAME}.request", context, attributes=_of_request(event), start_time=began)
         if event.error:
             span.set_status(StatusCode.ERROR, event.error)
         if self._calls and event.attempts and span.is_recording():
             context = trace.set_span_in_context(span, context)
-            # one after the other, the last one to the end: what came before them is the decision
-            start = end - round(sum(attempt.seconds for attempt in event.attempts) * 1e9)
+            # one after the other, the last one to the end: what came before them is the decision; what came after it
+            # is a look in shadow
+            own = [one.seconds for one in event.attempts if not (event.late and one.route == "small")]
+            start = end - round(sum(own) * 1e9)
             for attempt in event.attempts:
                 stop = start + round(attempt.seconds * 1e9)
                 call = self._tracer.start_span(
@@ -163,6 +166,7 @@ def _of_request(event: RequestEvent) -> dict[str, Any]:
             "hybrid_llm.truncated": decision.truncated,
             "hybrid_llm.private": decision.private,
             "hybrid_llm.shadow_route": decision.shadow.route if decision.shadow else None,
+            "hybrid_llm.shadow_reason": decision.shadow.reason if decision.shadow else None,
             "hybrid_llm.router_id": decision.router_id or None,
             "hybrid_llm.method": event.method or None,
             "hybrid_llm.query_hash": event.query_hash or None,

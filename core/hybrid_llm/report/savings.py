@@ -21,11 +21,13 @@ from hybrid_llm.prices import Price
 from hybrid_llm.report.tally import ModelSpent, ModelTally
 
 if TYPE_CHECKING:
+    from hybrid_llm.decision import Decision
     from hybrid_llm.event import RequestEvent
     from hybrid_llm.observe import Recorded
 
 _REPETITIONS: Final = 1000
 _ESCALATED: Final = frozenset({"escalated", "rejected"})
+_LOOKED_AT: Final = _ESCALATED | {"kept"}
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,15 @@ class Savings:
         paid_usd: What they cost; ``None`` when no cost is known.
         always_large_usd: What they would have cost with large alone: estimate, and the ends of its 95 % interval;
             ``None`` where large has answered none of them. The ends are ``None`` where it has answered only one.
-        both_run: Share of the requests on which both arms answered.
+        both_run: Share of the requests on which both arms answered, but for what was asked in shadow.
         seconds_p50: Half of the answers came within this time; ``None`` without answers.
         seconds_p95: 95 % of them did.
         extra: Of ``fallback``, ``escalated`` and ``both_run``.
         shadowed: In how many requests large answered in place of the arm that was decided (``shadow=True``).
-        shadow_to_small: How many of these would have gone to small.
-        shadow_held: How many of these would have gone to small first, for a second look that nobody took.
+        shadow_to_small: In how many of these small's answer would have been shown.
+        shadow_looked: In how many of these small was asked too, and its answer looked at.
+        shadow_both: In how many of these large would have answered after that.
+        shadow_held: In how many of these small would have answered first, and nobody knows what would have come of it.
         shadow_usd: What large cost for those.
         by_day: Oldest first.
         by_model: The dearest first.
@@ -110,6 +114,8 @@ class Savings:
     extra: dict[str, Extra]
     shadowed: int
     shadow_to_small: int
+    shadow_looked: int
+    shadow_both: int
     shadow_held: int
     shadow_usd: float
     by_day: tuple[Day, ...]
@@ -168,7 +174,8 @@ class _Sums:
 
     def __init__(self, prices: Mapping[str, Price]) -> None:
         self._prices = prices
-        self._requests = self._private = self._priced = self._failed = self._shadowed = self._to_small = self._held = 0
+        self._requests = self._private = self._priced = self._failed = 0
+        self._shadow: Counter[str] = Counter()
         self._routes: Counter[str] = Counter({"small": 0, "large": 0})
         self._reasons: Counter[str] = Counter()
         self._unpriced: Counter[str] = Counter()
@@ -197,7 +204,7 @@ class _Sums:
             self._seconds.append(event.seconds)
         for one in attempts:
             self._models[one.route, one.model].add(one)
-        self._add_extra(decision.reason, attempts)
+        self._add_extra(decision, attempts)
         self._add_dollars(event, attempts, kept, day)
 
     def _repriced(self, attempt: Attempt) -> Attempt:
@@ -207,12 +214,12 @@ class _Sums:
         cost = price.of(attempt.input_tokens, attempt.output_tokens, attempt.cached_tokens or 0)
         return replace(attempt, cost_usd=cost)
 
-    def _add_extra(self, reason: str, attempts: list[Attempt]) -> None:
+    def _add_extra(self, decision: Decision, attempts: list[Attempt]) -> None:
         answered = {one.route for one in attempts if one.error is None}
         names = {
-            "fallback": reason == "fallback",
-            "escalated": reason in _ESCALATED,
-            "both_run": answered == {"small", "large"},
+            "fallback": decision.reason == "fallback",
+            "escalated": decision.reason in _ESCALATED,
+            "both_run": answered == {"small", "large"} and decision.shadow is None,  # there nobody waits for both
         }
         for name in (name for name, holds in names.items() if holds):
             self._extra[name] = self._extra[name].plus(attempts)
@@ -221,13 +228,8 @@ class _Sums:
         """Add a request to both sides of the account, or to neither."""
         unknown = [one.model for one in attempts if one.error is None and one.cost_usd is None]
         self._unpriced.update(unknown)
-        shadow = event.decision.shadow
-        if shadow is not None:
-            self._shadowed += 1
-            self._held += shadow.held
-            if shadow.route == "small" and not shadow.held:
-                self._to_small += 1
-                self._shadow_usd += (kept.cost_usd if kept else None) or 0.0
+        if event.decision.shadow is not None:
+            self._add_shadow(event.decision.shadow, kept)
         if unknown:
             return
         paid = sum(one.cost_usd or 0.0 for one in attempts)
@@ -247,6 +249,19 @@ class _Sums:
             self._own += paid
             day.own += paid
 
+    def _add_shadow(self, would: Decision, kept: Attempt | None) -> None:
+        """Add what would have been decided."""
+        to_small = would.route == "small" and not would.held
+        self._shadow.update(
+            all=1,
+            held=would.held,
+            to_small=to_small,
+            looked=would.reason in _LOOKED_AT,
+            both=would.reason in _ESCALATED,
+        )
+        if to_small:
+            self._shadow_usd += (kept.cost_usd if kept else None) or 0.0
+
     def savings(self, lost: int) -> Savings:
         """Return the sums."""
         mean = float(np.mean(self._large)) if self._large else None
@@ -265,9 +280,11 @@ class _Sums:
             seconds_p50=p50,
             seconds_p95=p95,
             extra=self._extra,
-            shadowed=self._shadowed,
-            shadow_to_small=self._to_small,
-            shadow_held=self._held,
+            shadowed=self._shadow["all"],
+            shadow_to_small=self._shadow["to_small"],
+            shadow_looked=self._shadow["looked"],
+            shadow_both=self._shadow["both"],
+            shadow_held=self._shadow["held"],
             shadow_usd=self._shadow_usd,
             by_day=tuple(day.of(name, mean) for name, day in sorted(self._days.items())),
             by_model=tuple(

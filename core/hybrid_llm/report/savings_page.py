@@ -44,10 +44,16 @@ def savings_lines(savings: Savings) -> list[str]:
             f"{savings.shadow_to_small:,} of them would have gone to small; for those large cost "
             f"{usd(savings.shadow_usd)}."
         )
+    if savings.shadow_looked:
+        lines.append(
+            f"In shadow small's answers to {_requests(savings.shadow_looked)} were looked at: "
+            f"{savings.shadow_looked - savings.shadow_both:,} would have been kept, and {savings.shadow_both:,} would "
+            "have gone on to large."
+        )
     if savings.shadow_held:
         lines.append(
             f"In {savings.shadow_held:,} more small would have answered first, for a second look; how many of these "
-            "answers it would keep is not known in shadow."
+            "answers it would keep is not known, since there was no time to ask small, or it failed."
         )
     if savings.seconds_p50 is not None:
         lines.append(

@@ -32,7 +32,7 @@ OTHER: Final = "decided by another router, at another level, or not as certified
 TEXTLESS: Final = "without texts"
 TURNS: Final = "inside conversations, whose history is not in the journal"
 UNANSWERED: Final = "without an answer"
-UNSEEN: Final = "in shadow, where no second look was taken"
+UNSEEN: Final = "in shadow, where small was not asked for its second look"
 
 
 @dataclass(frozen=True)
