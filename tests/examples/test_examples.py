@@ -86,7 +86,7 @@ PROGRAMS = sorted(path.name for path in EXAMPLES.glob("*.py"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", PROGRAMS)
+@pytest.mark.parametrize("example", [name for name in PROGRAMS if name not in {"models.py", "fastapi_chat.py"}])
 def test_an_example_runs_in_a_fresh_process(example: str) -> None:
     assert output_of_a_fresh_process(example)
 
