@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import functools
 import gc
+import os
+import shutil
 import ssl
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,14 +22,18 @@ from hybrid_llm.testing import FixedScorer
 from hybrid_llm.training import train
 from tests.small_table import make_rows
 
-settings.register_profile("fast", max_examples=25, deadline=None)
+settings.register_profile("fast", max_examples=15, deadline=None)
 settings.register_profile("thorough", max_examples=200, deadline=None)  # pytest --hypothesis-profile=thorough
 settings.load_profile("fast")
+MEMORY = Path("/dev/shm")
+"""Where there is one with room, the folders of tests lie in memory: a disk takes milliseconds to have written a row."""
 
 
 def pytest_configure() -> None:
-    """Read the authorities that sign certificates once: 40 ms, which else each HTTP client of a test takes again."""
+    """Read the authorities that sign certificates once (40 ms for each HTTP client), and keep folders in memory."""
     ssl.create_default_context = functools.cache(ssl.create_default_context)
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**30:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -67,7 +67,9 @@ def test_every_way_gives_probabilities_to_the_rows_that_judge():
         assert ((scored.test > 0) & (scored.test < 1)).all(), name
 
 
-@pytest.mark.parametrize("way", [as_feature, as_offset, as_average])
+@pytest.mark.parametrize(
+    "way", [as_feature, *(pytest.param(way, marks=pytest.mark.slow) for way in (as_offset, as_average))]
+)
 def test_a_prior_that_knows_something_helps_every_combination(way):
     drawn, test = own(200), own(2000, 1)
     assert apgr(way, drawn, test) > apgr(head, drawn, test) + 0.01

@@ -72,6 +72,7 @@ def test_each_row_stands_there_once_and_in_order_whatever_was_there_before(n, si
         assert rows_in(out) == whole
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_same_call_scores_what_is_missing(tmp_path):
     table = write_parquet(tmp_path / "rows.parquet", texts(50))
     child = [sys.executable, killed_table.__file__, str(table), str(tmp_path / "out"), "question 25"]

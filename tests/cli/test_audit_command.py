@@ -82,14 +82,18 @@ def options(server: Stub, router: Path) -> list[object]:
 def test_a_promise_that_is_kept_is_found_to_hold_over_several_audits(
     server: Stub, certified: Path, tmp_path: Path
 ) -> None:
-    journal = journal_of(tmp_path / "traffic.sqlite", recorded(certified, 200))
-    first = run("audit", journal, *options(server, certified), "--sample", 10, "--json")
+    journal = journal_of(tmp_path / "traffic.sqlite", recorded(certified, 120))
+    accepted = write_rows(
+        tmp_path / "accepted.jsonl", [{"query": f"question {n}", "reference": "right"} for n in range(120)]
+    )
+    arguments = ("audit", journal, *options(server, certified)[:-1], "exact", "--references", accepted, "--json")
+    first = run(*arguments, "--sample", 10)
     assert first.code == 0, first.err
     assert first.json.keys() >= KEYS
     assert (first.json["verdict"], first.json["audited"], first.json["drop"]) == ("not_yet_known", 10, 0.0)
     assert first.json["needed_n"] > 10
     asked = len(server.asked)
-    second = run("audit", journal, *options(server, certified), "--sample", 70, "--json")
+    second = run(*arguments, "--sample", 70)
     assert (second.json["verdict"], second.json["audited"], second.json["void_reason"]) == ("holds", 80, "")
     assert second.json["drop_upper_bound"] <= 0.1
     assert len(server.asked) > asked
@@ -99,15 +103,15 @@ def test_a_promise_that_is_kept_is_found_to_hold_over_several_audits(
 def test_a_broken_promise_voids_the_certificate_and_decisions_say_so(
     server: Stub, certified: Path, tmp_path: Path
 ) -> None:
-    journal = journal_of(tmp_path / "traffic.sqlite", recorded(certified, 100, "wrong"))
-    shown = run("audit", journal, *options(server, certified), "--sample", 40)
+    journal = journal_of(tmp_path / "traffic.sqlite", recorded(certified, 30, "wrong"))
+    shown = run("audit", journal, *options(server, certified), "--sample", 12)
     assert shown.code == 0, shown.err
     assert "The promise is broken" in shown.out
-    assert "is void now: An audit of 40 requests found" in shown.err
+    assert "is void now: An audit of 12 requests found" in shown.err
     router = Router.load(certified)
     assert router.certificate is not None
-    assert "An audit of 40 requests" in router.certificate.provenance.void_reason
-    with pytest.warns(HybridLLMWarning, match="is void: An audit of 40 requests"):
+    assert "An audit of 12 requests" in router.certificate.provenance.void_reason
+    with pytest.warns(HybridLLMWarning, match="is void: An audit of 12 requests"):
         decision = router.decide("anything at all?", quality=0.9)
     assert not decision.certified
     assert decision.void_reason == router.certificate.provenance.void_reason
@@ -171,21 +175,21 @@ def test_in_shadow_it_is_the_decision_that_would_have_been_followed_that_is_audi
     server: Stub, certified: Path, tmp_path: Path
 ) -> None:
     rows = []
-    for one in recorded(certified, 40):
+    for one in recorded(certified, 15):
         decided = one.event.decision.override(route="small")
         shadow = decided.override(route="large", reason="shadow", certified=False, shadow=decided)
         attempt = Attempt("large", "big", 0.1, kept=True, text="right")
         rows.append(replace(one, event=replace(one.event, decision=shadow, attempts=(attempt,))))
     server.says = lambda text: says(text) if "<<<" in text else "wrong"
     journal = journal_of(tmp_path / "traffic.sqlite", rows)
-    assert run("audit", journal, *options(server, certified), "--sample", 30, "--json").json["verdict"] == "broken"
+    assert run("audit", journal, *options(server, certified), "--sample", 12, "--json").json["verdict"] == "broken"
 
 
 def test_what_small_answered_in_shadow_is_graded_and_not_asked_again(
     server: Stub, certified: Path, tmp_path: Path
 ) -> None:
     rows = []
-    for one in recorded(certified, 40):
+    for one in recorded(certified, 15):
         kept = one.event.decision.override(route="small", reason="kept", look=Look(0.9, 0.8))
         shadow = kept.override(route="large", reason="shadow", certified=False, look=None, shadow=kept)
         small, large = (
@@ -194,7 +198,7 @@ def test_what_small_answered_in_shadow_is_graded_and_not_asked_again(
         )
         rows.append(replace(one, event=replace(one.event, decision=shadow, attempts=(large, small))))
     journal = journal_of(tmp_path / "traffic.sqlite", rows)
-    assert run("audit", journal, *options(server, certified), "--sample", 30, "--json").json["verdict"] == "broken"
+    assert run("audit", journal, *options(server, certified), "--sample", 12, "--json").json["verdict"] == "broken"
     assert {asked["model"] for asked in server.asked} == {"judge"}
 
 
@@ -210,9 +214,11 @@ def test_other_weights_of_the_small_model_void_the_certificate(server: Stub, cer
 
 
 def test_an_audit_that_was_stopped_goes_on_and_draws_no_more_than_was_asked(
-    server: Stub, certified: Path, tmp_path: Path
+    server: Stub, certified: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = journal_of(tmp_path / "traffic.sqlite", recorded(certified, 100))
+    monkeypatch.setattr("hybrid_llm.collect.clients.TRIES", 1)
+    monkeypatch.setattr("hybrid_llm.collect.clients.HOSTED_RETRIES", 0)
+    journal = journal_of(tmp_path / "traffic.sqlite", recorded(certified, 30))
     server.says = lambda text: (500, {"error": "down"}) if text.startswith("question") else says(text)
     stopped = run("audit", journal, *options(server, certified), "--sample", 10)
     assert stopped.code == 1

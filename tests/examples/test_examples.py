@@ -127,6 +127,7 @@ def test_every_example_can_be_read_at_a_glance() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py") if len(path.read_text().splitlines()) > 80} == set()
 
 
+@pytest.mark.slow
 def test_own_pair_goes_from_prompts_to_a_certificate_offline_with_stand_ins() -> None:
     output = output_of("own_pair.py")
     assert output.startswith("small: a stand-in, no model is called\nlarge: a stand-in, no model is called")

@@ -30,7 +30,7 @@ pytestmark = [
 ]
 EASY = FixedScorer(0.9)
 SOON = 0.02
-CALLS = 20
+CALLS = MOST + 4
 LARGE = FakeListChatModel(responses=["large"])
 
 
@@ -104,7 +104,7 @@ def nothing_is_left(before: int) -> None:
     assert descriptors() - before <= MOST + 2
 
 
-@covering(pairs, arms, pytest.mark.parametrize("way", WAYS.values(), ids=WAYS), times=2)
+@covering(pairs, arms, pytest.mark.parametrize("way", WAYS.values(), ids=WAYS))
 def test_calls_that_are_given_up_on_leave_nothing_behind(way: Ask, pair: Any, arm: Any, server: Path) -> None:
     model, before = pair(arm(server, **({} if arm is ollama else {"max_retries": 0}))), descriptors()
     for _ in range(CALLS):
@@ -112,7 +112,7 @@ def test_calls_that_are_given_up_on_leave_nothing_behind(way: Ask, pair: Any, ar
     nothing_is_left(before)
 
 
-@covering(pairs, arms, pytest.mark.parametrize("way", AWAYS.values(), ids=AWAYS), times=2)
+@covering(pairs, arms, pytest.mark.parametrize("way", AWAYS.values(), ids=AWAYS))
 async def test_nor_do_async_ones(way: Ask, pair: Any, arm: Any, server: Path) -> None:
     model, before = pair(arm(server)), descriptors()
     for _ in range(CALLS):

@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 SOON = 0.02
-CALLS = 30
+CALLS = MOST + 4
 METHODS: dict[str, Any] = {
     "chat": (([ChatMessage("2+2?")],), {}),
     "complete": (("2+2?",), {}),
@@ -55,7 +55,7 @@ def hybrid(path: Path, **settings: Any) -> HybridLLM:
     return HybridLLM(small, FakeLLM(model="large"), FixedScorer(0.9), threshold=0.5, small_timeout=SOON, state=state)
 
 
-@covering(pytest.mark.parametrize("way", WAYS, ids=str), pytest.mark.parametrize("method", METHODS), times=2)
+@covering(pytest.mark.parametrize("way", WAYS, ids=str), pytest.mark.parametrize("method", METHODS))
 async def test_calls_that_are_given_up_on_leave_nothing_behind(way: Way, method: str, server: Path) -> None:
     llm = hybrid(server)
     args, kwargs = METHODS[method]

@@ -252,7 +252,8 @@ def test_names_in_a_folder_cannot_steer_a_screen(folder: Path) -> None:
     assert record.about == "a\nb\\x07"
 
 
-def test_a_hundred_folders_changed_at_random_are_refused_or_work(base: Path, tmp_path: Path) -> None:
-    came = [try_once(base, tmp_path, seed)[1] for seed in range(100)]
-    assert came.count("refused") > 50
-    assert came.count("used") > 5
+@pytest.mark.parametrize("many", [20, pytest.param(100, marks=pytest.mark.slow)])
+def test_folders_changed_at_random_are_refused_or_work(base: Path, tmp_path: Path, many: int) -> None:
+    came = [try_once(base, tmp_path, seed)[1] for seed in range(many)]
+    assert came.count("refused") > many / 2
+    assert came.count("used") > many / 20

@@ -149,7 +149,16 @@ def _many(count: int) -> Iterable[dict[str, Any]]:
     return (row(number, query=f"Question {number}? " + "word " * 40, split=...) for number in range(count))
 
 
-@pytest.mark.parametrize("writer", [as_array, as_pretty_array, as_csv, as_crlf_lines], ids=lambda w: w.__name__)
+@pytest.mark.parametrize(
+    "writer",
+    [
+        pytest.param(as_array, marks=pytest.mark.slow),
+        as_pretty_array,
+        as_csv,
+        pytest.param(as_crlf_lines, marks=pytest.mark.slow),
+    ],
+    ids=lambda w: w.__name__,
+)
 def test_a_packed_file_is_read_in_flat_memory(save: Save, writer: Any) -> None:
     from hybrid_llm.table.files import rows_of_file
 

@@ -78,7 +78,7 @@ def test_fine_tuning_cannot_leave_rows_out() -> None:
 
 
 def test_one_level_alone_is_tested_at_the_whole_confidence(trained: Router) -> None:
-    fresh = QualityTable.from_rows(make_rows(1200, seed=2)).pair("small", "large")
+    fresh = QualityTable.from_rows(make_rows(400, seed=2)).pair("small", "large")
     alone = trained.certify(fresh, max_drop=0.1, menu=False).certificate
     beside = trained.certify(fresh, max_drop=0.1).certificate
     assert alone is not None
