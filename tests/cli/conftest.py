@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.common.cache import CachedEncoder
 from hybrid_llm.cli import main
 from hybrid_llm.scoring import Encoder
 from tests.small_table import make_rows
@@ -47,16 +46,10 @@ def write_rows(file: Path, rows) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
-def cached() -> CachedEncoder:
-    """The shipped encoder; each text is embedded once."""
-    return CachedEncoder(Encoder.load())
-
-
 @pytest.fixture(autouse=True)
-def _one_embedding_for_each_text(cached, monkeypatch):
+def _one_embedding_for_each_text(encoder, monkeypatch):
     load = Encoder.load
-    monkeypatch.setattr(Encoder, "load", lambda path=None: cached if path is None else load(path))
+    monkeypatch.setattr(Encoder, "load", lambda path=None: encoder if path is None else load(path))
 
 
 @pytest.fixture(scope="session")
