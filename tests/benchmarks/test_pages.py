@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import pages
@@ -19,6 +19,7 @@ from benchmarks.common.results import DIGITS, file_of, keep, lines, read, rounde
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
 )
 
 
@@ -37,7 +38,6 @@ def test_results_are_kept_rounded_and_compact(study: str) -> None:
     assert text == lines(results) + "\n"
 
 
-@settings(max_examples=25, deadline=None)
 @given(PLAIN)
 def test_whatever_is_written_is_read_again(value: object) -> None:
     assert json.loads(lines(value)) == value

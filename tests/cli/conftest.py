@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer.main
 
-from benchmarks.common.cache import CachedEncoder
 from hybrid_llm.cli import main
 from hybrid_llm.scoring import Encoder
 from tests.small_table import make_rows
@@ -47,16 +48,18 @@ def write_rows(file: Path, rows) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
-def cached() -> CachedEncoder:
-    """The shipped encoder; each text is embedded once."""
-    return CachedEncoder(Encoder.load())
+@pytest.fixture(scope="session", autouse=True)
+def _parameters_are_read_once():
+    """Read the parameters of each command once: else each call reads those of all commands, for 60 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_params_from_function", functools.cache(typer.main.get_params_from_function))
+        yield
 
 
 @pytest.fixture(autouse=True)
-def _one_embedding_for_each_text(cached, monkeypatch):
+def _one_embedding_for_each_text(encoder, monkeypatch):
     load = Encoder.load
-    monkeypatch.setattr(Encoder, "load", lambda path=None: cached if path is None else load(path))
+    monkeypatch.setattr(Encoder, "load", lambda path=None: encoder if path is None else load(path))
 
 
 @pytest.fixture(scope="session")

@@ -95,6 +95,7 @@ def test_one_command_goes_from_prompts_to_a_verdict_and_the_same_again_asks_noth
     assert (arms.asked.total(), set(arms.asked.values())) == (120, {1})
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_goes_on_with_more_prompts_and_asks_nothing_twice(tmp_path: Path, arms: Arms) -> None:
     path = prompts(tmp_path / "p.jsonl", 40)
     arms.stop_after = 31

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.cli.conftest import PAIR, run, write_rows
+from tests.covering import covering
 from tests.small_table import make_rows
 
 
@@ -46,16 +47,18 @@ def test_one_class_of_labels_teaches_nothing(table, tmp_path):
     assert not (tmp_path / "r").exists()
 
 
-@pytest.mark.parametrize(
-    ("score", "message"),
-    [
-        (float("nan"), "which is not finite"),
-        (1.5, "outside [0, 1]; rescale"),
-        (-0.1, "outside [0, 1]; rescale"),
-        ("good", "not a number"),
-    ],
+@covering(
+    pytest.mark.parametrize(
+        ("score", "message"),
+        [
+            (float("nan"), "which is not finite"),
+            (1.5, "outside [0, 1]; rescale"),
+            (-0.1, "outside [0, 1]; rescale"),
+            ("good", "not a number"),
+        ],
+    ),
+    pytest.mark.parametrize("command", ["train", "evaluate"]),
 )
-@pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_a_bad_score_names_file_line_and_field(command, score, message, shipped, tmp_path):
     rows = make_rows(40)
     rows[16]["quality"]["small"] = [score]
@@ -64,8 +67,10 @@ def test_a_bad_score_names_file_line_and_field(command, score, message, shipped,
     refused(run(command, file, *PAIR, *extra), 1, "rows.jsonl line 17: field 'quality' of model 'small'", message)
 
 
-@pytest.mark.parametrize("scale", ["5", "5:1", "1:1", "low:high", "1:2:3", ":", "nan:1", "0:inf"])
-@pytest.mark.parametrize("command", ["train", "evaluate", "calibrate", "certify"])
+@covering(
+    pytest.mark.parametrize("scale", ["5", "5:1", "1:1", "low:high", "1:2:3", ":", "nan:1", "0:inf"]),
+    pytest.mark.parametrize("command", ["train", "evaluate", "calibrate", "certify"]),
+)
 def test_a_scale_that_is_none_is_wrong_usage(command, scale, shipped, table, tmp_path):
     more = ("--out", tmp_path / "r") if command in ("train", "calibrate") else ("--router", shipped)
     shown = run(command, table, *PAIR, *more, "--scale", scale)

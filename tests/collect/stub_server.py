@@ -74,6 +74,7 @@ def stub_server(**more: Any) -> Iterator[Stub]:
 class _Handler(BaseHTTPRequestHandler):
     stub: Stub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for the client to say that it has the headers
 
     def log_message(self, *args: Any) -> None:
         """Say nothing."""

@@ -199,13 +199,13 @@ def test_rows_that_cannot_teach_say_why(trained: Router, rows: Any, checkers: li
 
 
 def test_a_checker_that_answered_a_tenth_is_said(trained: Router) -> None:
-    rows = make_answered_rows(720)
+    rows = make_answered_rows(360)
     for number, row in enumerate(rows):
         if number % 10:
             del row["responses"]["checker"]
     table = QualityTable.from_rows(rows)
     n = len(table.pair(*PAIR).split("train"))
-    with pytest.warns(HybridLLMWarning, match=r"'checker' answered 48 of 360 training rows"):
+    with pytest.warns(HybridLLMWarning, match=r"'checker' answered 24 of 180 training rows"):
         router = train_second_look(trained, table, *PAIR, checkers=["checker"], scores=np.full(n, 0.5))
     assert ("query", "logprobs") in router.second_look.paths
 
@@ -228,6 +228,7 @@ def test_a_signal_that_misleads_on_these_rows_does_not_turn() -> None:
     assert head.weights[0] > 10 * head.weights[1] > 0
 
 
+@pytest.mark.slow
 def test_a_function_of_ones_own_has_to_come_along(
     looking: Router, answered: QualityTable, trained: Router, tmp_path: Path
 ) -> None:
