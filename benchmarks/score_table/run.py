@@ -47,7 +47,7 @@ counts the start too, and on Ray its own processes. [How fast a score is](speed.
 one stream: linear, and in flat memory.
 
 Where the load average above is far beyond the number of cores, rows/s compare nothing: neither one core with two nor
-local with Ray. The first such run had Ray ahead (54 and 62 rows/s, local 34 and 36), the next one did not.
+local with Ray.
 
 The free scorer gives every text the same score at once, so that what is left is reading, checking and writing; it
 shows how memory grows with the table.
