@@ -18,7 +18,7 @@ QUESTIONS = [
     "Which planet is known as the red planet?",
     "Is a tomato a fruit or a vegetable?",
     "Which gas do plants take in for photosynthesis?",
-    "Find the degree of the field extension Q(sqrt(2), sqrt(3), sqrt(18)) over Q.",
+    "Design a rate limiter for a service with three replicas, and say what it loses when one of them is cut off.",
     "Prove that every group of order 15 is cyclic, and say where the argument fails for order 21.",
 ]
 IN, OUT = 2.5, 10.0  # dollars for a million tokens of the large model, read and written

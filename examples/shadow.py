@@ -17,7 +17,7 @@ QUESTIONS = [
     "What is the capital of France?",
     "Which planet is known as the red planet?",
     "Which gas do plants take in for photosynthesis?",
-    "Find the degree of the field extension Q(sqrt(2), sqrt(3), sqrt(18)) over Q.",
+    "Design a rate limiter for a service with three replicas, and say what it loses when one of them is cut off.",
     "Prove that every group of order 15 is cyclic, and say where the argument fails for order 21.",
 ]
 
