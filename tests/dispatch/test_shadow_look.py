@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 import warnings
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -239,6 +241,21 @@ def test_a_loop_that_was_closed_in_the_middle_of_its_looks_takes_up_no_room() ->
     assert came == [None, None]
     behind.finish()
     assert came == [None, None, None]
+
+
+def test_event_loops_that_are_closed_are_let_go() -> None:
+    behind, loops = Behind(workers=1), list[Any]()
+
+    async def program() -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        for _ in range(3):  # so that some wait for their turn
+            behind.aput(lambda: asyncio.sleep(0), lambda came: None)
+        await asyncio.sleep(0.01)
+
+    for _ in range(3):
+        asyncio.run(program())
+    gc.collect()
+    assert [loop() is None for loop in loops[:-1]] == [True, True]
 
 
 def test_a_piece_that_raises_ends_itself_and_not_those_behind_it() -> None:

@@ -63,9 +63,7 @@ class Behind:
         self._open: set[_Work[Any]] = set()
         self._waiting: deque[_Work[Any]] = deque()
         self._threads = 0
-        self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._turns: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
     def put(self, work: Callable[[], T], end: Callable[[T | None], None]) -> bool:
         """Have work done in a thread, in the context of this call; return whether there was room for it.
@@ -98,8 +96,7 @@ class Behind:
         one = _Work(work, end)
         if not self._take(one):
             return False
-        with self._changed:
-            turn = self._turns.setdefault(loop, asyncio.Semaphore(self._workers))
+        turn = self._turn(loop)
 
         async def run() -> T:
             _BEHIND.set(True)
@@ -150,6 +147,14 @@ class Behind:
         if not room:
             one.end(None)
         return room
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
+        """Return what lets a few pieces of an event loop begin; a new loop has those of closed ones forgotten."""
+        with self._changed:
+            if loop not in self._turns:  # a semaphore holds on to its loop, so that weak keys would keep both
+                self._turns = {each: turn for each, turn in self._turns.items() if not each.is_closed()}
+                self._turns[loop] = asyncio.Semaphore(self._workers)
+            return self._turns[loop]
 
     def _end_of_closed_loops(self) -> None:
         """End what its event loop left behind: one that was closed without cancelling its tasks."""
