@@ -258,12 +258,34 @@ def test_event_loops_that_are_closed_are_let_go() -> None:
     assert [loop() is None for loop in loops[:-1]] == [True, True]
 
 
-def test_a_piece_that_raises_ends_itself_and_not_those_behind_it() -> None:
+def test_a_piece_that_raises_ends_itself_and_not_those_behind_it(caplog: pytest.LogCaptureFixture) -> None:
     behind, came = Behind(workers=1), list[Any]()
     for work in (sys.exit, lambda: "next"):
         assert behind.put(work, came.append)
     assert behind.wait(5)
     assert came == [None, "next"]
+    assert "Work behind a request failed: SystemExit." in caplog.text
+
+
+def test_whoever_raises_at_the_end_of_a_piece_keeps_none_from_being_done() -> None:
+    behind, came = Behind(workers=1), list[Any]()
+    for end in (sys.exit, came.append):
+        assert behind.put(lambda: 1, end)
+    assert behind.wait(5)
+    assert came == [1]
+
+
+def test_where_no_thread_can_be_started_a_piece_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    behind, came = Behind(), list[Any]()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        assert not behind.put(lambda: 1, came.append)
+    assert behind.put(lambda: 2, came.append)
+    assert behind.wait(5)
+    assert came == [None, 2]
 
 
 def test_the_end_of_the_program_waits_a_moment_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

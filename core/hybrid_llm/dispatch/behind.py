@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
+logger = logging.getLogger("hybrid_llm")
 
 MOST: Final = 100
 """Pieces of work that wait or are under way, at most."""
@@ -83,7 +86,7 @@ class Behind:
             try:
                 threading.Thread(target=self._run, daemon=True, name="hybrid-llm-behind").start()
             except RuntimeError:  # the program ends, or has too many threads
-                return self._left_to_others(one)
+                return self._left_to_others()
         return True
 
     def aput(self, work: Callable[[], Awaitable[T]], end: Callable[[T | None], None]) -> bool:
@@ -163,23 +166,25 @@ class Behind:
         for one in left:
             self._end(one, None)
 
-    def _left_to_others(self, one: _Work[Any]) -> bool:
-        """Return whether a thread that runs comes to a piece for which none could be started; else it is ended."""
+    def _left_to_others(self) -> bool:
+        """Return whether another thread comes to what waits, after none could be started; else end all of it."""
         with self._changed:
             self._threads -= 1
             if self._threads:
                 return True
-            self._waiting = deque(other for other in self._waiting if other is not one)
-        self._end(one, None)
+            left = list(self._waiting)
+            self._waiting.clear()
+        for one in left:
+            self._end(one, None)
         return False
 
     def _run(self) -> None:
         while (one := self._next()) is not None:
-            try:
+            came = None
+            with _noted():
                 came = one.context.run(_behind, one.work)
-            except BaseException:  # noqa: BLE001 - the next piece has nothing to do with it
-                came = None
-            one.context.run(self._end, one, came)
+            with _noted():
+                one.context.run(self._end, one, came)
 
     def _next(self) -> _Work[Any] | None:
         """Return the piece that is next; without one a thread comes to its end."""
@@ -195,10 +200,12 @@ class Behind:
             if one.ended:
                 return
             one.ended = True
-        one.end(came)
-        with self._changed:
-            self._open.discard(one)
-            self._changed.notify_all()
+        try:
+            one.end(came)
+        finally:
+            with self._changed:
+                self._open.discard(one)
+                self._changed.notify_all()
 
 
 class _Work(Generic[T]):
@@ -214,6 +221,15 @@ class _Work(Generic[T]):
 def _behind(work: Callable[[], T]) -> T:
     _BEHIND.set(True)
     return work()
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """Log what is raised in a thread, ``sys.exit()`` too, and go on: the next piece has nothing to do with it."""
+    try:
+        yield
+    except BaseException as error:  # noqa: BLE001
+        logger.warning("Work behind a request failed: %s.", type(error).__name__)
 
 
 def _finish(behind: weakref.ref[Behind]) -> None:
