@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import subprocess
 import sys
 import threading
 import warnings
@@ -299,3 +301,24 @@ def test_the_end_of_the_program_waits_a_moment_and_loses_nothing(monkeypatch: py
     gate.set()
     assert behind.wait(1)
     assert came == ["first", None, None]  # each is told once
+
+
+def test_a_forked_process_begins_anew_and_leaves_to_its_parent_what_is_the_parents() -> None:
+    program = """
+import os, threading
+from hybrid_llm.dispatch.behind import Behind
+gate, behind = threading.Event(), Behind(most=1, workers=1)
+behind.put(lambda: gate.wait(5), lambda came: os.write(1, b"parent "))
+with behind._changed:  # as another thread may have it just then
+    child = os.fork()
+if child:
+    os.waitpid(child, 0)
+    gate.set()
+else:
+    behind.put(lambda: 1, lambda came: os.write(1, b"child "))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], env=environment, check=True, timeout=60, capture_output=True
+    )
+    assert done.stdout == b"child parent "

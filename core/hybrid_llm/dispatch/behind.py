@@ -58,10 +58,11 @@ class Behind:
     def __init__(self, most: int = MOST, workers: int = WORKERS) -> None:
         self._most, self._workers = most, workers
         self._kept = False
-        self._begin()
+        self.begin()
+        _ALL.add(self)
 
-    def _begin(self) -> None:
-        self._process = os.getpid()
+    def begin(self) -> None:
+        """Start with nothing to do, in a forked process too: what was left is the parent's."""
         self._changed = threading.Condition()
         self._open: set[_Work[Any]] = set()
         self._waiting: deque[_Work[Any]] = deque()
@@ -124,8 +125,6 @@ class Behind:
 
     def finish(self) -> None:
         """End all that is left: what runs in threads has a few seconds, what belongs to an event loop none."""
-        if os.getpid() != self._process:
-            return
         until = time.monotonic() + PATIENCE
         with self._changed:
             while any(one.task is None for one in self._open) and (left := until - time.monotonic()) > 0:
@@ -136,8 +135,6 @@ class Behind:
             self._end(one, None)
 
     def _take(self, one: _Work[Any]) -> bool:
-        if os.getpid() != self._process:  # after a fork: what is left is the parent's
-            self._begin()
         if not self._kept:
             self._kept = True
             atexit.register(_finish, weakref.ref(self))
@@ -236,3 +233,15 @@ def _finish(behind: weakref.ref[Behind]) -> None:
     held = behind()
     if held is not None:
         held.finish()
+
+
+_ALL: Final[weakref.WeakSet[Behind]] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for each in list(_ALL):
+        each.begin()
+
+
+if hasattr(os, "register_at_fork"):  # at once: later two threads could meet in it
+    os.register_at_fork(after_in_child=_after_fork)
