@@ -120,6 +120,21 @@ def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path):
     assert rows_in(out) == before
 
 
+def test_a_folder_in_which_nothing_was_scored_yet_takes_another_table(tmp_path):
+    with pytest.raises(TableError, match="row 1: field 'query' is missing"):
+        scored(write_parquet(tmp_path / "rows.parquet", [None, "two"]), tmp_path / "out")
+    table = write_parquet(tmp_path / "rows.parquet", texts(3))
+    assert scored(table, tmp_path / "out", threshold=0.5).asked == texts(3)
+    assert scored(table, tmp_path / "out", threshold=0.5).asked == []
+
+
+def test_a_kill_before_the_first_file_is_whole_leaves_a_folder_to_go_on_with(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "._scores.json.0.part").write_text("{")
+    scored(write_parquet(tmp_path / "rows.parquet", texts(3)), tmp_path / "out")
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["_scores.json", "part-000000.parquet"]
+
+
 def test_of_two_that_write_one_folder_the_second_hears_of_it_at_once(tmp_path):
     table, out = write_parquet(tmp_path / "rows.parquet", texts(3)), tmp_path / "out"
     with claimed(out, TableError), ThreadPoolExecutor(1) as another:

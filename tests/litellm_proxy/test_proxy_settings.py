@@ -40,7 +40,8 @@ def test_anything_else_is_told_what_to_write(given: Any, told: str) -> None:
 def test_without_litellm_the_plug_in_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     import litellm_hybrid
 
-    monkeypatch.setitem(sys.modules, "litellm", None)
+    for name in ("litellm", "litellm.integrations.custom_logger"):  # the second is found alone once it was imported
+        monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "litellm_hybrid.routing", raising=False)
     with pytest.raises(MissingExtraError, match=r"hybrid-llm\[litellm\]"):
         _ = litellm_hybrid.hybrid

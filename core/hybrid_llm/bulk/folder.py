@@ -22,6 +22,8 @@ from hybrid_llm.errors import MissingExtraError, TableError
 
 MANIFEST: Final = "_scores.json"
 _PART: Final = re.compile(r"part-(\d{6,})\.parquet")
+_BEGUN: Final = re.compile(rf"\.{re.escape(MANIFEST)}\.")
+"""What a kill leaves that comes before the manifest is whole."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,15 @@ class ScoresFolder:
         """
         with as_ours(self.path, TableError):
             manifest = self.path / MANIFEST
+            names = [file.name for file in self.path.iterdir()] if self.path.is_dir() else []
             if manifest.is_file():
-                Contents.read(manifest).refuse(self.path, contents)
-                remove_parts(self.path)
-                return
-            if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+                begun = Contents.read(manifest)
+                if any(map(_PART.fullmatch, names)):  # else nothing is lost with what it was begun for
+                    begun.refuse(self.path, contents)
+            elif (self.path.exists() and not self.path.is_dir()) or not all(map(_BEGUN.match, names)):
                 raise TableError(f"{self.path} exists and holds no scores of ours; choose another --out.")
             self.path.mkdir(parents=True, exist_ok=True)
+            remove_parts(self.path)
             with whole_file(manifest) as file:
                 file.write_text(contents.as_json(), encoding="utf-8")
 
