@@ -24,7 +24,10 @@ SmallModel = Annotated[
     str,
     typer.Option("--small", metavar="MODEL", help="The small model: ollama:NAME or openai:NAME, @BASE_URL behind it."),
 ]
-LargeModel = Annotated[str, typer.Option("--large", metavar="MODEL", help="The large model, likewise.")]
+LargeModel = Annotated[
+    str,
+    typer.Option("--large", metavar="MODEL", help="The large model: ollama:NAME or openai:NAME, @BASE_URL behind it."),
+]
 Checkers = Annotated[
     list[str] | None,
     typer.Option("--checker", metavar="MODEL", help="A further local model to compare with; repeatable."),
@@ -53,7 +56,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be asked
 System = Annotated[str | None, typer.Option("--system", metavar="TEXT", help="A system prompt for all models.")]
 Temperature = Annotated[
     float | None,
-    typer.Option("--temperature", metavar="T", help="0: the likeliest answer; without it 0, and 0.7 with --samples."),
+    typer.Option("--temperature", metavar="T", help="0, the default: the likeliest answer; with several samples 0.7."),
 ]
 MaxTokens = Annotated[int, typer.Option("--max-tokens", metavar="N", min=1, help="Tokens of an answer at most.")]
 Think = Annotated[str | None, typer.Option("--think", metavar="on|off", help="Whether models that can think aloud do.")]
