@@ -308,6 +308,18 @@ def test_a_level_that_was_measured_and_not_proved_is_warned_of_once() -> None:
         pair.call(Request(EASY), Played(LookScenario("")).ask, read=read)
 
 
+def test_a_look_whose_certificate_is_void_says_why_with_each_decision() -> None:
+    look = proved()
+    assert look.certificate is not None
+    void = replace(look.certificate.provenance, void_reason="An audit said so.")
+    menu = replace(look.certificate, provenance=void)
+    router = router_with(look.with_parts(certificate=menu))
+    with pytest.warns(HybridLLMWarning, match="second look is void: An audit said so"):
+        pair = Pair(router, small=SMALL, large=LARGE, second_look=True, **PROVED)
+    decision = pair.decide(Request(EASY)).decision
+    assert (decision.certified, decision.void_reason) == (False, "An audit said so.")
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

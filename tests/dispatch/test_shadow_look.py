@@ -10,6 +10,7 @@ import sys
 import threading
 import warnings
 import weakref
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -245,6 +246,36 @@ def test_a_loop_that_was_closed_in_the_middle_of_its_looks_takes_up_no_room() ->
     assert came == [None, None, None]
 
 
+async def test_few_are_under_way_at_a_time_in_an_event_loop_as_in_threads() -> None:
+    behind, running, most = Behind(workers=2), list[int](), list[int]()
+
+    async def work(number: int) -> None:
+        running.append(number)
+        most.append(len(running))
+        await asyncio.sleep(0)
+        running.remove(number)
+
+    for number in range(5):
+        behind.aput(lambda number=number: work(number), lambda came: None)
+    while not behind.wait(0):
+        await asyncio.sleep(0)
+    assert max(most) == 2
+
+
+def test_work_is_done_in_the_context_of_its_request() -> None:
+    behind, came, asked = Behind(), list[Any](), ContextVar[str]("asked", default="nothing")
+    asked.set("by a user")
+    behind.put(asked.get, lambda answer: came.extend((answer, asked.get())))
+    assert behind.wait(5)
+    assert came == ["by a user", "by a user"]
+
+
+def test_where_no_event_loop_runs_a_piece_ends_at_once() -> None:
+    behind, came = Behind(), list[Any]()
+    assert not behind.aput(lambda: asyncio.sleep(0, 1), came.append)
+    assert (came, behind.wait(0)) == ([None], True)
+
+
 def test_event_loops_that_are_closed_are_let_go() -> None:
     behind, loops = Behind(workers=1), list[Any]()
 
@@ -299,7 +330,9 @@ def test_the_end_of_the_program_waits_a_moment_and_loses_nothing(monkeypatch: py
     behind.finish()
     assert came == ["first", None, None]
     gate.set()
-    assert behind.wait(1)
+    for thread in threading.enumerate():
+        if thread.name == "hybrid-llm-behind":
+            thread.join(5)
     assert came == ["first", None, None]  # each is told once
 
 

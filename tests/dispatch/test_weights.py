@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -122,6 +124,36 @@ def test_a_call_with_other_settings_than_were_certified_is_promised_nothing() ->
     assert "another system prompt is sent" in prompted.void_reason
 
 
+async def test_an_event_loop_does_not_wait_for_the_server() -> None:
+    class Noting(Server):
+        def digest(self) -> str:
+            threads.append(threading.current_thread())
+            return super().digest()
+
+    threads: list[threading.Thread] = []
+    await pair_of(Noting(OLD)).adecide(Request("What is 2+2?"))
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
+
+
+@pytest.mark.filterwarnings("ignore::hybrid_llm.errors.HybridLLMWarning")
+def test_requests_that_wait_for_the_same_answer_all_hear_it() -> None:
+    server = Server(NEW)
+    pair, certified = pair_of(server), list[bool]()
+
+    def decide() -> None:
+        certified.append(pair.decide(Request("What is 2+2?")).decision.certified)
+
+    deciding = [threading.Thread(target=decide) for _ in range(3)]
+    with pair.state.asking:  # another request asks just now
+        for each in deciding:
+            each.start()
+        time.sleep(0.05)
+    for each in deciding:
+        each.join(5)
+    assert (certified, server.asked) == ([False] * 3, 1)
+
+
 def test_copies_of_a_pair_ask_once() -> None:
     server = Server(OLD)
     pair = pair_of(server)
@@ -137,3 +169,8 @@ def test_a_follow_up_does_not_inherit_a_promise_that_has_ended() -> None:
         now = pair_of(Server(NEW)).decide(Request("and Spain?", turns=["Tell me more."], previous=before)).decision
     assert (now.reason, now.certified) == ("follow_up", False)
     assert "other weights" in now.void_reason
+    audited = Menu((PROOF,), 0.1, replace(MENU.provenance, void_reason="An audit found that the drop is more."))
+    later = Pair(Router(FixedScorer(0.9), certificate=audited), threshold=0.5)
+    now = later.decide(Request("and Spain?", turns=["Tell me more."], previous=before)).decision
+    assert (now.reason, now.certified) == ("follow_up", False)
+    assert now.void_reason == "An audit found that the drop is more."

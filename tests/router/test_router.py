@@ -163,7 +163,10 @@ def test_a_certified_level_serves_looser_levels_too(scorer):
 def test_a_void_certificate_certifies_nothing(scorer):
     router = calibrated(scorer, certificate=menu(void_reason="rows were seen in training"))
     with pytest.warns(HybridLLMWarning):
-        assert not router.decide(EASY, quality=0.9).certified
+        decisions = [router.decide(EASY, quality=0.9), router.decide(EASY, quality=0.9, require_certified=True)]
+    assert [one.certified for one in decisions] == [False, False]
+    assert [one.void_reason for one in decisions] == ["rows were seen in training"] * 2
+    assert router.decide(EASY, cost_advantage=0.5).void_reason == ""
 
 
 def test_who_insists_on_a_proof_gets_large_without_one(scorer):

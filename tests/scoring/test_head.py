@@ -63,7 +63,10 @@ def test_the_kernel_is_one_at_distance_zero():
         {"weights": np.zeros(3, dtype=np.float32)},
         {"scale": np.zeros(3, dtype=np.float32)},
         {"shift": np.array([np.inf] * 4, dtype=np.float32)},
-        {"familiarity": replace(Familiarity.measured(*np.ones((2, 3), dtype=np.float32)), strangers=100)},
+        *(
+            {"familiarity": replace(Familiarity.measured(*np.ones((2, 3), dtype=np.float32)), strangers=strangers)}
+            for strangers in (100, -1)
+        ),
     ],
 )
 def test_weights_that_cannot_come_from_training_are_refused(changes):

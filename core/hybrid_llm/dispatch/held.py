@@ -31,6 +31,23 @@ Checkers = Ask | Mapping[str, Ask] | None
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How a request is asked.
+
+    Args:
+        read: Makes an answer of what the arms return.
+        checker: Asks the checkers.
+        streams: Whether the arms are streamed.
+        tasks: Whether they are asked in an event loop.
+    """
+
+    read: Reads | None = None
+    checker: Checkers = None
+    streams: bool = False
+    tasks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """Answers requests whose decision is held.
 
@@ -130,33 +147,15 @@ class Held:
         for chunk in one.replayed(chunks):
             yield chunk, came
 
-    def look(
-        self,
-        decided: Decided,
-        ask: Ask,
-        attempts: Attempts,
-        read: Reads | None,
-        checker: Checkers,
-        *,
-        streams: bool,
-    ) -> Decision:
+    def look(self, decided: Decided, ask: Ask, attempts: Attempts, way: Way) -> Decision:
         """Return the decision that comes true for small's answer, which is shown to nobody."""
-        one = _One(self, decided, attempts, read)
-        return self._looked_at(one, ask, checker, streams=streams and not self.answers.held_whole)[1]
+        one, streams = _One(self, decided, attempts, way.read), way.streams and not self.answers.held_whole
+        return self._looked_at(one, ask, way.checker, streams=streams)[1]
 
-    async def alook(
-        self,
-        decided: Decided,
-        ask: Ask,
-        attempts: Attempts,
-        read: Reads | None,
-        checker: Checkers,
-        *,
-        streams: bool,
-    ) -> Decision:
+    async def alook(self, decided: Decided, ask: Ask, attempts: Attempts, way: Way) -> Decision:
         """Do what :meth:`look` does without blocking the event loop."""
-        one = _One(self, decided, attempts, read)
-        return (await self._alooked_at(one, ask, checker, streams=streams and not self.answers.held_whole))[1]
+        one, streams = _One(self, decided, attempts, way.read), way.streams and not self.answers.held_whole
+        return (await self._alooked_at(one, ask, way.checker, streams=streams))[1]
 
     def _looked_at(self, one: _One, ask: Ask, checker: Checkers, *, streams: bool) -> tuple[list[Any], Decision]:
         """Return small's answer and the decision that comes true for it."""

@@ -20,7 +20,7 @@ from hybrid_llm.dispatch.attempts import Attempts
 from hybrid_llm.dispatch.beside import Reads
 from hybrid_llm.dispatch.checks import Check, checked_checks
 from hybrid_llm.dispatch.deciding import Deciding
-from hybrid_llm.dispatch.held import Checkers, Held
+from hybrid_llm.dispatch.held import Checkers, Held, Way
 from hybrid_llm.dispatch.holding import Holding
 from hybrid_llm.dispatch.looking import Looking, check_checker
 from hybrid_llm.dispatch.many import aanswer_many, answer_many, in_place
@@ -28,7 +28,6 @@ from hybrid_llm.dispatch.options import PairOptions
 from hybrid_llm.dispatch.place import Local
 from hybrid_llm.dispatch.policy import Policy, Serves
 from hybrid_llm.dispatch.request import Capabilities, Request
-from hybrid_llm.dispatch.shadow_look import Way
 from hybrid_llm.dispatch.state import Decided, PairState
 from hybrid_llm.dispatch.telling import Telling
 

@@ -9,35 +9,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch.attempts import Attempts
 from hybrid_llm.dispatch.behind import MOST
-from hybrid_llm.dispatch.beside import Reads
-from hybrid_llm.dispatch.held import Checkers, Held
+from hybrid_llm.dispatch.held import Held, Way
 from hybrid_llm.dispatch.state import Decided
 from hybrid_llm.event import RequestEvent
 
 logger = logging.getLogger("hybrid_llm")
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How a request is asked.
-
-    Args:
-        read: Makes an answer of what the arms return.
-        checker: Asks the checkers.
-        streams: Whether the arms are streamed.
-        tasks: Whether they are asked in an event loop.
-    """
-
-    read: Reads | None = None
-    checker: Checkers = None
-    streams: bool = False
-    tasks: bool = False
 
 
 class ShadowLook:
@@ -97,9 +79,7 @@ class ShadowLook:
             decided = self._ready()
             if not decided.decision.held:  # small is left alone after failures
                 return decided.decision
-            return self._held.look(
-                decided, self._ask, self._attempts, self._way.read, self._way.checker, streams=self._way.streams
-            )
+            return self._held.look(decided, self._ask, self._attempts, self._way)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the request has its answer
             self._failed(error)
             return None
@@ -109,9 +89,7 @@ class ShadowLook:
             decided = self._ready()
             if not decided.decision.held:
                 return decided.decision
-            return await self._held.alook(
-                decided, self._ask, self._attempts, self._way.read, self._way.checker, streams=self._way.streams
-            )
+            return await self._held.alook(decided, self._ask, self._attempts, self._way)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the request has its answer
             self._failed(error)
             return None

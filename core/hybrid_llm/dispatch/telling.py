@@ -8,12 +8,12 @@ from typing import TypeVar
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch.attempts import Attempts
-from hybrid_llm.dispatch.held import Held
+from hybrid_llm.dispatch.held import Held, Way
 from hybrid_llm.dispatch.observers import Observers
 from hybrid_llm.dispatch.options import PairOptions
 from hybrid_llm.dispatch.privacy import alone
 from hybrid_llm.dispatch.rates import Rates
-from hybrid_llm.dispatch.shadow_look import ShadowLook, Way
+from hybrid_llm.dispatch.shadow_look import ShadowLook
 from hybrid_llm.dispatch.state import Decided
 from hybrid_llm.event import RequestEvent
 
