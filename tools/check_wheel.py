@@ -122,6 +122,20 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 """,
+    "litellm": """
+from litellm_hybrid import HybridRouting
+models = [{"model_name": name, "litellm_params": {"model": f"openai/{name}"}} for name in ("a", "b")]
+HybridRouting({"small": "a", "large": "b", "cost_advantage": 0.4}, models)
+""",
+    "ray": """
+import pathlib, tempfile
+from hybrid_llm import Router
+import pyarrow as pa, pyarrow.parquet as pq
+folder = pathlib.Path(tempfile.mkdtemp())
+pq.write_table(pa.table({"query": ["2+2?", "Prove it."]}), folder / "rows.parquet")
+done = Router.load().score_table(folder / "rows.parquet", folder / "scores", engine="ray", workers=1)
+assert done.rows == 2
+""",
     "examples": "import langchain_ollama, langchain_openai, llama_index.llms.ollama, llama_index.llms.openai_like",
     "finetune": "import torch, transformers, accelerate, onnx, onnxscript, sentencepiece, hybrid_llm.training",
 }
@@ -139,6 +153,8 @@ def main() -> None:
     extras = [name for name in USES if name != "base" and name not in HEAVY]
     if asked.extras is not None:
         extras = [name for name in USES if name != "base"] if asked.extras == ["all"] else asked.extras
+    if untried := sorted(extras_of_users() - set(USES)):
+        raise SystemExit(f"nothing here uses the extra {', '.join(untried)}; write into USES what it is for")
     with tempfile.TemporaryDirectory(prefix="hybrid-wheel-") as scratch:
         rows = check(Path(scratch), extras, asked.pythons)
     left = [name for name in HEAVY if name not in extras]
@@ -195,6 +211,12 @@ def packages() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     folders = {Path(path).name for path in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]}
     return folders | {f"hybrid_llm-{project['project']['version']}.dist-info"}
+
+
+def extras_of_users() -> set[str]:
+    """Return the extras that add one thing; ``all``, ``dev`` and ``dist`` are for those who work on this."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return set(project["optional-dependencies"]) - {"all", "dev", "dist"}
 
 
 def relative_links(text: str) -> list[str]:
@@ -278,8 +300,8 @@ def page(rows: list[tuple[str, str, float, int]]) -> str:
             "|---|---|---|---|",
             *lines,
             "",
-            f"Made by `python tools/check_wheel.py --write` on {datetime.now(UTC):%Y-%m-%d}, on Linux, with the newest",
-            "versions that resolved on that day.",
+            f"Made by `python tools/check_wheel.py {' '.join(sys.argv[1:])}`",
+            f"on {datetime.now(UTC):%Y-%m-%d}, on Linux, with the newest versions that resolved on that day.",
             "",
         ]
     )

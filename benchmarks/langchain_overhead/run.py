@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import os
 import platform
-import statistics
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from benchmarks.common.doc_tables import shared
 from benchmarks.common.machine import processor
 from benchmarks.common.results import file_of, keep
+from benchmarks.common.turns import first_token, in_turns, row
 from benchmarks.langchain_overhead.page import PAGE, write_page
 from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
@@ -60,17 +60,6 @@ class Instant(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(word))
 
 
-def in_turns(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Return the median seconds of each work, run in turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(repeats):
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
 def calls(repeats: int) -> Iterator[list[str]]:
     """Compare whole calls whose score is known."""
     bare = Instant()
@@ -100,30 +89,13 @@ def first_tokens(repeats: int) -> Iterator[list[str]]:
     router = Router.load()
     bare = Instant()
     hybrid = ChatHybrid(small=Instant(), large=Instant(), router=router, threshold=0.5)
-    numbers = iter(range(10**9))
-
-    def fresh() -> str:
-        return f"{QUESTION} ({next(numbers)})"
-
-    works: dict[str, Callable[[], object]] = {
-        "bare": lambda: next(iter(bare.stream(fresh()))),
-        "hybrid": lambda: next(iter(hybrid.stream(fresh()))),
-        "score": lambda: router.score([fresh()]),
-    }
-    found = in_turns(works, repeats)
-    expected = found["bare"] + found["score"]
-    figure = (
-        f"{1e3 * found['hybrid']:.1f} ms; arm {1e3 * found['bare']:.1f} ms + score {1e3 * found['score']:.1f} ms; "
-        f"ratio {found['hybrid'] / expected:.2f}"
+    yield first_token(
+        QUESTION,
+        lambda text: next(iter(bare.stream(text))),
+        lambda text: next(iter(hybrid.stream(text))),
+        router.score,
+        repeats,
     )
-    yield row("time to the first token, a new query", figure, "1.05", found["hybrid"] / expected <= 1.05)
-
-
-def row(what: str, figure: str, goal: str, met: bool | None) -> list[str]:
-    """Return a row of the table, and print it."""
-    verdict = {True: "met", False: "**missed**", None: ""}[met]
-    print(f"{what:50} {figure:60} {goal:10} {verdict}", flush=True)
-    return [what, figure, goal, verdict]
 
 
 def main() -> None:

@@ -38,6 +38,7 @@ from llama_index.core.schema import TextNode
 from benchmarks.common.doc_tables import shared
 from benchmarks.common.machine import processor
 from benchmarks.common.results import file_of, keep
+from benchmarks.common.turns import first_token, in_turns, row
 from benchmarks.llamaindex_overhead.page import PAGE, write_page
 from hybrid_llm import Router
 from hybrid_llm.testing import FixedScorer
@@ -100,17 +101,6 @@ class Instant(CustomLLM):
         yield CompletionResponse(text="".join(WORDS), delta="".join(WORDS))
 
 
-def in_turns(works: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Return the median seconds of each work, run in turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(repeats):
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
 def calls(repeats: int) -> Iterator[list[str]]:
     """Compare whole calls whose score is known."""
     bare = Instant()
@@ -158,30 +148,13 @@ def first_tokens(repeats: int) -> Iterator[list[str]]:
     """Compare the time to the first token with that of the arm, plus a score."""
     router = Router.load()
     bare, hybrid = Instant(), HybridLLM(Instant(), Instant(), router, threshold=0.5)
-    numbers = iter(range(10**9))
-
-    def fresh() -> str:
-        return f"{QUESTION} ({next(numbers)})"
-
-    works: dict[str, Callable[[], object]] = {
-        "bare": lambda: next(bare.stream_chat([ChatMessage(fresh())])),
-        "hybrid": lambda: next(hybrid.stream_chat([ChatMessage(fresh())])),
-        "score": lambda: router.score([fresh()]),
-    }
-    found = in_turns(works, repeats)
-    expected = found["bare"] + found["score"]
-    figure = (
-        f"{1e3 * found['hybrid']:.1f} ms; arm {1e3 * found['bare']:.1f} ms + score {1e3 * found['score']:.1f} ms; "
-        f"ratio {found['hybrid'] / expected:.2f}"
+    yield first_token(
+        QUESTION,
+        lambda text: next(bare.stream_chat([ChatMessage(text)])),
+        lambda text: next(hybrid.stream_chat([ChatMessage(text)])),
+        router.score,
+        repeats,
     )
-    yield row("time to the first token, a new query", figure, "1.05", found["hybrid"] / expected <= 1.05)
-
-
-def row(what: str, figure: str, goal: str, met: bool | None) -> list[str]:
-    """Return a row of the table, and print it."""
-    verdict = {True: "met", False: "**missed**", None: ""}[met]
-    print(f"{what:58} {figure:60} {goal:10} {verdict}", flush=True)
-    return [what, figure, goal, verdict]
 
 
 def main() -> None:

@@ -150,9 +150,9 @@ def measure(scorer: str, rows: int, engine: str, workers: int, table: Path, out:
         cpu |= {pid: seconds for pid in tree if (seconds := cpu_of(pid))}
         time.sleep(0.5)
     assert process.stdout is not None
-    said = json.loads(process.stdout.read().splitlines()[-1])
     if process.returncode:
         raise SystemExit(f"{command} failed")
+    said = json.loads(process.stdout.read().splitlines()[-1])
     return {
         **said,
         "all": time.monotonic() - began,

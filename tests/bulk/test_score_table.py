@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -85,6 +87,20 @@ def test_after_a_kill_the_same_call_scores_what_is_missing(tmp_path):
     assert scored(table, tmp_path / "out").asked == texts(50)[20:]
     assert rows_in(tmp_path / "out")["score"] == [score_of(query) for query in texts(50)]
     assert len(list((tmp_path / "out").iterdir())) == 6
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_part_leaves_none_of_it(tmp_path, monkeypatch):
+    def full(table, file):
+        Path(file).write_bytes(b"PAR1")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    table = write_parquet(tmp_path / "rows.parquet", texts(3))
+    with monkeypatch.context() as patch:
+        patch.setattr("pyarrow.parquet.write_table", full)
+        with pytest.raises(TableError, match="No space left"):
+            scored(table, tmp_path / "out")
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["_scores.json"]
+    assert scored(table, tmp_path / "out").asked == texts(3)
 
 
 def test_a_damaged_part_is_scored_again(tmp_path):

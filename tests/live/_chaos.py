@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+from hybrid_llm.dispatch import Breaker, PairState
 
 SHARED = ("ollama", "llama", "models", "venv")
 
@@ -164,3 +167,18 @@ def free_port() -> int:
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def threads_left() -> int:
+    """Return how many threads of the library run on for a while after the last call."""
+    deadline = time.monotonic() + 8
+    while (n := sum(thread.name.startswith("hybrid-llm-") for thread in threading.enumerate())) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(0.1)
+    return n
+
+
+def quick_state() -> PairState:
+    """Return what a pair knows of its arms, in which small is tried again at once after an outage."""
+    return PairState({"small": Breaker(cooldown=0.05), "large": Breaker()})

@@ -25,13 +25,13 @@ from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai_like import OpenAILike
 
 from hybrid_llm import Router
-from hybrid_llm.dispatch import Breaker, PairState
 from hybrid_llm.level import Level
 from hybrid_llm.look import LOGPROBS, Bound, Ladder, PathCalibration, SecondLook, logprobs_head
 from hybrid_llm.look import Path as LookPath
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, RunnableHybrid
 from llamaindex_hybrid import HybridLLM
+from tests.live._chaos import quick_state, threads_left
 from tests.live._llama_server import Busy, LlamaServer
 
 LARGE_SAYS: Final = "This answer comes from the large hosted model."
@@ -39,7 +39,6 @@ QUESTIONS: Final = [f"What is question {place} about, and who asked it?" for pla
 TOKENS: Final = 96
 """Of an answer: long enough to be killed in the middle of it."""
 LOOK_TIMEOUT: Final = 3.0
-COOLDOWN: Final = 0.05
 PAUSE: Final = 0.5
 """Seconds that a caller waits after an answer that small had no part in: else most calls fall into its absence."""
 THREADS: Final = 3
@@ -125,11 +124,11 @@ class Callers:
             "look_timeout": LOOK_TIMEOUT,
         }
         chats = [self._chat(server, place) for place, server in enumerate((small, large))]
-        self.chat = ChatHybrid(*chats, router, state=_state(), **options)
+        self.chat = ChatHybrid(*chats, router, state=quick_state(), **options)
         chains = [chat | StrOutputParser() for chat in chats]
-        self.chain = RunnableHybrid(*chains, router, state=_state(), **options)
+        self.chain = RunnableHybrid(*chains, router, state=quick_state(), **options)
         llms = [self._llm(server, place) for place, server in enumerate((small, large))]
-        self.llm = HybridLLM(*llms, router, state=_state(), **options)
+        self.llm = HybridLLM(*llms, router, state=quick_state(), **options)
 
     def _chat(self, server: LlamaServer, place: int) -> ChatOpenAI:
         return ChatOpenAI(
@@ -222,7 +221,7 @@ def run(small: LlamaServer, large: LlamaServer, calls: int, kills: int, stops: i
         over.set()
         breaking.join()
     tally.seconds = round(time.monotonic() - begun, 1)
-    tally.threads_left = _left()
+    tally.threads_left = threads_left()
     return tally
 
 
@@ -371,17 +370,3 @@ def _response(response: Any) -> Told:
 
 def _streamed(chunks: list[Any]) -> Told:
     return "".join(chunk.delta or "" for chunk in chunks), chunks[-1].additional_kwargs["hybrid"]
-
-
-def _left() -> int:
-    """Return how many threads of the library run on for a while after it."""
-    deadline = time.monotonic() + 8
-    while (n := sum(thread.name.startswith("hybrid-llm-") for thread in threading.enumerate())) and (
-        time.monotonic() < deadline
-    ):
-        time.sleep(0.1)
-    return n
-
-
-def _state() -> PairState:
-    return PairState({"small": Breaker(cooldown=COOLDOWN), "large": Breaker()})

@@ -20,11 +20,10 @@ from llama_index.core.prompts import PromptTemplate
 from llama_index.llms.ollama import Ollama
 from llama_index.llms.openai_like import OpenAILike
 
-from hybrid_llm.dispatch import Breaker, PairState
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, RunnableHybrid
 from llamaindex_hybrid import HybridLLM
-from tests.live._chaos import ChaosServers
+from tests.live._chaos import ChaosServers, quick_state, threads_left
 from tests.live._proxy import Proxy
 
 SAYS: Final = {
@@ -35,7 +34,6 @@ SOON: Final = 1.0
 """Seconds that small has until its first token."""
 LATE: Final = 2.0
 """Seconds that its client waits for a word more."""
-COOLDOWN: Final = 0.05
 THREADS: Final = 4
 TASKS: Final = 4
 
@@ -116,9 +114,9 @@ class Callers:
         options: dict[str, Any] = {"threshold": 0.5, "small_timeout": SOON}
         if holds:
             options["check"] = _says_no_to_every_second
-        self._chat = ChatHybrid(chat_small, chat_large, router, state=_state(), **options)
+        self._chat = ChatHybrid(chat_small, chat_large, router, state=quick_state(), **options)
         text = StrOutputParser()
-        self._chain = RunnableHybrid(chat_small | text, chat_large | text, router, state=_state(), **options)
+        self._chain = RunnableHybrid(chat_small | text, chat_large | text, router, state=quick_state(), **options)
         self._ollamas = (ollama.Client(small, timeout=LATE), ollama.AsyncClient(small, timeout=LATE))
         index_small = Ollama(
             model="tiny-small", context_window=2048, client=self._ollamas[0], async_client=self._ollamas[1]
@@ -132,7 +130,7 @@ class Callers:
             http_client=self._sync,
             async_http_client=self._async,
         )
-        self._llm = HybridLLM(index_small, index_large, router, state=_state(), **options)
+        self._llm = HybridLLM(index_small, index_large, router, state=quick_state(), **options)
         self._clients = (chat_small._client, chat_small._async_client, *self._ollamas)
 
     async def close(self) -> None:
@@ -212,7 +210,7 @@ def run(servers: ChaosServers, calls: int, kills: int, seed: int = 0, *, holds: 
             breaking.join()
         tally.proxied = dict(sorted(proxy.done.items()))
     tally.seconds = round(time.monotonic() - begun, 1)
-    tally.threads_left = _left()
+    tally.threads_left = threads_left()
     return tally
 
 
@@ -268,17 +266,3 @@ def _hear(shown: list[str], texts: Iterable[str]) -> None:
 
 def _says_no_to_every_second(query: str, text: str) -> bool:
     return int(query.split()[-1]) % 2 == 0
-
-
-def _left() -> int:
-    """Return how many threads of the library run on for a while after it."""
-    deadline = time.monotonic() + 8
-    while (n := sum(thread.name.startswith("hybrid-llm-") for thread in threading.enumerate())) and (
-        time.monotonic() < deadline
-    ):
-        time.sleep(0.1)
-    return n
-
-
-def _state() -> PairState:
-    return PairState({"small": Breaker(cooldown=COOLDOWN), "large": Breaker()})
