@@ -50,7 +50,8 @@ def test_the_program_of_the_page_runs(name, monkeypatch, capsys):
     if name == "when-it-breaks":
         assert capsys.readouterr().out == "Lima. fallback\n"
     if name == "faq":  # easy ones to small, hard ones to large, as a reader expects
-        assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["small", "small", "large", "large"]
+        routes = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+        assert routes == ["small", "small", "large", "large"]
 
 
 def run(name):

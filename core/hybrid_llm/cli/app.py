@@ -60,7 +60,10 @@ app = typer.Typer(
 )
 _COMMANDS: Final = (
     (demo.demo, "hybrid-llm demo"),
-    (route.route, 'hybrid-llm route "What is the capital of Peru?" "Derive the Black-Scholes equation." --quality 0.95'),
+    (
+        route.route,
+        'hybrid-llm route "What is the capital of Peru?" "Derive the Black-Scholes equation." --quality 0.95',
+    ),
     (explain.explain, 'hybrid-llm explain "Derive the Black-Scholes equation."'),
     (doctor.doctor, "hybrid-llm doctor --small ollama:qwen3:4b --large openai:gpt-4o"),
     (

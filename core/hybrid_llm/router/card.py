@@ -60,7 +60,8 @@ def _usage(parts: RouterParts) -> str:
     level = "quality=0.95" if parts.calibration or parts.certificate else "threshold=0.5"
     return (
         "```python\nfrom hybrid_llm import Router\n\n"
-        f'router = Router.load("path/of/this/folder")\nrouter.decide("What is the capital of Peru?", {level}).route\n```'
+        'router = Router.load("path/of/this/folder")\n'
+        f'router.decide("What is the capital of Peru?", {level}).route\n```'
     )
 
 
