@@ -38,7 +38,8 @@ def standing(arm: Arm, within: Within) -> Arm:
         return RunnableSequence(*steps, name=arm.name) if _changed(steps, arm.steps) else arm  # type: ignore[return-value]
     if isinstance(arm, RunnableParallel):
         branches = {name: standing(step, within) for name, step in arm.steps__.items()}
-        return RunnableParallel(branches) if _changed([*branches.values()], [*arm.steps__.values()]) else arm  # type: ignore[return-value]
+        changed = _changed([*branches.values()], [*arm.steps__.values()])
+        return arm.model_copy(update={"steps__": branches}) if changed else arm
     return arm
 
 

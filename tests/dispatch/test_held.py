@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hybrid_llm import Decision, Pair
+from hybrid_llm import Decision, Pair, Router
 from hybrid_llm.decision import Look
 from hybrid_llm.dispatch import Attempts, Capabilities, Place, Request
 from hybrid_llm.errors import ConfigError, HybridLLMWarning, LevelError, LookError, PrivateError
@@ -318,6 +318,9 @@ def test_a_look_whose_certificate_is_void_says_why_with_each_decision() -> None:
         pair = Pair(router, small=SMALL, large=LARGE, second_look=True, **PROVED)
     decision = pair.decide(Request(EASY)).decision
     assert (decision.certified, decision.void_reason) == (False, "An audit said so.")
+    assert router.parts.void_reason == "An audit said so."
+    other = Router(FixedScorer(0.9), certificate=look.certificate, looks=router.parts.looks)
+    assert other.parts.void_reason == ""  # one of its two promises stands
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
@@ -203,3 +204,22 @@ def test_copies_and_pickles_still_nest() -> None:
     stored = pickle.dumps(ChatHybrid(model("a"), inner, router, cost_advantage=0.0))
     assert [step[4] for step in steps(pickle.loads(stored).invoke(HARD))] == ["b or c", "c"]
     assert three().model_copy(update={"threshold": 2.0}).invoke(EASY).text == "from b"
+
+
+async def test_a_pair_beside_others_in_an_arm_is_found_and_the_arm_keeps_its_name() -> None:
+    inner: Any = RunnableParallel(said=inner_of(), asked=RunnableLambda(lambda text: text))
+    inner.name = "both"
+    runs: list[str] = []
+    outer = RunnableHybrid(model("a"), inner, FixedScorer(0.1), threshold=0.5)
+    handler = {"callbacks": [_Names(runs)]}
+    answer: Any = await outer.ainvoke(MIDDLING, {**handler, "configurable": {"hybrid_threshold": 1.0}})
+    assert answer["said"].text == "from b"  # the level of the call is for the outer pair
+    assert "both" in runs
+
+
+class _Names(BaseCallbackHandler):
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+    def on_chain_start(self, *_: Any, **options: Any) -> None:
+        self.names.append(options["name"])

@@ -63,11 +63,18 @@ def test_units_that_are_none_are_refused():
         Familiarity.from_tensors(tensors | {"familiar_units": np.array([1.0, np.inf])})
 
 
+@pytest.mark.parametrize("wrong", [[1, 2], 2.5, np.nan])
+def test_a_number_of_strangers_that_is_none_is_refused(wrong):
+    tensors = Familiarity.measured(*measured()).tensors()
+    with pytest.raises(DamagedFolderError, match="train the router again"):
+        Familiarity.from_tensors(tensors | {"familiar_strangers": np.array(wrong)})
+
+
 @pytest.mark.parametrize(("to_strangers", "familiar"), [(0.1, False), (0.3, True)])
 def test_what_is_nearer_to_strangers_than_to_the_others_is_unfamiliar(to_strangers, familiar):
     of_all = Familiarity.measured(*measured(), units=(0.5, 1.0))
     squared = np.float32([[0.4, 0.4, 2 * to_strangers, 2 * to_strangers]])
-    text = np.float32([[0.1, 0.1, 0.0, 0.0]])
+    text = np.float32([[0.02, 0.02, 0.0, 0.0]])
     share = replace(of_all, strangers=2).of(squared, text)
     assert share[0] == (of_all.of(squared[:, :2], text[:, :2])[0] if familiar else 0)
 

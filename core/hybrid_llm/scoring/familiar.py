@@ -112,8 +112,10 @@ class Familiarity:
         content, whole, worse, units = (tensors[_PREFIX + name].astype(np.float32) for name in _ALWAYS)
         if units.shape != (2,) or not (np.isfinite(units) & (units >= 0)).all():
             raise DamagedFolderError("The head's measure of familiarity is damaged; train the router again.")
-        strangers = int(tensors.get(_PREFIX + "strangers", np.array(0)))
-        return cls(content, whole, worse, (float(units[0]), float(units[1])), strangers)
+        strangers = tensors.get(_PREFIX + "strangers", np.array(0))
+        if strangers.shape or strangers.dtype.kind not in "iu":
+            raise DamagedFolderError("The head's measure of familiarity is damaged; train the router again.")
+        return cls(content, whole, worse, (float(units[0]), float(units[1])), int(strangers))
 
 
 def distances(
