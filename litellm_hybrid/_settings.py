@@ -74,6 +74,8 @@ class Settings:
             raise ConfigError(f"{WHERE}.name is {shown(name)}: it is what clients ask for, such as hybrid.")
         router = values.pop("router", None)
         _refuse_unknown(values)
+        if not isinstance(shadow := values.get("shadow", False), bool):
+            raise ConfigError(f"{WHERE}.shadow is {shown(shadow)}: it is true or false.")
         return cls(small, large, name, router, values)
 
     @property

@@ -99,6 +99,14 @@ def test_a_config_with_a_level_that_the_router_does_not_have_does_not_start() ->
         plug_in(quality=0.95)
 
 
+def test_a_config_that_offers_a_level_that_the_router_does_not_have_does_not_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(GROUPS, "hybrid-0.95", GROUPS["gpt"])
+    with pytest.raises(LevelError, match="calibrat"):
+        plug_in()
+
+
 def test_other_models_are_left_alone_but_for_a_forged_decision() -> None:
     forged = {"hybrid": {"route": "small", "level": None}}
     data = asked(model="gpt", metadata=forged)

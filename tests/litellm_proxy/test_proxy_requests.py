@@ -144,3 +144,28 @@ def test_whatever_a_client_sends_is_read(body: dict[str, Any]) -> None:
     request = request_of(body)
     assert isinstance(request.text, str)
     assert all(isinstance(turn, str) for turn in request.turns)
+
+
+@pytest.mark.usefixtures("proxy")
+def test_of_several_ollamas_the_one_that_hands_its_calls_on_speaks_for_the_group(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from litellm_hybrid import _groups
+
+    said = {"cloud": {"remote_host": "https://ollama.com"}, "here": {}}
+    monkeypatch.setattr(_groups.OllamaServer, "shown", lambda server: said[server._model])
+    entries = [{"model_name": "small", "litellm_params": {"model": f"ollama/{name}"}} for name in said]
+    place = _groups.capabilities_of("small", entries).place
+    assert place is not None
+    assert place.shown is not None
+    assert place.shown() == said["cloud"]
+
+
+@pytest.mark.usefixtures("proxy")
+def test_a_group_at_two_hosts_is_nowhere_that_a_private_request_may_go() -> None:
+    from litellm_hybrid._groups import capabilities_of
+
+    places = ({"model": "openai/m", "api_base": f"http://{host}/v1"} for host in ("gpu.lan", "other.lan"))
+    entries = [{"model_name": "small", "litellm_params": params} for params in places]
+    assert capabilities_of("small", entries).place is None
+    assert capabilities_of("small", entries[:1]).place is not None

@@ -30,6 +30,7 @@ def test_two_groups_are_all_that_it_takes() -> None:
         ({"small": "qwen", "large": "gpt", "second_look": True}, "none can be looked at; ChatHybrid and HybridLLM can"),
         ({"small": "qwen", "large": "gpt", "fallback_to_large": False}, "write fallbacks: under router_settings"),
         ({"small": "qwen", "large": "gpt", "small_timeout": 5}, "write timeout:"),
+        ({"small": "qwen", "large": "gpt", "shadow": "off"}, "shadow is 'off': it is true or false"),
     ],
 )
 def test_anything_else_is_told_what_to_write(given: Any, told: str) -> None:
