@@ -44,6 +44,12 @@ def test_the_options_of_an_example_exist(command):
     assert all(f"  {option} " in shown for option in options)
 
 
+@pytest.mark.filterwarnings("ignore:The threshold for quality")
+def test_the_example_of_route_sends_the_easy_query_to_small_and_the_hard_one_to_large():
+    _, *example = example_in(run("route", "--help").out)
+    assert [decision["route"] for decision in run(*example, "--json").json] == ["small", "large"]
+
+
 @every_command
 def test_the_overview_tells_what_a_command_does_without_breaking_off(command):
     line = next(line for line in run().out.splitlines() if line.startswith(f"  {command} "))
