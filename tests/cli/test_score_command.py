@@ -27,7 +27,7 @@ def test_score_writes_the_scores_of_a_table_and_says_how_many(queries, trained, 
     assert scores["route"] == [decision["route"] for decision in decided.json]
     again = run(*asked)
     assert again.code == 0
-    assert again.out.startswith(f"Scores of 12 rows are in {tmp_path / 'scores'}: 1 Parquet files (all of them were")
+    assert again.out.startswith(f"Scores of 12 rows are in {tmp_path / 'scores'}: one Parquet file (all of them were")
 
 
 def test_progress_is_shown_to_a_terminal_alone(queries, trained, tmp_path, monkeypatch):

@@ -104,7 +104,9 @@ def shown() -> Iterator[Progress]:
 def _sentences(found: TableScores) -> Iterator[str]:
     rate = found.rows_per_second
     speed = f" ({found.new:,} scored now, {rate:.0f} a second)" if rate else " (all of them were there)"
-    yield f"Scores of {found.rows:,} rows are in {found.out}: {found.parts:,} Parquet files{speed}"
+    rows = "one row" if found.rows == 1 else f"{found.rows:,} rows"
+    files = "one Parquet file" if found.parts == 1 else f"{found.parts:,} Parquet files"
+    yield f"Scores of {rows} are in {found.out}: {files}{speed}"
     if found.without_score:
         yield f"{found.without_score:,} rows could not be used and have no score."
     if found.routes is not None:
