@@ -27,7 +27,7 @@ MOST: Final = 100
 WORKERS: Final = 2
 """How many are under way at a time: in threads, and in each event loop."""
 PATIENCE: Final = 5.0
-"""Seconds that the end of the program waits for what has begun."""
+"""Seconds that the end of the program waits for what is left to threads."""
 
 _BEHIND: ContextVar[bool] = ContextVar("hybrid_llm_behind", default=False)
 
