@@ -298,7 +298,7 @@ def test_a_key_that_is_refused_is_said_once_before_anything_is_collected(
     collect, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong")
-    stub.says = lambda text: (401, {"error": {"message": "Incorrect API key"}}) if "big" in str(stub.asked[-1]) else "1"
+    stub.refuses = {"big": (401, {"error": {"message": "Incorrect API key"}})}
     result = collect()
     assert result.code == 1
     assert result.err.count("refuses the key") == 1

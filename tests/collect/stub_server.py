@@ -21,6 +21,7 @@ class Stub:
 
     Args:
         says: What it answers to a text; a text, more fields of the answer, or a status and a body.
+        refuses: The models that it does not answer for: {name: status and body}.
         models: What ``/api/tags`` lists: {name: more fields}.
         shown: What ``/api/show`` says of each.
         seconds: How long it takes over an answer.
@@ -30,6 +31,7 @@ class Stub:
     """
 
     says: Callable[[str], Says] = lambda text: f"You said: {text}"
+    refuses: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=lambda: {"tiny": {}})
     shown: dict[str, Any] = field(default_factory=lambda: {"capabilities": ["completion"], "model_info": {}})
     seconds: float = 0.0
@@ -102,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.stub.now += 1
             self.stub.at_once = max(self.stub.at_once, self.stub.now)
         time.sleep(self.stub.seconds)
-        says = self.stub.says(body["messages"][-1]["content"])
+        says = self.stub.refuses.get(body["model"]) or self.stub.says(body["messages"][-1]["content"])
         with self.stub.lock:
             self.stub.now -= 1
         if isinstance(says, tuple):
