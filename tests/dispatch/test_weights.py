@@ -1,4 +1,4 @@
-"""A promise ends when small's server has other weights under the name: asked once, said once, then in each decision."""
+"""A promise ends when small's server has other weights under the name: asked once an hour, said once, then each time."""
 
 from __future__ import annotations
 
@@ -93,6 +93,21 @@ def test_a_server_that_was_down_is_asked_again_later(monkeypatch: pytest.MonkeyP
     pair = pair_of(server)
     assert pair.decide(Request("What is 2+2?")).decision.certified
     monkeypatch.setattr("hybrid_llm.dispatch.weights._PAUSE", 0.0)
+    with pytest.warns(HybridLLMWarning, match="other weights"):
+        assert not pair.decide(Request("What is 2+2?")).decision.certified
+
+
+def test_a_program_that_runs_for_hours_hears_of_a_pull(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("hybrid_llm.dispatch.weights.time.monotonic", lambda: now[0])
+    server = Server(OLD, ConnectionError("down"), NEW)
+    pair = pair_of(server)
+    certified = []
+    for minutes in (0, 59, 2, 59):
+        now[0] += 60 * minutes
+        certified.append(pair.decide(Request("What is 2+2?")).decision.certified)
+    assert (certified, server.asked) == ([True] * 4, 2)  # a server that is down tells nothing new
+    now[0] += 120
     with pytest.warns(HybridLLMWarning, match="other weights"):
         assert not pair.decide(Request("What is 2+2?")).decision.certified
 

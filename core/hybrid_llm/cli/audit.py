@@ -68,7 +68,7 @@ def audit(
     Draws requests, asks the arm that did not answer, and grades both.
     Earlier audits of the same certificate count, and one may look after each: the test allows for it. It needs a
     journal with texts. Private requests are never audited, nor those inside conversations. A promise that is broken
-    voids the certificate in the router folder: load it again wherever it is in use.
+    voids the certificate in the router folder; programs that run from it see that within a minute.
     """
     from hybrid_llm.collect import Budget, PairFolder
     from hybrid_llm.observe import read_journal
@@ -112,7 +112,7 @@ def audit(
         typer.echo("\n".join([found.explain(), *drift]))
     if found.void_reason:
         say(f"The certificate in {router} is void now: {found.void_reason}")
-        say("Load the router again wherever it is in use.")
+        say("Programs that run from it see that within a minute; give copies of it the same reason by copying it again.")
     if failed:
         raise typer.Exit(1)
 

@@ -16,8 +16,8 @@ from hybrid_llm.decision import Decision, Look, Reason
 from hybrid_llm.dispatch.checks import Check
 from hybrid_llm.dispatch.place import Local
 from hybrid_llm.dispatch.request import Capabilities, Request
+from hybrid_llm.dispatch.standing import Standing
 from hybrid_llm.dispatch.state import PairState
-from hybrid_llm.dispatch.weights import Weights
 from hybrid_llm.errors import LookError, PrivateError
 from hybrid_llm.level import DEFAULT_LEVEL, Level
 from hybrid_llm.look import ASKED_WITH, Answer, Bound, Wanted, rejected
@@ -45,7 +45,7 @@ class Looking:
 
     Attributes:
         asked: Returns what is known of small and of the checker: their names, and how small is asked.
-        weights: Whether small has the weights that the router was certified with.
+        standing: Whether what the router was certified for still stands.
 
     Raises:
         LevelError: The look has no such level.
@@ -78,7 +78,7 @@ class Looking:
 
     def weighs(self, small: Callable[[], Capabilities]) -> None:
         """Let the weights of this small arm be compared with those of the certificate."""
-        self.weights = Weights(self.router, small, self._state)
+        self.standing = Standing(self.router, small, self._state)
 
     # before small is asked
 
@@ -92,7 +92,7 @@ class Looking:
         if self._plan is None or level.kind == "threshold":
             return None
         plan = self._plan(level)
-        if plan.certified and (why := self._otherwise() or self._changed_weights()):
+        if plan.certified and (why := self._otherwise() or self.standing.ended()):
             return replace(plan, certified=False, void_reason=why)
         if plan.void_reason:
             self._state.warn_once(
@@ -145,17 +145,6 @@ class Looking:
             "measured, or have it measured as you ask: hybrid-llm run with --temperature, --max-tokens, --system.",
         )
         return f"The router was certified with other settings: {why}."
-
-    def _changed_weights(self) -> str:
-        """Return that small has other weights than the router was certified with, after one warning."""
-        why = self.weights.changed()
-        if why:
-            self._state.warn_once(
-                "other weights",
-                f"{why} The certificate is void here: nothing is promised. Put back what was certified, or collect "
-                "answers of this one: hybrid-llm run.",
-            )
-        return why
 
     def threshold_for(self, level: Level | None) -> float:
         """Return a number that falls as a level lets small answer more; that of the query where it alone decides.
@@ -292,7 +281,7 @@ class Looking:
 
     def _still_certified(self, request: Request, decision: Decision) -> Decision:
         """Return a decision for a promised level as it is now: that of an earlier turn may be from before."""
-        ended = self._changed_weights() or self.router.parts.void_reason
+        ended = self.standing.ended() or self.router.parts.void_reason
         if self.look is not None and _is_other(request):
             return decision.override(certified=False, void_reason=ended)
         ended = ended or (self._asked_otherwise(request) if self.look is None else self._otherwise(request))

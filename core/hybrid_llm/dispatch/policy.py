@@ -156,7 +156,7 @@ class Policy:
         Raises:
             LevelError: As :meth:`check`.
         """
-        self._looking.weights.ask()
+        self._looking.standing.learn()
         early = [self._without_score(request) for request in requests]
         rest = [request for request, decision in zip(requests, early, strict=True) if decision is None]
         scored = self._looking.decide_each(*self._to_score(rest)) if rest else []
@@ -175,9 +175,9 @@ class Policy:
         return list(map(self._looking.marked, requests, _merged(early, rest, scored)))
 
     async def _learn(self, requests: Sequence[Request]) -> None:
-        """Ask the servers, in a thread, what is to be known of their models."""
-        if self._looking.weights.waits:
-            await asyncio.to_thread(self._looking.weights.ask)
+        """Learn in a thread what is to be known of the models, and of the promise."""
+        if self._looking.standing.waits:
+            await asyncio.to_thread(self._looking.standing.learn)
         longest = max(requests, key=lambda request: request.tokens, default=None)
         if longest is None or longest.tokens <= SURELY_READ:
             return

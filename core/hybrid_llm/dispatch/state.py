@@ -44,6 +44,19 @@ class Told:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Voided:
+    """What a router folder said of its certificates when it was looked at.
+
+    Args:
+        reason: Why they promise nothing any more; empty where they stand.
+        at: When that was, on the clock of ``time.monotonic``.
+    """
+
+    reason: str
+    at: float
+
+
 @dataclass(eq=False)
 class PairState:
     """What copies of a pair share: what is known of outages, and the switch.
@@ -55,7 +68,8 @@ class PairState:
         checkers: Breaker of the models that answers are compared with.
         told: What the caller was warned of.
         weights: By the name of a small model what its server said of its weights.
-        asking: Held while it is asked.
+        voided: By the seal of a router that was loaded what its folder said later.
+        asking: Held while a server is asked or a folder read.
         behind: What is done behind requests that are answered.
     """
 
@@ -65,6 +79,7 @@ class PairState:
     checkers: Breaker = field(default_factory=Breaker)
     told: set[str] = field(default_factory=set)
     weights: dict[str, Told] = field(default_factory=dict)
+    voided: dict[str, Voided] = field(default_factory=dict)
     asking: threading.Lock = field(default_factory=threading.Lock)
     behind: Behind = field(default_factory=Behind)
 

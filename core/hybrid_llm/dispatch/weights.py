@@ -1,7 +1,8 @@
 """Whether small still has the weights that a promise was made with.
 
-An Ollama serves another model under the same name after a ``pull``, and tells by its digest. It is asked once, at the
-first request that something is promised for: not where a pair is made, and never for its answers.
+An Ollama serves another model under the same name after a ``pull``, and tells by its digest. It is asked at the first
+request that something is promised for, and once an hour from then on: not where a pair is made, and never for its
+answers.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _PAUSE: Final = 60.0
 """Seconds after which a server that gave no answer is asked again."""
+_AGAIN: Final = 3600.0
+"""Seconds after which one that gave an answer is asked again."""
 _SHOWN: Final = 12
 """Digits of a digest that tell it from others, as Ollama shows them."""
 
@@ -43,7 +46,7 @@ class Weights:
         return bool(self._known) and self._asks(self._small()) is not None
 
     def ask(self) -> None:
-        """Ask small's server for its weights, where it has not told; one that does not answer tells nothing."""
+        """Ask small's server for its weights, where it is time; one that does not answer tells nothing new."""
         if not self.waits:
             return
         with self._state.asking:
@@ -55,12 +58,13 @@ class Weights:
                 digest = asks() or ""
             except Exception:  # noqa: BLE001 - it is down, or no Ollama: the call will tell
                 digest = ""
-            self._state.weights[small.model] = Told(digest, time.monotonic())
+            known = self._state.weights.get(small.model)
+            self._state.weights[small.model] = Told(digest or (known.digest if known else ""), time.monotonic())
 
     def _asks(self, small: Capabilities) -> Callable[[], str | None] | None:
-        """Return what asks the server; ``None`` where it has told, or cannot be asked, or not yet again."""
+        """Return what asks the server; ``None`` where it cannot be asked, or not yet again."""
         told = self._state.weights.get(small.model)
-        if told is not None and (told.digest or time.monotonic() < told.at + _PAUSE):
+        if told is not None and time.monotonic() < told.at + (_AGAIN if told.digest else _PAUSE):
             return None
         return small.place.digest if small.place is not None else None
 

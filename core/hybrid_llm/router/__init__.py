@@ -12,7 +12,7 @@ from hybrid_llm.router.promise import ENOUGH_ROWS
 from hybrid_llm.router.record import SeenRows, TrainingRecord
 from hybrid_llm.router.router import Router
 from hybrid_llm.router.threshold import resolve
-from hybrid_llm.router.voiding import void_certificates
+from hybrid_llm.router.voiding import void_certificates, voided_since
 from hybrid_llm.scoring import Scorer
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "refuse_replacing",
     "resolve",
     "void_certificates",
+    "voided_since",
     "warn_before_judging",
     "warn_of_another_pair",
     "warn_user",

@@ -8,7 +8,7 @@ names the file, and is found here, not at the first query.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -61,6 +61,30 @@ def read_router(path: str | Path | None) -> RouterParts:
     return steadily(folder, lambda: _read(folder))
 
 
+def read_menus(folder: Path, *, of: str, unlike: str) -> list[Menu]:
+    """Read the certificates of a folder alone: that of queries and that of the second look.
+
+    Args:
+        folder: The router folder.
+        of: The id of a router; a folder that holds another one gives nothing.
+        unlike: A seal; a folder that still has it gives nothing.
+
+    Raises:
+        RouterFolderError: As :func:`read_router`.
+    """
+    return steadily(folder, lambda: _read_menus(folder, of, unlike))
+
+
+def _read_menus(folder: Path, of: str, unlike: str) -> list[Menu]:
+    manifest = read_manifest(folder, shipped=folder == SHIPPED_ROUTER)
+    if manifest.id != of or manifest.seal == unlike:
+        return []
+    proofs = (CERTIFICATE, LOOK_CERTIFICATE)
+    content = _read_files(folder, manifest, only=proofs)
+    menus = (_guarded(folder / name, partial(_certificate, content.get(name))) for name in proofs)
+    return [menu for menu in menus if menu is not None]
+
+
 def _read(folder: Path) -> RouterParts:
     manifest = read_manifest(folder, shipped=folder == SHIPPED_ROUTER)
     content = _read_files(folder, manifest)
@@ -81,8 +105,8 @@ def _read(folder: Path) -> RouterParts:
     return parts
 
 
-def _read_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
-    """Return the content of our files, each as router.json lists it."""
+def _read_files(folder: Path, manifest: Manifest, only: Sequence[str] = _READ_HERE) -> dict[str, bytes]:
+    """Return the content of those of our files that are asked for, each as router.json lists it."""
     content = {}
     for name in LIMITS:
         file = folder / name
@@ -97,7 +121,7 @@ def _read_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
             size = file.lstat().st_size
             if listed.size is not None and size != listed.size:
                 raise BadFileError("was changed after it was written")
-            if name in _READ_HERE:
+            if name in only:
                 content[name] = read_regular(file, LIMITS[name])
                 if hashlib.sha256(content[name]).hexdigest() != listed.sha256:
                     raise BadFileError("was changed after it was written")

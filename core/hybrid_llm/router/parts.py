@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,9 +65,8 @@ class RouterParts:
     @property
     def void_reason(self) -> str:
         """Why nothing is promised any more: all certificates are void; empty where one stands, or there is none."""
-        menus = [menu for menu in (self.certificate, *(look.certificate for look in self.looks.values())) if menu]
-        stands = any(not menu.provenance.void for menu in menus)
-        return "" if stands or not menus else menus[0].provenance.void_reason
+        menus = (self.certificate, *(look.certificate for look in self.looks.values()))
+        return why_all_void(menu for menu in menus if menu is not None)
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -96,3 +95,9 @@ class RouterParts:
             for form, look in self.looks.items()
             if look.bound.small in names[0] and look.bound.large in names[1]
         }
+
+
+def why_all_void(menus: Iterable[Menu]) -> str:
+    """Return why none of these certificates promises anything any more; empty where one stands, or there is none."""
+    reasons = [menu.provenance.void_reason for menu in menus]
+    return reasons[0] if all(reasons) and reasons else ""
