@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from hybrid_llm import Router
 from hybrid_llm.bulk.folder import ScoresFolder
+from hybrid_llm.bulk.local import score_locally
 from hybrid_llm.bulk.on_ray import ScorePart
 from hybrid_llm.bulk.part import Work
 from hybrid_llm.disk import claimed
@@ -230,3 +231,31 @@ def test_what_an_actor_is_given_twice_stands_there_once(tmp_path):
     broken = actor({"number": [2]})
     assert broken["rows"] == [0]
     assert "row 13: field 'query' is missing" in broken["error"][0]
+
+
+def test_the_last_slice_of_a_cluster_may_be_a_short_one(tmp_path, monkeypatch):
+    given: list[int] = []
+
+    def on_actors(work, numbers, workers, address, tell):
+        given.extend(numbers)
+        for number in numbers:
+            tell(ScorePart(work)({"number": [number]})["rows"][0])
+        return 1
+
+    monkeypatch.setattr("hybrid_llm.bulk.run.check_ray", lambda work: None)
+    monkeypatch.setattr("hybrid_llm.bulk.run.score_on_ray", on_actors)
+    scored(write_parquet(tmp_path / "rows.parquet", texts(21)), tmp_path / "out", engine="ray")
+    assert given == [0, 1, 2]
+    assert rows_in(tmp_path / "out")["row"] == list(range(21))
+
+
+def test_rows_that_nobody_scored_are_missed_before_anybody_reads_the_folder(tmp_path, monkeypatch):
+    table = write_parquet(tmp_path / "rows.parquet", texts(30))
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "hybrid_llm.bulk.run.score_locally",
+            lambda work, wanted, workers, tell: score_locally(work, lambda number: number != 1, workers, tell),
+        )
+        with pytest.raises(TableError, match="lacks rows of .*the same command scores what is missing"):
+            scored(table, tmp_path / "out")
+    assert scored(table, tmp_path / "out").asked == texts(30)[10:20]

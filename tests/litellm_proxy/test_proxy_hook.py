@@ -128,6 +128,13 @@ def test_a_request_chooses_no_server_and_no_other_model(more: dict[str, Any], to
     assert told in refusal(plug_in(), asked(**more))
 
 
+def test_what_a_key_brings_is_not_what_the_request_chooses() -> None:
+    sent = asked()
+    of_the_key = {"fallbacks": ["gpt-5"]}  # LiteLLM writes the settings of a key over those of the request
+    assert decided(plug_in(), {**sent, **of_the_key, "proxy_server_request": {"body": sent}})["model"] == "qwen"
+    assert "fallbacks" in refusal(plug_in(), {**sent, "proxy_server_request": {"body": {**sent, **of_the_key}}})
+
+
 def test_only_what_answers_texts_is_routed() -> None:
     assert "for this call name another model" in refusal(plug_in(), {"model": "hybrid", "input": "x"}, "aembedding")
 
