@@ -256,6 +256,6 @@ def test_rows_that_nobody_scored_are_missed_before_anybody_reads_the_folder(tmp_
             "hybrid_llm.bulk.run.score_locally",
             lambda work, wanted, workers, tell: score_locally(work, lambda number: number != 1, workers, tell),
         )
-        with pytest.raises(TableError, match="lacks rows of .*the same command scores what is missing"):
+        with pytest.raises(TableError, match=r"lacks rows of .*the same command scores what is missing"):
             scored(table, tmp_path / "out")
     assert scored(table, tmp_path / "out").asked == texts(30)[10:20]

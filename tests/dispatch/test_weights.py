@@ -1,4 +1,4 @@
-"""A promise ends when small's server has other weights under the name: asked once an hour, said once, then each time."""
+"""A promise ends when small's server has other weights under the name: asked once an hour, and said once."""
 
 from __future__ import annotations
 
