@@ -112,7 +112,7 @@ def audit(
         typer.echo("\n".join([found.explain(), *drift]))
     if found.void_reason:
         say(f"The certificate in {router} is void now: {found.void_reason}")
-        say("Programs that run from it see that within a minute; give copies of it the same reason by copying it again.")
+        say("Programs that run from it see that within a minute; one with a copy of it needs a new copy.")
     if failed:
         raise typer.Exit(1)
 
