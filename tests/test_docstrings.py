@@ -8,6 +8,8 @@ import importlib.util
 import pkgutil
 from collections.abc import Iterator
 
+import pytest
+
 IS_OLD = importlib.util.find_spec("langchain_core.decisions") is None
 """Whether LangChain has no decision models yet."""
 PACKAGES = ["hybrid_llm", "langchain_hybrid", "llamaindex_hybrid", "litellm_hybrid"]
@@ -22,6 +24,7 @@ def modules_of(package: str) -> Iterator[str]:
             yield info.name
 
 
+@pytest.mark.slow
 def test_the_examples_of_every_module_run() -> None:
     names = [name for package in PACKAGES for name in modules_of(package) if name not in ELSEWHERE]
     modules = [importlib.import_module(name) for name in names]

@@ -73,6 +73,7 @@ def test_any_text_can_be_judged(text: str) -> None:
 EVIL = ["1 ", "a", "a.", "+1 ", "A1 ", "AB12", "a://", "-----BEGIN ", "password: ", "1-", "x@a.", "AB12 3456 ", "("]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", EVIL)
 def test_the_time_it_takes_grows_with_the_length_alone(piece: str) -> None:
     def seconds(n: int) -> float:

@@ -105,6 +105,7 @@ def test_the_score_learns_from_judged_prompts_what_no_measured_row_says():
     assert with_them.record.data_hash != without.record.data_hash
 
 
+@pytest.mark.slow
 def test_a_prompt_like_those_in_another_language_is_unfamiliar_though_they_train():
     german = [Prompt(f"d{k}", f"begrüsse sie im Fall {k}", f"domain {k % 10}", "de", (0.5, 0.5)) for k in range(60)]
     router = fit_shipped(measured(), WordEncoder(), variant=TINY, prompts=[*prompts(), *german])
@@ -114,6 +115,7 @@ def test_a_prompt_like_those_in_another_language_is_unfamiliar_though_they_train
     assert router.scorer.head.familiarity.strangers == round(TINY.strange_landmarks * TINY.landmarks)
 
 
+@pytest.mark.slow
 def test_judged_prompts_of_no_weight_take_no_part():
     nothing = replace(TINY, judged_weight=0.0)
     with_them, without = (

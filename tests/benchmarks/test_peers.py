@@ -207,6 +207,7 @@ def test_single_queries_are_timed_in_turns_and_the_first_does_not_count() -> Non
     assert taken["b"]["cpu"] >= 0
 
 
+@pytest.mark.slow
 def test_size_counts_what_a_package_requires_and_our_package_where_it_lies() -> None:
     alone, both = installed_size(["safetensors"]), installed_size(["typer", "safetensors"])
     ours = installed_size(["hybrid-llm"])

@@ -48,6 +48,7 @@ def test_what_the_simulation_takes_for_the_truth_is_what_it_draws():
         assert np.average(routed, weights=weights) == pytest.approx(share[0], abs=0.005)
 
 
+@pytest.mark.slow
 def test_the_study_of_real_pairs_judges_draws_against_all_rows():
     rng = np.random.default_rng(0)
     scores = rng.random(1200)

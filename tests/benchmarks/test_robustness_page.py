@@ -168,6 +168,7 @@ def test_only_test_rows_are_judged_and_only_training_rows_searched(data):
     assert rows.ids == some(pair.split("test"), 20, "edited").ids
 
 
+@pytest.mark.slow
 def test_the_measure_of_the_subjects_study_is_that_of_a_trained_router(data):
     pair, shared = Tables(data).of(PAIRS[0]), encoder()
     train_rows = pair.split("train")
@@ -177,6 +178,7 @@ def test_the_measure_of_the_subjects_study_is_that_of_a_trained_router(data):
     assert (read(texts).unfamiliar == trained(texts).unfamiliar).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_decisions_at_a_level_are_those_of_the_router(data):
     pair, shared = Tables(data).of(PAIRS[0]), encoder()
     router = train(pair, encoder=shared)  # type: ignore[arg-type]

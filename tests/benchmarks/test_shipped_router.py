@@ -140,6 +140,7 @@ def test_rank_0_and_share_0_fit_what_was_measured(rows):
         assert np.allclose(column, measured)
 
 
+@pytest.mark.slow
 def test_a_left_out_score_does_not_know_its_own_answer(rows):
     material = Material.of(rows, WordEncoder())
     other = replace(material, small=np.where(material.folds == 3, 1 - material.small, material.small))

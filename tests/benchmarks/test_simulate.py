@@ -17,6 +17,7 @@ def test_the_same_seed_gives_the_same_table_and_another_seed_another() -> None:
     assert rows != other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", ["small", "medium", "large"])
 def test_labels_from_samples_approach_the_known_truth(gap: Gap) -> None:
     rows, truth = simulate_table(300, gap, samples=60)
@@ -24,6 +25,7 @@ def test_labels_from_samples_approach_the_known_truth(gap: Gap) -> None:
     assert np.abs(prob_labels(pair.q_small, pair.q_large) - truth).mean() < 0.03
 
 
+@pytest.mark.slow
 def test_gaps_are_those_of_the_paper() -> None:
     truth = {gap: simulate_table(3000, gap, samples=1)[1] for gap in ("small", "medium", "large")}
     assert truth["small"].mean() == pytest.approx(0.45, abs=0.05)

@@ -23,6 +23,7 @@ def drawn(rng: np.random.Generator, n: int, lost: float, max_drop: float) -> np.
     return losses - max_drop * large
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lost", "wrong"), [(0.05, "both"), (0.04, "broken"), (0.06, "holds")])
 def test_whoever_looks_after_each_audit_is_seldom_told_something_wrong(lost: float, wrong: str) -> None:
     rng = np.random.default_rng(7)

@@ -67,6 +67,7 @@ def test_one_pass_over_the_changes_equals_the_sample_after_each_of_them(data):
     assert path == pytest.approx([log_wealth(sample) for sample in samples], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_wealth_of_many_draws_does_not_overflow():
     assert log_wealth(np.full(1_000_000, -1.0)) > 1e3
     assert log_wealth(np.full(1_000_000, 1.0)) < -1e3

@@ -59,6 +59,7 @@ def test_promises_break_at_most_as_often_as_stated(repetitions):
     assert broken_share(by_proof, repetitions) <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / repetitions)
 
 
+@pytest.mark.slow
 def test_the_empirical_rule_put_in_its_place_breaks_them():
     assert broken_share(by_the_empirical_rule) > 0.20
 

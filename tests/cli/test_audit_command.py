@@ -79,6 +79,7 @@ def options(server: Stub, router: Path) -> list[object]:
     return ["--router", router, *arms, "--grader", f"judge:{server.openai('judge')}"]
 
 
+@pytest.mark.slow
 def test_a_promise_that_is_kept_is_found_to_hold_over_several_audits(
     server: Stub, certified: Path, tmp_path: Path
 ) -> None:

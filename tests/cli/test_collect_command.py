@@ -176,6 +176,7 @@ def test_settings_that_changed_are_told_and_need_force(collect, stub: Stub) -> N
     assert len(stub.texts) == 24
 
 
+@pytest.mark.slow
 def test_a_folder_that_somebody_works_in_is_left_alone(collect, stub: Stub, tmp_path: Path) -> None:
     with PairFolder(tmp_path / "pair"):
         result = collect()

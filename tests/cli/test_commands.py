@@ -88,6 +88,7 @@ def test_train_says_when_there_was_nothing_to_go_by(table, tmp_path, monkeypatch
     assert "Training found nothing to go by" in shown.out
 
 
+@pytest.mark.slow
 def test_train_takes_an_exported_encoder(table, tmp_path):
     from hybrid_llm.scoring.encoder_folder import SHIPPED
 

@@ -173,6 +173,7 @@ def assert_warned_of_an_unfamiliar_query_alone(stderr: str) -> None:
     assert stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_text_that_the_terminal_cannot_show_is_replaced(trained):
     ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
     done = process("route", "Grüße \N{PILE OF POO}", "--router", trained, "--threshold", "0.5", env=ascii_only)
@@ -181,6 +182,7 @@ def test_text_that_the_terminal_cannot_show_is_replaced(trained):
     assert "Gr??e ?" in done.stdout
 
 
+@pytest.mark.slow
 def test_bytes_that_are_no_text_are_routed_all_the_same(trained):
     command = [*PROGRAM, "route", b"\xff argument", "-", "--router", str(trained), "--threshold", "0.5", "--json"]
     done = subprocess.run(command, input=b"\xff line\n", capture_output=True, check=False)

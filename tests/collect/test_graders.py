@@ -132,6 +132,7 @@ def test_math_knows_the_same_value_in_another_form(mathematics: Any, answer: str
     assert mathematics(answer, [reference]) == score
 
 
+@pytest.mark.slow
 def test_an_answer_that_would_be_worked_on_for_ever_is_not_graded_and_the_next_one_is() -> None:
     pytest.importorskip("math_verify")
     with MathGrader(seconds=1) as grader:

@@ -211,6 +211,7 @@ def test_models_need_names_of_their_own() -> None:
 # what disks and processes do
 
 
+@pytest.mark.slow
 def test_a_second_process_is_told_that_one_is_at_work(folder: PairFolder) -> None:
     script = "import sys, pathlib; from hybrid_llm.collect import PairFolder; PairFolder(pathlib.Path(sys.argv[1]))"
     done = subprocess.run([sys.executable, "-c", script, str(folder.path)], capture_output=True, text=True)

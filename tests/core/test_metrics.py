@@ -144,6 +144,7 @@ def test_evaluate_has_the_public_keys():
     assert set(result["cost_advantage_at_drop"]) == {"0.0", "0.01", "0.02", "0.05"}
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_about_as_often_as_they_say():
     rng = np.random.default_rng(0)
     covered = 0

@@ -50,6 +50,7 @@ def shipped() -> Router:
     return loaded()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", (HOSTILE | BLANK).values(), ids=(HOSTILE | BLANK).keys())
 def test_any_text_has_a_score_within_a_second(shipped, text):
     start = time.process_time()
@@ -124,6 +125,7 @@ def assert_no_line_but_the_warning_of_an_unfamiliar_query(err: str) -> None:
     assert len(lines) <= 1
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_any_text(shipped):
     code, out, err = command("route", "--threshold", "0.5", "--json", "--", *HOSTILE.values())
     assert code == 0

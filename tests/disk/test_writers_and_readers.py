@@ -129,6 +129,7 @@ def test_of_many_writers_at_once_each_wins_or_says_so(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["router"]
 
 
+@pytest.mark.slow
 @both_ways
 def test_a_reader_gets_one_folder_or_the_other_while_it_is_written(place: Path, way: str) -> None:
     stop = threading.Event()

@@ -109,6 +109,7 @@ def asking(client: httpx.Client) -> Any:
     return work
 
 
+@pytest.mark.slow
 @whole_and_streamed
 async def test_a_call_that_is_given_up_on_has_its_connection_closed_and_its_thread_ends(way, server):
     with httpx.Client(transport=to(server)) as client:
@@ -121,6 +122,7 @@ async def test_a_call_that_is_given_up_on_has_its_connection_closed_and_its_thre
         assert descriptors() - before <= MOST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["acall", "astream"])
 async def test_so_has_an_async_one_by_being_cancelled(verb, server):
     before = descriptors()
@@ -168,6 +170,7 @@ async def test_a_hung_ollama_is_left_alone_all_the_same(server):
         assert (await by_call(pair, SMALL, asking(client)))[0][1].reason == "cooldown"
 
 
+@pytest.mark.slow
 def test_a_client_that_tries_again_is_hung_up_on_again(server):
     def stubborn(decision: Decision) -> str:
         for _ in range(3 if decision.route == "small" else 0):

@@ -26,10 +26,20 @@ def certified(trained: Router) -> Router:
     return trained.certify(QualityTable.from_rows(NEW), small="small", large="large", max_drop=0.2)
 
 
+@pytest.fixture(scope="module")
+def loaded(certified: Router, tmp_path_factory: pytest.TempPathFactory) -> Router:
+    """Loaded once, since that opens the encoder."""
+    folder = tmp_path_factory.mktemp("certified") / "router"
+    certified.save(folder)
+    return Router.load(folder)
+
+
 @pytest.fixture
-def folder(certified: Router, tmp_path: Path) -> Path:
-    certified.save(tmp_path / "router")
-    return tmp_path / "router"
+def folder(loaded: Router, certified: Router) -> Path:
+    """The folder of what was loaded, as it was then."""
+    assert loaded.path is not None
+    certified.save(loaded.path)
+    return loaded.path
 
 
 @pytest.fixture
@@ -42,8 +52,10 @@ def decided(pair: Pair) -> Decision:
 
 
 @every_way
-async def test_each_decision_says_so_after_one_warning(folder: Path, way: Way, a_minute_is_over: None) -> None:
-    pair = Pair(Router.load(folder), quality=0.8)
+async def test_each_decision_says_so_after_one_warning(
+    folder: Path, loaded: Router, way: Way, a_minute_is_over: None
+) -> None:
+    pair = Pair(loaded, quality=0.8)
     _, before = await way(pair, EASY, arms_of())
     assert (before.route, before.certified, before.void_reason) == ("small", True, "")
     void_certificates(folder, REASON)
@@ -55,10 +67,10 @@ async def test_each_decision_says_so_after_one_warning(folder: Path, way: Way, a
     assert {(one.route, one.certified, one.void_reason) for one in (after, later)} == {("small", False, REASON)}
 
 
-def test_the_folder_is_read_once_a_minute(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_is_read_once_a_minute(folder: Path, loaded: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("hybrid_llm.dispatch.standing.time.monotonic", lambda: now[0])
-    pair = Pair(Router.load(folder), quality=0.8)
+    pair = Pair(loaded, quality=0.8)
     assert decided(pair).certified
     void_certificates(folder, REASON)
     now[0] += 59
@@ -68,7 +80,9 @@ def test_the_folder_is_read_once_a_minute(folder: Path, monkeypatch: pytest.Monk
         assert not decided(pair).certified
 
 
-async def test_an_event_loop_does_not_wait_for_the_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_event_loop_does_not_wait_for_the_disk(
+    folder: Path, loaded: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
     threads: list[threading.Thread] = []
 
     def noting(parts: object) -> str:
@@ -76,15 +90,15 @@ async def test_an_event_loop_does_not_wait_for_the_disk(folder: Path, monkeypatc
         return ""
 
     monkeypatch.setattr("hybrid_llm.router.voided_since", noting)
-    await Pair(Router.load(folder), quality=0.8).adecide(EASY)
+    await Pair(loaded, quality=0.8).adecide(EASY)
     assert len(threads) == 1
     assert threads[0] is not threading.current_thread()
 
 
 def test_a_new_proof_in_the_folder_does_not_bring_an_ended_promise_back(
-    folder: Path, certified: Router, a_minute_is_over: None
+    folder: Path, loaded: Router, certified: Router, a_minute_is_over: None
 ) -> None:
-    pair = Pair(Router.load(folder), quality=0.8)
+    pair = Pair(loaded, quality=0.8)
     void_certificates(folder, REASON)
     with pytest.warns(HybridLLMWarning, match="voided"):
         assert not decided(pair).certified
@@ -93,10 +107,10 @@ def test_a_new_proof_in_the_folder_does_not_bring_an_ended_promise_back(
     assert decided(Pair(Router.load(folder), quality=0.8)).certified  # a program that loads it now
 
 
-def test_copies_of_a_pair_read_it_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_of_a_pair_read_it_once(folder: Path, loaded: Router, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[object] = []
     monkeypatch.setattr("hybrid_llm.router.voided_since", lambda parts: read.append(parts) or REASON)
-    pair = Pair(Router.load(folder), quality=0.8)
+    pair = Pair(loaded, quality=0.8)
     with pytest.warns(HybridLLMWarning, match="voided"):
         assert not decided(pair).certified
     assert decided(Pair(pair.router, quality=0.8, state=pair.state)).void_reason == REASON
@@ -104,9 +118,9 @@ def test_copies_of_a_pair_read_it_once(folder: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_folder_that_is_away_damaged_or_of_another_router_ends_nothing(
-    folder: Path, tmp_path: Path, a_minute_is_over: None
+    folder: Path, loaded: Router, a_minute_is_over: None
 ) -> None:
-    pair = Pair(Router.load(folder), quality=0.8)
+    pair = Pair(loaded, quality=0.8)
     (folder / "router.json").write_text("{}")
     assert decided(pair).certified
     shutil.rmtree(folder)

@@ -19,6 +19,7 @@ EXAMPLES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_stand_ins_say_what_they_are(example: str) -> None:
     output = output_of(example)

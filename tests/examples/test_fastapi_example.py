@@ -62,6 +62,7 @@ async def asked(app: Any, query: str) -> tuple[int, list[dict[str, Any]], list[f
     return status, events, times
 
 
+@pytest.mark.slow
 async def test_an_answer_comes_as_it_is_made_and_says_first_who_makes_it(served: dict[str, Any]) -> None:
     for query, route in ((EASY, "small"), (HARD, "large")):
         status, events, times = await asked(served["app"], query)
@@ -72,6 +73,7 @@ async def test_an_answer_comes_as_it_is_made_and_says_first_who_makes_it(served:
         assert times[-1] - times[1] > 0.2  # some thirty pieces, a moment after each other
 
 
+@pytest.mark.slow
 async def test_two_hundred_streams_at_a_time_share_one_process(served: dict[str, Any]) -> None:
     for arm in (served["llm"].small, served["llm"].large):
         arm.responses = [arm.responses[0][18:23]]  # few pieces, since each costs a moment

@@ -12,6 +12,7 @@ STAND_INS = {route: f"(an answer of the {route} stand-in)" for route in ("small"
 EXAMPLES = ["llamaindex_settings_llm.py", "llamaindex_agent.py", "llamaindex_levels.py"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_the_stand_ins_say_what_they_are(example: str) -> None:
     output = output_of(example)

@@ -111,6 +111,7 @@ async def test_any_chat_model_is_an_arm(way: Way, shape: Any, make: Callable[[st
     assert [answer.response_metadata["hybrid"]["route"] for answer in answers] == ["small", "large"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
 async def test_threads_and_an_event_loop_together(shape: Any) -> None:
     hybrid = shape(small=on_openai("small"), large=on_ollama("large"), router=FixedScorer(SCORES), threshold=0.5)

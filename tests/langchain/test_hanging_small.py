@@ -112,6 +112,7 @@ def test_calls_that_are_given_up_on_leave_nothing_behind(way: Ask, pair: Any, ar
     nothing_is_left(before)
 
 
+@pytest.mark.slow
 @covering(pairs, arms, pytest.mark.parametrize("way", AWAYS.values(), ids=AWAYS))
 async def test_nor_do_async_ones(way: Ask, pair: Any, arm: Any, server: Path) -> None:
     model, before = pair(arm(server)), descriptors()
@@ -122,6 +123,7 @@ async def test_nor_do_async_ones(way: Ask, pair: Any, arm: Any, server: Path) ->
     await asyncio.to_thread(nothing_is_left, before + 4)  # the loop's own thread came to be meanwhile
 
 
+@pytest.mark.slow
 def test_a_client_that_tries_again_leaves_no_more_than_the_limit(server: Path) -> None:
     model, before = chat(openai(server, max_retries=2)), descriptors()
     for _ in range(CALLS):
@@ -130,6 +132,7 @@ def test_a_client_that_tries_again_leaves_no_more_than_the_limit(server: Path) -
         assert descriptors() - before <= 2 * MOST + 4  # both ends are in this process
 
 
+@pytest.mark.slow
 @arms
 def test_nor_does_an_agent(arm: Any, server: Path) -> None:
     router = HybridRouterMiddleware(arm(server), LARGE, EASY, threshold=0.5, small_timeout=SOON)

@@ -92,6 +92,7 @@ async def test_the_checkers_call_is_told_as_one_that_was_not_shown(way: Way) -> 
     assert [event.attempt["model"] for event in discarded] == [CHECKER]
 
 
+@pytest.mark.slow
 @every_way
 async def test_a_whole_answer_has_its_own_time(way: Way) -> None:
     class Slow(Says):

@@ -55,6 +55,7 @@ def hybrid(path: Path, **settings: Any) -> HybridLLM:
     return HybridLLM(small, FakeLLM(model="large"), FixedScorer(0.9), threshold=0.5, small_timeout=SOON, state=state)
 
 
+@pytest.mark.slow
 @covering(pytest.mark.parametrize("way", WAYS, ids=str), pytest.mark.parametrize("method", METHODS))
 async def test_calls_that_are_given_up_on_leave_nothing_behind(way: Way, method: str, server: Path) -> None:
     llm = hybrid(server)
@@ -70,6 +71,7 @@ async def test_calls_that_are_given_up_on_leave_nothing_behind(way: Way, method:
     assert descriptors() - before <= MOST + 2
 
 
+@pytest.mark.slow
 def test_asking_a_hung_server_what_its_model_reads_leaves_nothing_behind_either(
     server: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

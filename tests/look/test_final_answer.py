@@ -59,6 +59,7 @@ def test_agreement_goes_both_ways(one, other):
         assert a.agrees(b) == b.agrees(a)
 
 
+@pytest.mark.slow
 def test_a_long_text_is_read_at_once():
     start = time.process_time()
     FinalAnswer.of("so it goes on and on, 12 and 13. " * 20_000)

@@ -157,6 +157,7 @@ for _ in range(200):
 """
 
 
+@pytest.mark.slow
 def test_several_processes_write_into_one_file_and_the_end_of_a_program_loses_nothing(path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     running = [subprocess.Popen([sys.executable, "-c", CHILD, path], env=environment) for _ in range(3)]

@@ -29,6 +29,7 @@ def test_every_query_stands_in_one_bar_that_holds_its_gap(qualities):
     assert equal.count == sum(abs(a - b) <= 1e-9 for a, b in qualities)
 
 
+@pytest.mark.slow
 def test_a_score_that_is_the_probability_is_found_honest(judge):
     pair = make_pair(3000, quality={"tiny:1b": [1.0], "big": [1.0]})
     honest = judge(pair, scores=np.full(3000, 0.999))

@@ -75,6 +75,7 @@ def test_with_a_large_model_that_is_always_wrong_points_are_drawn(drawn, tmp_pat
     assert np.isfinite(drawn[0].axes[0].get_lines()[0].get_ydata()).all()
 
 
+@pytest.mark.slow
 def test_many_routers_fit_in_one_picture(drawn, tmp_path):
     one = curves_of()["router"]
     error_cost_plot({f"router {i}": one for i in range(6)}, tmp_path / "curve.png")
@@ -99,6 +100,7 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch, tmp_path):
         error_cost_plot(curves_of(), tmp_path / "curve.png")
 
 
+@pytest.mark.slow
 def test_drawing_opens_no_window_and_leaves_pyplot_alone(tmp_path):
     code = f"""
 import sys

@@ -137,6 +137,7 @@ def test_a_loaded_router_is_pickled_by_path(folder):
     assert pickle.loads(data).id == loaded.id
 
 
+@pytest.mark.slow
 def test_another_process_scores_the_same(folder):
     code = f"from hybrid_llm import Router; print(repr(Router.load({str(folder)!r}).score({QUERIES!r}).tolist()))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)

@@ -124,6 +124,7 @@ class TestAnEncoderOfOnesOwn:
         assert not (kept.parent / "key").exists()
 
 
+@pytest.mark.slow
 def test_while_somebody_works_for_a_folder_nobody_else_writes_it(trained: Router, folder: Path) -> None:
     program = "import sys; from hybrid_llm import Router; Router.load().save(sys.argv[1])"
     with claim(folder):

@@ -63,6 +63,7 @@ def test_a_folder_comes_to_a_verdict_with_table_router_and_report(folder: PairFo
     assert (folder.path / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_a_verdict_that_is_there_is_not_reached_again(folder: PairFolder, fill: Fill, encoder: Any) -> None:
     fill(220)
     first = conclude(folder, SETUP, "exact", Question(), encoder=encoder)
@@ -105,6 +106,7 @@ def test_a_folder_without_grades_says_so(folder: PairFolder, fill: Fill) -> None
         conclude(folder, SETUP, "contains", Question())
 
 
+@pytest.mark.slow
 def test_a_verdict_is_stored_whole(folder: PairFolder, fill: Fill, encoder: Any) -> None:
     fill(60)
     verdict = conclude(folder, SETUP, "exact", Question(), encoder=encoder)

@@ -50,6 +50,7 @@ def judged(tmp_path: Path, encoder: Any) -> Judge:
     return run
 
 
+@pytest.mark.slow
 def test_enough_rows_certify_the_level_that_was_asked_for_and_no_other(judged: Judge, tmp_path: Path) -> None:
     found = judged(pair_of(700, easy), n=720, spent_usd=7.0)
     verdict = found.verdict
@@ -112,6 +113,7 @@ def test_an_attempt_counts_before_it_is_made(judged: Judge) -> None:
     assert len(told[0]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pair", "words"),
     [
@@ -189,12 +191,14 @@ def test_where_answers_tell_more_than_queries_the_second_look_is_recommended(jud
     assert set(verdict.as_dict()) == set(KEYS)
 
 
+@pytest.mark.slow
 def test_under_200_prompts_the_second_look_is_measured_too(judged: Judge) -> None:
     verdict = judged(looked_pair(150), question=Question(0.1)).verdict
     assert (verdict.verdict, verdict.second_look) == ("measured", True)
     assert verdict.levels[0].both_run > 0
 
 
+@pytest.mark.slow
 def test_where_queries_tell_all_the_query_alone_is_recommended(judged: Judge) -> None:
     pair = pair_of(700, easy)
     verdict = judged(pair).verdict

@@ -114,6 +114,7 @@ class FastEncoder:
         return Encoded(np.full((len(texts), 384), 0.05, dtype=np.float32), np.zeros(len(texts), dtype=bool))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["score", "score_iter"])
 def test_memory_does_not_grow_with_the_embeddings(shipped, verb):
     router = Router(EmbeddingScorer(FastEncoder(), shipped.scorer.head, cache.ScoreCache(entries=100)))

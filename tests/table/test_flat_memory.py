@@ -34,6 +34,7 @@ def peak(path: Path) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lines", "array", "csv"])
 def test_ten_times_the_rows_need_no_more_memory(tmp_path: Path, kind: str) -> None:
     def packed(n: int) -> Path:
@@ -50,6 +51,7 @@ def test_ten_times_the_rows_need_no_more_memory(tmp_path: Path, kind: str) -> No
     assert peak(packed(10_000)) < peak(packed(1_000)) + HALF
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ['{"query": "', '[{"query": "', '{\n"query": "', "query,tiny\n", " "])
 @pytest.mark.usefixtures("small_limit")
 def test_a_row_without_an_end_is_an_error_before_it_fills_the_memory(tmp_path: Path, start: str) -> None:

@@ -77,6 +77,7 @@ def test_fine_tuning_cannot_leave_rows_out() -> None:
         TrainConfig(recipe="full", encoder="some/model", all_rows=True)
 
 
+@pytest.mark.slow
 def test_one_level_alone_is_tested_at_the_whole_confidence(trained: Router) -> None:
     fresh = QualityTable.from_rows(make_rows(400, seed=2)).pair("small", "large")
     alone = trained.certify(fresh, max_drop=0.1, menu=False).certificate

@@ -118,6 +118,7 @@ def test_a_proof_needs_rows_that_training_did_not_see(looking: Router, answered:
         looking.certify(answered.pair(*PAIR).split("train"))
 
 
+@pytest.mark.slow
 def test_both_proofs_hold_at_once(looking: Router, answered: QualityTable) -> None:
     router = looking.certify(answered.pair(*PAIR).split("test"), max_drop=0.3, menu=False)
     assert router.certificate.asked.together == router.second_look.certificate.asked.together == 2
@@ -144,6 +145,7 @@ def test_a_broken_audit_voids_both_proofs_and_a_reason_that_is_there_stays(
     assert "VOID: An audit said so." in (tmp_path / "router" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_under_200_rows_all_of_them_train(answered: QualityTable, encoder: CachedEncoder) -> None:
     pair = answered.pair(*PAIR).rows(np.arange(120))
     router, scores = train_and_score(pair, config=TrainConfig(all_rows=True), encoder=encoder)

@@ -120,6 +120,7 @@ def test_what_is_no_graph_is_refused(content: bytes) -> None:
         check_graph(content)
 
 
+@pytest.mark.slow
 def test_a_file_of_tiny_fields_is_given_up_in_a_second_or_two() -> None:
     began = time.process_time()
     with pytest.raises(BadFileError, match="more than 1,000,000 fields"):
