@@ -51,7 +51,7 @@ CALIBRATION_NOTE: Final = (
     "measured on the shipped router's own training domain, over many pairs; calibrate it for yours"
 )
 RECOVERABLE: Final = (
-    "The landmarks of the head are features of 2,000 training queries: published benchmark questions, and prompts of "
+    "The landmarks of the head are features of 4,000 training queries: published benchmark questions, and prompts of "
     "tools/shipped_router/everyday.jsonl."
 )
 
@@ -86,13 +86,13 @@ class Variant:
     weight_power: float = 0.5
     judged_weight: float = 24.0
     judged_gap: float = 1.0
-    judged_landmarks: float = 0.3
-    strange_landmarks: float = 0.1
+    judged_landmarks: float = 0.55
+    strange_landmarks: float = 0.05
     embedding_gamma: float = 1.0
-    text_gamma: float = 3.0
+    text_gamma: float = 2.5
     ridge: float = 3.0
     linear: float = 0.0
-    landmarks: int = 2000
+    landmarks: int = 4000
 
 
 SHIPPED: Final = Variant()

@@ -35,7 +35,7 @@ class Prompt:
     Args:
         id: Its id.
         query: The prompt, as somebody would type it.
-        domain: What it is about, one of 25.
+        domain: What it is about, one of 27.
         language: Two letters.
         judgements: Two probabilities that small is good enough, or three.
     """

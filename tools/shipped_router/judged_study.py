@@ -40,6 +40,8 @@ VARIANTS: Final[Mapping[str, Variant]] = {
     "the judged probability alone": replace(SHIPPED, judged_gap=0.0),
     "the judged gap counts as a measured one": replace(SHIPPED, judged_gap=SHIPPED.gap_weight),
     "levels pulled less (300)": replace(SHIPPED, level_penalty=300.0),
+    "narrower kernel of the text features (3)": replace(SHIPPED, text_gamma=3.0),
+    "wider kernel of the text features (2)": replace(SHIPPED, text_gamma=2.0),
     "with the linear part that measured rows have": replace(SHIPPED, linear=LINEAR),
     FIRST: replace(ALONE, text_gamma=4.0, judged_weight=24.0, judged_landmarks=0.7, strange_landmarks=0.0),
 }

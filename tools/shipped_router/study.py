@@ -29,7 +29,9 @@ Floats = NDArray[np.float64]
 
 NONE: Final = 1e12
 """A penalty that leaves no levels."""
-ALONE: Final = replace(SHIPPED, judged_weight=0.0, level_penalty=300.0, text_gamma=2.0, linear=LINEAR)
+ALONE: Final = replace(
+    SHIPPED, judged_weight=0.0, level_penalty=300.0, text_gamma=2.0, linear=LINEAR, landmarks=2000
+)
 """The fit to measured rows alone, around which this study compares."""
 PLAIN: Final = replace(ALONE, rank=0, level_penalty=NONE, weight_power=0.0)
 MEASURED: Final = "a level for each benchmark, small ones weigh more"
