@@ -28,6 +28,8 @@ from hybrid_llm.metrics import tradeoff_curve
 from hybrid_llm.scoring import NAMES
 from hybrid_llm.training.head.regression import Rows
 
+pytestmark = pytest.mark.slow  # a study each
+
 
 def own(n: int = 400, seed: int = 0, *, in_text: float = 2.0, in_prior: float = 2.0) -> Own:
     """Rows whose label hangs on one number of the embedding and one of the prior, as far as asked for."""
@@ -46,7 +48,6 @@ def apgr(way: Any, drawn: Own, test: Own) -> float:
     return tradeoff_curve(way(drawn, test).test, test.rows.q_small, test.rows.q_large).apgr
 
 
-@pytest.mark.slow
 def test_who_calibrates_uses_all_rows_and_who_trains_fits_seventy_percent():
     drawn = own(200)
     fit, given = drawn.parts
@@ -57,7 +58,6 @@ def test_who_calibrates_uses_all_rows_and_who_trains_fits_seventy_percent():
     assert len(head_of_all(drawn, own(50, 1)).given) == 200
 
 
-@pytest.mark.slow
 def test_every_way_gives_probabilities_to_the_rows_that_judge():
     drawn, test = own(200), own(60, 1)
     for name, way in WAYS.items():
@@ -80,7 +80,6 @@ def test_the_offset_follows_a_prior_that_knows_all():
     assert apgr(as_offset, drawn, test) > 0.85 * apgr(calibrated, drawn, test)
 
 
-@pytest.mark.slow
 def test_the_held_out_fifth_chooses_whether_and_how_a_prior_is_taken():
     # 1,000 rows leave 140 held out; in the training rows the prior says nothing
     drawn, test = own(1000, in_prior=0), own(500, 1, in_prior=0)

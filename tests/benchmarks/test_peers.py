@@ -25,6 +25,8 @@ from hybrid_llm.calibration import calibrate
 from hybrid_llm.level import Level
 from tests.benchmarks.test_paper_figures import EASY, WordEncoder, write_table
 
+pytestmark = pytest.mark.slow  # a study each
+
 OFFLINE = ("head", "shipped", "left_out", "matrix_factorisation", "neighbours", "many_neighbours", "shorter")
 
 
@@ -60,7 +62,6 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dic
     return page(results), results
 
 
-@pytest.mark.slow
 def test_page_has_every_router_that_is_there_and_every_benchmark(made: tuple[str, dict[str, Any]]) -> None:
     text, results = made
     assert [pair["name"] for pair in results["pairs"]] == ["mmlu", "mmlu_pro, Llama-3.1-8B"]
@@ -73,7 +74,6 @@ def test_page_has_every_router_that_is_there_and_every_benchmark(made: tuple[str
     assert "{" not in text
 
 
-@pytest.mark.slow
 def test_a_router_whose_package_is_missing_is_skipped_with_a_line_that_says_so(
     made: tuple[str, dict[str, Any]],
 ) -> None:
@@ -85,13 +85,11 @@ def test_a_router_whose_package_is_missing_is_skipped_with_a_line_that_says_so(
     assert (len(there), lines) == (1, [])
 
 
-@pytest.mark.slow
 def test_page_names_no_path_of_this_machine(made: tuple[str, dict[str, Any]], data: Path) -> None:
     assert str(data) not in made[0]
     assert str(data.parent) not in made[0]
 
 
-@pytest.mark.slow
 def test_everyone_who_learns_finds_out_what_is_easy(material: Material, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.peers.routers.LAYERS", ((8,), (8, 8)))
     test = material.pair.split("test")
@@ -170,7 +168,6 @@ def test_who_wins_ties_or_loses_is_read_off_the_paired_intervals() -> None:
     assert verdicts(turned, "x", APGR) == {"better": ["noise"], "tied": ["same"], "worse": []}
 
 
-@pytest.mark.slow
 def test_page_says_that_a_peer_is_ahead_when_the_figures_do(made: tuple[str, dict[str, Any]]) -> None:
     results = deepcopy(made[1])
     results["pairs"][0]["found"][f"RouterBench kNN - {HEAD}"][APGR]["ci"] = [0.1, 0.2]
@@ -207,7 +204,6 @@ def test_single_queries_are_timed_in_turns_and_the_first_does_not_count() -> Non
     assert taken["b"]["cpu"] >= 0
 
 
-@pytest.mark.slow
 def test_size_counts_what_a_package_requires_and_our_package_where_it_lies() -> None:
     alone, both = installed_size(["safetensors"]), installed_size(["typer", "safetensors"])
     ours = installed_size(["hybrid-llm"])

@@ -14,10 +14,11 @@ from benchmarks.promise_simulation.study import choices
 from benchmarks.promise_simulation.worlds import BINS, worlds
 from hybrid_llm.certify import Evidence, certify
 
+pytestmark = pytest.mark.slow  # a study each
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.slow
 def test_the_claims_of_the_promise_hold_in_a_short_run():
     command = [sys.executable, "-m", "benchmarks.promise_simulation.run", "--quick"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -48,7 +49,6 @@ def test_what_the_simulation_takes_for_the_truth_is_what_it_draws():
         assert np.average(routed, weights=weights) == pytest.approx(share[0], abs=0.005)
 
 
-@pytest.mark.slow
 def test_the_study_of_real_pairs_judges_draws_against_all_rows():
     rng = np.random.default_rng(0)
     scores = rng.random(1200)
@@ -74,7 +74,6 @@ def test_a_table_is_written_between_its_markers_only(tmp_path: Path):
         write_between(page, "y", "")
 
 
-@pytest.mark.slow
 def test_the_claims_of_the_page_on_audits_hold_in_a_short_run():
     command = [sys.executable, "-m", "benchmarks.audit.run", "--quick"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -16,6 +16,8 @@ from hybrid_llm.certify import LEVELS, certify, certify_menu
 from hybrid_llm.router.looking import prove_look
 from hybrid_llm.testing import FixedScorer
 
+pytestmark = pytest.mark.slow  # a study each
+
 N = 400
 PAIR = QualityTable.from_rows(
     {"id": i, "query": f"query {i}", "quality": {"small": [1.0], "large": [1.0]}} for i in range(N)
@@ -27,7 +29,6 @@ def all_worlds() -> list[LookWorld]:
     return worlds()
 
 
-@pytest.mark.slow
 def test_the_claims_hold_in_a_short_run(all_worlds, monkeypatch):
     monkeypatch.setattr(simulation, "worlds", lambda: all_worlds)
     verdicts = simulation.claims(simulation.run((300, 2000), 30))
@@ -35,7 +36,6 @@ def test_the_claims_hold_in_a_short_run(all_worlds, monkeypatch):
     assert all(verdicts.values()), verdicts
 
 
-@pytest.mark.slow
 def test_the_simulation_tests_what_a_router_s_certificate_tests(all_worlds):
     parts = Router(FixedScorer()).parts
     for world in all_worlds:
@@ -58,7 +58,6 @@ def test_the_simulation_tests_what_a_router_s_certificate_tests(all_worlds):
                     assert menu.asked.drop == pytest.approx(batch.drop[number, rung])
 
 
-@pytest.mark.slow
 def test_what_the_simulation_takes_for_the_truth_is_what_it_draws(all_worlds):
     for world in all_worlds:
         batch = replace(world, gaps=0.0)
@@ -69,7 +68,6 @@ def test_what_the_simulation_takes_for_the_truth_is_what_it_draws(all_worlds):
         assert drawn.drop[0] == pytest.approx(drop, abs=0.01), world.name
 
 
-@pytest.mark.slow
 def test_worlds_have_something_to_break(all_worlds):
     for world in all_worlds:
         _, drop = world.truth()

@@ -38,6 +38,8 @@ from hybrid_llm.training import train
 from tests.benchmarks.test_paper_figures import EASY, write_table
 from tests.benchmarks.test_peers import ShippedSize
 
+pytestmark = pytest.mark.slow  # a study each
+
 
 def pair_of(n: int = 8):
     rows = [
@@ -133,7 +135,6 @@ def made(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str
     return results, page.read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 def test_the_page_has_every_router_edit_prefix_and_prompt(made):
     results, page = made
     assert set(results["edits"]) == set(ROUTERS)
@@ -147,7 +148,6 @@ def test_the_page_has_every_router_edit_prefix_and_prompt(made):
     assert not re.search(r"<!-- begin: (.*) -->\n+<!-- end", page)
 
 
-@pytest.mark.slow
 def test_a_miss_is_told_in_short_and_marked_in_the_table(made, tmp_path):
     results = json.loads(json.dumps(made[0]))
     results["edits"][HEAD][CAPITALS][LOST]["value"] = 0.25
@@ -168,7 +168,6 @@ def test_only_test_rows_are_judged_and_only_training_rows_searched(data):
     assert rows.ids == some(pair.split("test"), 20, "edited").ids
 
 
-@pytest.mark.slow
 def test_the_measure_of_the_subjects_study_is_that_of_a_trained_router(data):
     pair, shared = Tables(data).of(PAIRS[0]), encoder()
     train_rows = pair.split("train")
@@ -178,7 +177,6 @@ def test_the_measure_of_the_subjects_study_is_that_of_a_trained_router(data):
     assert (read(texts).unfamiliar == trained(texts).unfamiliar).mean() > 0.95
 
 
-@pytest.mark.slow
 def test_decisions_at_a_level_are_those_of_the_router(data):
     pair, shared = Tables(data).of(PAIRS[0]), encoder()
     router = train(pair, encoder=shared)  # type: ignore[arg-type]

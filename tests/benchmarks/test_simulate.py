@@ -7,6 +7,8 @@ from benchmarks.paper_figures.simulate import LARGE, SMALL, Gap, simulate_table
 from hybrid_llm.labels import optimal_t, prob_labels, t_objective
 from hybrid_llm.table import QualityTable, normal_text
 
+pytestmark = pytest.mark.slow  # a study each
+
 
 def test_the_same_seed_gives_the_same_table_and_another_seed_another() -> None:
     rows, truth = simulate_table(50, "small", seed=3)
@@ -17,7 +19,6 @@ def test_the_same_seed_gives_the_same_table_and_another_seed_another() -> None:
     assert rows != other
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("gap", ["small", "medium", "large"])
 def test_labels_from_samples_approach_the_known_truth(gap: Gap) -> None:
     rows, truth = simulate_table(300, gap, samples=60)
@@ -25,7 +26,6 @@ def test_labels_from_samples_approach_the_known_truth(gap: Gap) -> None:
     assert np.abs(prob_labels(pair.q_small, pair.q_large) - truth).mean() < 0.03
 
 
-@pytest.mark.slow
 def test_gaps_are_those_of_the_paper() -> None:
     truth = {gap: simulate_table(3000, gap, samples=1)[1] for gap in ("small", "medium", "large")}
     assert truth["small"].mean() == pytest.approx(0.45, abs=0.05)

@@ -51,6 +51,7 @@ def test_every_row_gets_what_the_router_says_of_it_to_the_last_bit(tmp_path):
     assert summary.routes == {arm: rows["route"].count(arm) for arm in ("small", "large")}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=12)
 @given(
     n=st.integers(1, 40),

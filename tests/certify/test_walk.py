@@ -75,6 +75,7 @@ def test_a_promise_is_worth_having():
 # ---- properties -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @given(st.integers(0, 1000), st.integers(100, 1000), st.booleans(), st.randoms())
 def test_permuting_rows_changes_nothing(seed, n, grouped, random):
     scores, small, _ = rows(n, seed)

@@ -132,6 +132,7 @@ def test_a_checker_and_samples_are_collected_too(collect, stub: Stub) -> None:
     assert stub.asked[-1].get("temperature", stub.asked[-1].get("options", {}).get("temperature")) == 0.7
 
 
+@pytest.mark.slow
 def test_a_local_model_gets_one_request_at_a_time_unless_asked(collect, stub: Stub) -> None:
     stub.seconds = 0.02
     collect()

@@ -136,6 +136,7 @@ def test_evaluate_without_resamples_has_no_intervals(trained, fresh):
     assert "[" not in run(*arguments).out
 
 
+@pytest.mark.slow
 def test_evaluate_draws_the_curve(trained, fresh, tmp_path):
     arguments = ("evaluate", fresh, *PAIR, "--router", trained, "--bootstrap", 0, "--plot", tmp_path / "curve.png")
     shown = run(*arguments)

@@ -32,6 +32,7 @@ def looking(rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_train_says_what_the_second_look_saves(rows: Path, tmp_path: Path) -> None:
     shown = run("train", rows, *PAIR, "--second-look", "--out", tmp_path / "r")
     assert (shown.code, shown.err) == (0, "")
@@ -45,6 +46,7 @@ def test_a_checker_belongs_to_the_second_look(rows: Path, tmp_path: Path) -> Non
     assert "--checker belongs to --second-look" in shown.err
 
 
+@pytest.mark.slow
 def test_evaluate_adds_the_whole_path(rows: Path, looking: Path) -> None:
     shown = run("evaluate", rows, *PAIR, "--router", looking, "--split", "test", "--bootstrap", "20", "--json").json
     look = shown["look"]

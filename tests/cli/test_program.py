@@ -161,6 +161,7 @@ def test_help_in_a_fresh_process_loads_nothing_that_it_does_not_need():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_the_exit_code_reaches_the_shell():
     assert process("--version").returncode == 0
     done = process("route", "x", "--quality", "2")

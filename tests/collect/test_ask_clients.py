@@ -160,6 +160,7 @@ async def test_a_model_that_cannot_think_is_an_error_that_says_so(stub: Stub, ki
 # servers that are down
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_no_pauses")
 @pytest.mark.parametrize("kind", ["ollama", "openai"])
 async def test_a_busy_server_is_asked_again(stub: Stub, kind: str) -> None:

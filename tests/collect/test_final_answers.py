@@ -135,6 +135,7 @@ def test_any_text_can_be_read(text: str) -> None:
     boxed(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["1,11,", "1,000,", "9", "\\boxed{", "the answer is ", "**", "1/", "- ", "(A) or ", "two "]
 )

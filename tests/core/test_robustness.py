@@ -60,6 +60,7 @@ def test_any_text_has_a_score_within_a_second(shipped, text):
     assert 0 < score[0] < 1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:A query is unlike")
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_any_text_gets_a_decision_that_says_whether_it_was_cut(shipped, text):
@@ -172,6 +173,7 @@ def test_an_unharmed_copy_of_the_shipped_files_scores_alike(shipped, pretrained)
     assert Router.load().score(["What is 2+2?"]).tolist() == shipped.score(["What is 2+2?"]).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", hashed_files())
 @pytest.mark.parametrize("harm", ["one bit", "cut short", "missing", "empty"])
 def test_a_damaged_shipped_file_is_refused_by_name(pretrained, name, harm):

@@ -160,6 +160,7 @@ def test_a_server_is_asked_by_one_thread_whether_it_is_there_and_all_who_asked_h
     assert len(failures) == MANY
 
 
+@pytest.mark.slow
 async def test_a_hung_ollama_is_left_alone_all_the_same(server):
     with httpx.Client(transport=to(server), base_url="http://small") as client:
         wake = OllamaServer(lambda: client, "m").wake

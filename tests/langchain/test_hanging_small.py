@@ -143,6 +143,7 @@ def test_nor_does_an_agent(arm: Any, server: Path) -> None:
     nothing_is_left(before + 4)
 
 
+@pytest.mark.slow
 def test_a_forced_small_fails_in_its_time_each_time(server: Path) -> None:
     model, before = chat(ollama(server)), descriptors()
     for _ in range(CALLS):

@@ -64,6 +64,7 @@ def asked(llm: HybridLLM) -> dict[str, int]:
 
 
 class TestInAQueryEngine:
+    @pytest.mark.slow
     @covering(
         pytest.mark.parametrize(("mode", "streaming"), WAYS_TO_ANSWER),
         pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"]),

@@ -165,6 +165,7 @@ def test_several_processes_write_into_one_file_and_the_end_of_a_program_loses_no
     assert len(list(read_journal(path))) == 600
 
 
+@pytest.mark.slow
 def test_a_child_of_a_fork_writes_its_own_rows_once(path: Path) -> None:
     program = f"""
 import os

@@ -201,6 +201,7 @@ def test_pairs_without_any_difference_have_a_page_too(judge, quality):
     assert "nan" not in re.sub(r"<(style|script)>.*?</\1>", "", text, flags=re.DOTALL).lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dollars", "written"),
     [

@@ -40,6 +40,7 @@ def drawn(monkeypatch):
     return figures
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".PDF", b"%PDF")])
 def test_a_picture_has_the_format_of_its_ending(ending, start, tmp_path):
     error_cost_plot(curves_of(), tmp_path / f"curve{ending}")
@@ -82,6 +83,7 @@ def test_many_routers_fit_in_one_picture(drawn, tmp_path):
     assert len(drawn[0].axes[0].get_legend().get_texts()) == 6
 
 
+@pytest.mark.slow
 def test_wrong_places_are_refused_with_a_reason(tmp_path):
     with pytest.raises(HybridLLMError, match=r"must end in \.png, \.svg, \.pdf"):
         error_cost_plot(curves_of(), tmp_path / "curve.doc")

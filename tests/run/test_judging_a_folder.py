@@ -70,6 +70,7 @@ def test_enough_rows_certify_the_level_that_was_asked_for_and_no_other(judged: J
     assert verdict.needed_n is None
 
 
+@pytest.mark.slow
 def test_few_rows_are_all_trained_on_and_measured(judged: Judge, tmp_path: Path) -> None:
     found = judged(pair_of(150, easy))
     verdict, router = found.verdict, Router.load(tmp_path / "router")
@@ -149,6 +150,7 @@ def test_the_json_has_the_keys_that_are_public() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_the_verdict_fits_a_screen(judged: Judge) -> None:
     lines = judged(pair_of(150, easy), n=160, spent_usd=1.5).verdict.explain().splitlines()
     assert len(lines) <= 24

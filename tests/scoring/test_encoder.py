@@ -101,6 +101,7 @@ def test_any_string_has_an_embedding(shipped: Encoder, text: str) -> None:
     assert np.linalg.norm(row) == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(st.characters(exclude_categories=()) | st.characters(categories=["Cs"])), max_size=3))
 def test_any_strings_have_embeddings(texts: list[str]) -> None:
     embeddings = Encoder.load().encode(texts).embeddings

@@ -64,6 +64,7 @@ def test_what_is_remembered_still_says_truncated(counting):
     assert len(calls) == 2
 
 
+@pytest.mark.slow
 def test_a_score_does_not_depend_on_its_batch_or_memory_to_the_last_bit(shipped, counting):
     together = counting[0].score(TEXTS)
     alone = [counted(shipped.scorer)[0].score([text])[0] for text in TEXTS]

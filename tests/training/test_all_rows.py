@@ -56,6 +56,7 @@ def test_the_record_and_the_card_say_so_after_loading_too(few: Router, tmp_path:
     assert "--split test" not in card
 
 
+@pytest.mark.slow
 def test_it_is_never_certified_not_even_with_rows_that_it_has_not_seen(few: Router) -> None:
     fresh = QualityTable.from_rows(make_rows(400, seed=1)).pair("small", "large")
     with pytest.raises(
