@@ -22,7 +22,7 @@ from hybrid_llm.training.head.ridge import LINEAR
 from tools.shipped_router.fit import SHIPPED, Kernel, Problem, Variant, targets
 from tools.shipped_router.judged import APART, Prompt, combined
 from tools.shipped_router.rows import FOLDS, Material
-from tools.shipped_router.study import ALONE, LANDMARKS, SOLID, by_kernel, judged_on, scores_of
+from tools.shipped_router.study import ALONE, LANDMARKS, SOLID, by_kernel, judged_on, left_out_scores, scores_of
 
 Floats = NDArray[np.float64]
 
@@ -98,11 +98,22 @@ def judged_study(
         "benchmarks": solid,
         "repetitions": repetitions,
         **compared,
+        "as shipped": as_shipped(measured, everyday, solid, repetitions),
         "everyday": everyday_figures(prompts, by_prompt, repetitions),
         "unfamiliar": unfamiliar(material, everyday, prompts),
         "judgements": agreement(prompts, judgements),
         "measured": against_measured(measured, judgements, {n: s[:2] for n, s in scores.items()}, repetitions),
     }
+
+
+def as_shipped(measured: Material, everyday: Material, solid: Sequence[str], repetitions: int) -> dict[str, Any]:
+    """Judge the two fits that count on each benchmark left out, with all the landmarks they have, not the study's."""
+    n, scores = len(measured), {}
+    for name, material, variant in ((BEFORE, measured, ALONE), (OURS, measured.beside(everyday), SHIPPED)):
+        scores[name] = left_out_scores(material, [variant])[:n, 0]
+    masks = [measured.files == file for file in solid]
+    judged = [judged_on(measured, scores, mask) for mask in masks]
+    return compare(judged, [(OURS, BEFORE)], repetitions, apgr_only)
 
 
 def unfamiliar(material: Material, everyday: Material, prompts: Sequence[Prompt]) -> dict[str, float]:

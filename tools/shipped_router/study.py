@@ -29,9 +29,7 @@ Floats = NDArray[np.float64]
 
 NONE: Final = 1e12
 """A penalty that leaves no levels."""
-ALONE: Final = replace(
-    SHIPPED, judged_weight=0.0, level_penalty=300.0, text_gamma=2.0, linear=LINEAR, landmarks=2000
-)
+ALONE: Final = replace(SHIPPED, judged_weight=0.0, level_penalty=300.0, text_gamma=2.0, linear=LINEAR, landmarks=2000)
 """The fit to measured rows alone, around which this study compares."""
 PLAIN: Final = replace(ALONE, rank=0, level_penalty=NONE, weight_power=0.0)
 MEASURED: Final = "a level for each benchmark, small ones weigh more"
@@ -107,9 +105,14 @@ def by_kernel(variants: Mapping[str, Variant]) -> list[list[str]]:
 
 
 def scores_of(material: Material, variants: Sequence[Variant]) -> tuple[Floats, Floats]:
-    """Return the in-domain and the left-out scores of each training row, both of shape (n, variants).
+    """Return the in-domain and the left-out scores of each training row, both of shape (n, variants)."""
+    return Problem(material, targets(material, variants), variants).left_out(), left_out_scores(material, variants)
 
-    Rows that were judged have no left-out scores: they are no benchmark.
+
+def left_out_scores(material: Material, variants: Sequence[Variant]) -> Floats:
+    """Return the scores of each row by fits without its benchmark, shape (n, variants).
+
+    Rows that were judged have none: they are no benchmark.
     """
     goals = targets(material, variants)
     outside = np.full_like(goals, np.nan)
@@ -118,7 +121,7 @@ def scores_of(material: Material, variants: Sequence[Variant]) -> tuple[Floats, 
         fit = np.array([row.id in ids for row in material.rows])
         mine = material.files == file
         outside[mine] = Problem(material.at(fit), goals[fit], variants).raw(material.at(mine))
-    return Problem(material, goals, variants).left_out(), outside
+    return outside
 
 
 def judged_on(material: Material, scores: Mapping[str, Floats], mask: NDArray[np.bool_]) -> Judged:
