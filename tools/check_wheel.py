@@ -300,7 +300,7 @@ def page(rows: list[tuple[str, str, float, int]]) -> str:
             "|---|---|---|---|",
             *lines,
             "",
-            f"Made by `python tools/check_wheel.py {' '.join(sys.argv[1:])}`",
+            f"Made by `python tools/check_wheel.py {' '.join(map(_said, sys.argv[1:]))}`",
             f"on {datetime.now(UTC):%Y-%m-%d}, on Linux, with the newest versions that resolved on that day.",
             "",
         ]
