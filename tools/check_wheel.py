@@ -307,5 +307,10 @@ def page(rows: list[tuple[str, str, float, int]]) -> str:
     )
 
 
+def _said(argument: str) -> str:
+    """Return an argument as anybody would type it: a Python by its name alone."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
+
+
 if __name__ == "__main__":
     main()
