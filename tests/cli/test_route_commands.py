@@ -138,6 +138,13 @@ def test_a_line_of_the_demo_fits_the_terminal(shipped, monkeypatch, width):
 
 
 @pytest.mark.slow
+def test_a_short_query_of_the_demo_is_called_short_where_that_speaks_for_small(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    (line,) = (line for line in run("demo").out.splitlines() if "How much is 17 plus 26?" in line)
+    assert line.rstrip().endswith("+ short")
+
+
+@pytest.mark.slow
 def test_the_demo_of_the_shipped_router_takes_less_than_three_seconds_in_a_fresh_process():
     seconds = [math.inf]
     while min(seconds) >= 3 and len(seconds) < 5:  # the best of several: the machine may be busy

@@ -26,6 +26,21 @@ _WHY: Final = 28
 """Columns for the reason, which a narrow terminal does without."""
 _NARROW: Final = 80
 
+_LESS_OR_MORE: Final = {
+    "log_characters": ("short", "long"),
+    "log_words": ("few words", "many words"),
+    "log_lines": ("few lines", "many lines"),
+    "word_length": ("short words", "long words"),
+    "distinct_words": ("words come again", "no word comes again"),
+    "digits": ("few digits", "many digits"),
+    "capitals": ("few capital letters", "many capital letters"),
+    "maths": ("no mathematical signs", "mathematical signs"),
+    "code": ("no code", "code"),
+    "choices": ("no choices to pick from", "choices to pick from"),
+    "questions": ("no question mark", "a question mark"),
+}
+"""What a feature is called where it is less than in the queries of training, and where it is more."""
+
 _NEXT: Final = """\
 No model was asked. What next:
   hybrid-llm explain "How much is 17 plus 26?"
@@ -104,8 +119,11 @@ def _why(query: str, decision: Decision, router: Router) -> str:
     pushes = router.explain(query).pushes
     if not pushes:
         return ""
-    name = IN_WORDS.get(pushes[0].feature, pushes[0].feature).removesuffix(" (log)")
-    return f"{'+' if pushes[0].push > 0 else '-'} {name}"
+    first = pushes[0]
+    name = IN_WORDS.get(first.feature, first.feature)
+    if first.value is not None and first.mean is not None and first.feature in _LESS_OR_MORE:
+        name = _LESS_OR_MORE[first.feature][first.value > first.mean]
+    return f"{'+' if first.push > 0 else '-'} {name}"
 
 
 def _about(router: Router) -> list[str]:
