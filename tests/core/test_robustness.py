@@ -90,6 +90,7 @@ def test_any_texts_have_scores_that_do_not_depend_on_each_other(texts):
 anything = st.none() | st.integers() | st.binary(max_size=3) | any_text | st.lists(any_text | st.none(), max_size=3)
 
 
+@pytest.mark.filterwarnings("ignore:A query is unlike")
 @given(anything)
 def test_anything_else_is_a_type_error_that_names_it(thing):
     router = loaded()
