@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 from hybrid_llm import Level, Router
+from hybrid_llm.cli.demo import _LESS_OR_MORE
 from hybrid_llm.cli.demo_queries import QUERIES
-from hybrid_llm.scoring import EmbeddingScorer
+from hybrid_llm.cli.explain import IN_WORDS
+from hybrid_llm.scoring import NAMES, EmbeddingScorer
 from tests.cli.conftest import PAIR, run
 from tests.small_table import make_rows
 
@@ -135,6 +137,10 @@ def test_a_line_of_the_demo_fits_the_terminal(shipped, monkeypatch, width):
     queries = [line for line in run("demo").out.splitlines() if re.match(r"  \S{10} \d\.", line)]
     assert queries
     assert max(map(len, queries)) <= width
+
+
+def test_what_the_demo_has_words_for_are_features():
+    assert set(_LESS_OR_MORE) <= set(IN_WORDS) & set(NAMES)
 
 
 @pytest.mark.slow

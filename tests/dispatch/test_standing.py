@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from hybrid_llm import Decision, Pair, QualityTable, Router
 from hybrid_llm.dispatch import Request
 from hybrid_llm.errors import HybridLLMWarning
-from hybrid_llm.router import void_certificates
+from hybrid_llm.router import void_certificates, voided_since
+from hybrid_llm.testing import FixedScorer
 from tests.dispatch.pairs import Way, arms_of, every_way
 from tests.small_table import make_rows
 
@@ -127,6 +129,12 @@ def test_a_folder_that_is_away_damaged_or_of_another_router_ends_nothing(
     assert decided(pair).certified
     Router.load().save(folder)
     assert decided(pair).certified
+
+
+def test_a_void_certificate_of_another_router_in_the_same_place_says_nothing(folder: Path, loaded: Router) -> None:
+    void_certificates(folder, REASON)
+    assert voided_since(loaded.parts) == REASON
+    assert voided_since(replace(loaded.parts, scorer=FixedScorer(0.9))) == ""
 
 
 def test_a_router_of_no_folder_or_without_a_promise_reads_nothing(

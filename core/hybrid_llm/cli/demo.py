@@ -31,13 +31,13 @@ _LESS_OR_MORE: Final = {
     "log_words": ("few words", "many words"),
     "log_lines": ("few lines", "many lines"),
     "word_length": ("short words", "long words"),
-    "distinct_words": ("words come again", "no word comes again"),
+    "distinct_words": ("words come again", "few words come again"),
     "digits": ("few digits", "many digits"),
     "capitals": ("few capital letters", "many capital letters"),
-    "maths": ("no mathematical signs", "mathematical signs"),
-    "code": ("no code", "code"),
-    "choices": ("no choices to pick from", "choices to pick from"),
-    "questions": ("no question mark", "a question mark"),
+    "maths": ("few mathematical signs", "many mathematical signs"),
+    "code": ("little code", "much code"),
+    "choices": ("few choices to pick from", "many choices to pick from"),
+    "questions": ("few question marks", "many question marks"),
 }
 """What a feature is called where it is less than in the queries of training, and where it is more."""
 

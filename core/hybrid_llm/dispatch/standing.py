@@ -27,7 +27,7 @@ class Standing:
     Args:
         router: Says what is promised, and which folder and weights that is of.
         small: Returns what is known of the small arm.
-        state: Where it is kept what was found, for copies of the pair too.
+        state: Where what was found is kept, for copies of the pair too.
     """
 
     def __init__(self, router: Router, small: Callable[[], Capabilities], state: PairState) -> None:
