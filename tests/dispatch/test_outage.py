@@ -22,7 +22,7 @@ import requests
 import urllib3.exceptions
 from langchain_openai.chat_models._client_utils import StreamChunkTimeoutError
 
-from hybrid_llm.dispatch import is_outage
+from hybrid_llm.dispatch import is_outage, reason_of
 
 ASKED = httpx.Request("POST", "http://localhost/v1")
 STATUSES = {400: False, 401: False, 403: False, 404: True, 408: True, 422: False, 429: True, 500: True, 503: True}
@@ -200,3 +200,10 @@ def test_an_address_that_cannot_be_one_is_a_mistake_to_see_and_not_an_outage():
 )
 def test_a_host_without_a_way_to_it_is_down_and_a_missing_file_is_not(number, outage):
     assert is_outage(OSError(number, "said the system")) is outage
+
+
+def test_a_reason_names_the_error_and_what_it_came_from_and_nothing_that_was_said():
+    wrapped = openai.APIConnectionError(message="asked: a secret", request=ASKED)
+    wrapped.__cause__ = caused(httpx.ReadError("a secret"), ConnectionResetError("a secret"))
+    reason = "model 'qwen3:4b' cannot be reached (APIConnectionError, from ConnectionResetError)"
+    assert reason_of(wrapped, "qwen3:4b") == reason

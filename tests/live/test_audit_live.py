@@ -73,7 +73,7 @@ def traffic(own: Any, router: Path, tmp_path_factory: pytest.TempPathFactory) ->
     from langchain_openai import ChatOpenAI
 
     def model(name: str) -> Any:
-        asked = {"base_url": url(name), "api_key": "none", "temperature": 0, "max_retries": 0}
+        asked = {"base_url": url(name), "api_key": "none", "temperature": 0, "max_retries": 2}
         return ChatOpenAI(model=name, extra_body={"max_tokens": MOST}, **asked)
 
     journal = Journal(tmp_path_factory.mktemp("traffic") / "traffic.sqlite", texts=True)

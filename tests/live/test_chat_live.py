@@ -50,7 +50,7 @@ async def make(servers: Any, http: dict[str, Any]) -> AsyncIterator[Callable[...
             model="tiny-large",
             base_url=hosted,
             api_key="none",
-            max_retries=0,
+            max_retries=1,
             stream_usage=True,
             http_client=http["sync"],
             http_async_client=http["async"],

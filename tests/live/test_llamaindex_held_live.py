@@ -57,7 +57,7 @@ class Both:
             temperature=0,
             max_tokens=24,
             timeout=300,
-            max_retries=0,
+            max_retries=2,
             http_client=httpx.Client(transport=hears),
             async_http_client=httpx.AsyncClient(transport=hears),
         )

@@ -100,7 +100,7 @@ async def two(request: pytest.FixtureRequest, answers: Answered) -> AsyncIterato
 
 def model(name: str, hears: Hears) -> ChatOpenAI:
     """Return a model on its server."""
-    asks = {"base_url": base_url(name), "api_key": "none", "temperature": 0, "max_retries": 0}
+    asks = {"base_url": base_url(name), "api_key": "none", "temperature": 0, "max_retries": 2}
     clients = {"http_client": httpx.Client(transport=hears), "http_async_client": httpx.AsyncClient(transport=hears)}
     limit = {"max_tokens": MOST}  # llama-server does not know the newer word that the class sends
     return ChatOpenAI(model=name, stream_usage=True, extra_body=limit, **asks, **clients)

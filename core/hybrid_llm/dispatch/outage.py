@@ -96,7 +96,7 @@ def reason_of(error: BaseException, model: str) -> str:
         "model 'qwen3:4b' cannot be reached (ConnectionRefusedError)"
     """
     status = next((found for cause in _causes(error) if (found := status_of(cause)) is not None), None)
-    kind = type(error).__name__
+    kind = _kinds(error)
     if status == HTTPStatus.NOT_FOUND:
         hint = f": ollama pull {model}" if any(map(_is_ollamas, _causes(error))) else " on its server"
         return f"model {model!r} not found{hint}"
@@ -122,6 +122,12 @@ def reason_of(error: BaseException, model: str) -> str:
 def _is_ollamas(error: BaseException) -> bool:
     """Return whether an error of a missing model came from an Ollama, by its client or by its own words."""
     return type(error).__module__.partition(".")[0] == "ollama" or "try pulling it first" in str(error)
+
+
+def _kinds(error: BaseException) -> str:
+    """Name an error and what it came from: "APIConnectionError" alone does not say whether a connection was refused."""
+    names = [type(cause).__name__ for cause in _causes(error)] or [type(error).__name__]
+    return names[0] if names[0] == names[-1] else f"{names[0]}, from {names[-1]}"
 
 
 def _causes(error: BaseException) -> Iterator[Exception]:
