@@ -27,6 +27,7 @@ def main() -> None:
     _limit_memory()
     logging.disable(logging.CRITICAL)
     math_verify = importlib.import_module("math_verify")  # it brings no types
+    compare(math_verify, "$1$", ["1"])  # the first one loads the parsers, which must not count against an answer
 
     print_line({"ready": True})
     for line in sys.stdin:
