@@ -23,7 +23,7 @@ from tests.live.conftest import LARGE_SAYS, SMALL_SAYS
 pytestmark = [pytest.mark.live, pytest.mark.allow_hosts(["127.0.0.1"])]
 
 COOLDOWN = 0.5
-PATIENCE = 2.0
+PATIENCE = 5.0
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # the framework's agents read deprecated attributes
 ]
 COOLDOWN = 0.5
-PATIENCE = 2.0
+PATIENCE = 5.0
 INDEX = SummaryIndex([TextNode(text="Toronto lies on Lake Ontario.")])
 Make = Callable[..., HybridLLM]
 
