@@ -120,12 +120,19 @@ def test_other_models_are_left_alone_but_for_a_forged_decision() -> None:
     ("more", "told"),
     [
         ({"api_base": "http://evil.example"}, "api_base"),
+        ({"custom_llm_provider": "openai"}, "custom_llm_provider"),
         ({"fallbacks": ["gpt-5"]}, "fallbacks"),
+        ({"router_settings_override": {"fallbacks": [{"qwen": ["gpt-5"]}]}}, "router_settings_override"),
         ({"previous_response_id": "resp_1"}, "send the whole conversation"),
     ],
 )
 def test_a_request_chooses_no_server_and_no_other_model(more: dict[str, Any], told: str) -> None:
     assert told in refusal(plug_in(), asked(**more))
+
+
+def test_metadata_of_a_request_to_another_model_is_its_own() -> None:
+    data = asked(model="gpt", metadata={"hybrid_search": True})
+    assert asyncio.run(plug_in().async_pre_call_hook(None, None, data, "acompletion")) is None
 
 
 def test_what_a_key_brings_is_not_what_the_request_chooses() -> None:
@@ -198,6 +205,31 @@ def test_a_private_request_goes_to_small_whatever_its_score_and_has_no_fallbacks
 def test_a_private_request_to_small_by_name_is_locked_too_and_to_any_other_refused() -> None:
     assert decided(plug_in(), asked(model="qwen", metadata=dict(PRIVATE)))["disable_fallbacks"]
     assert "may run anywhere" in refusal(plug_in(), asked(model="gpt", metadata=dict(PRIVATE)))
+
+
+@pytest.mark.parametrize("more", [{"model": "gpt"}, {"model": "hybrid-fast"}, {"fallbacks": ["gpt"]}])
+def test_a_private_request_that_is_refused_leaves_no_text_in_logs(more: dict[str, Any]) -> None:
+    data = {**asked(metadata=dict(PRIVATE)), **more}
+    refusal(plug_in(), data)
+    assert "messages" not in data
+    assert data["turn_off_message_logging"]
+
+
+def test_another_request_that_is_refused_is_logged_as_ever() -> None:
+    data = asked(model="hybrid-fast")
+    refusal(plug_in(), data)
+    assert data["messages"]
+    assert "turn_off_message_logging" not in data
+
+
+@pytest.mark.parametrize(("metadata", "kept"), [(PRIVATE, False), ({}, True)])
+def test_instructions_of_private_requests_alone_stay_out_of_logs(metadata: dict[str, Any], kept: bool) -> None:
+    plugged = plug_in()
+    data = decided(plugged, asked(metadata=dict(metadata)))
+    logged, _ = asyncio.run(
+        plugged.async_logging_hook({"litellm_params": data, "optional_params": {"instructions": "x"}}, None, "")
+    )
+    assert ("instructions" in logged["optional_params"]) is kept
 
 
 def test_a_private_request_that_small_cannot_serve_is_refused() -> None:
