@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from hybrid_llm.errors import ConfigError, HybridLLMWarning, LevelError, PrivateError
 from hybrid_llm.router import Router
 from hybrid_llm.testing import FixedScorer
+from tests.dispatch.test_weights import MENU, RECORD
 
 pytestmark = pytest.mark.usefixtures("proxy")
 
@@ -190,6 +193,15 @@ def test_the_headers_and_logs_tell_that_large_answered_for_small(made: Any) -> N
     hop = {"metadata": {**data["metadata"], "model_group": "gpt"}}
     asyncio.run(plugged.async_pre_call_deployment_hook(hop, None))
     assert hop["metadata"]["spend_logs_metadata"]["hybrid"]["reason"] == "fallback"
+
+
+@pytest.mark.filterwarnings("ignore:The router was certified with answers to other settings")
+@pytest.mark.parametrize(("more", "certified"), [({"temperature": 0.0, "max_tokens": 100}, "true"), ({}, "false")])
+def test_nothing_is_promised_to_who_asks_otherwise_than_it_was_certified(more: dict[str, Any], certified: str) -> None:
+    noted = {"asked with": json.dumps({"system": None, "temperature": 0.0, "max_tokens": 100})}
+    router = Router(FixedScorer(0.9), certificate=MENU, record=replace(RECORD, fingerprint=noted))
+    plugged = plug_in(router, quality=0.9)
+    assert headers(plugged, decided(plugged, asked(**more)))["x-hybrid-certified"] == certified
 
 
 PRIVATE = {"hybrid_private": True}
