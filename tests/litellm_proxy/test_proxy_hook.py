@@ -204,6 +204,13 @@ def test_nothing_is_promised_to_who_asks_otherwise_than_it_was_certified(more: d
     assert headers(plugged, decided(plugged, asked(**more)))["x-hybrid-certified"] == certified
 
 
+@pytest.mark.parametrize(("text", "group", "route"), [(EASY, "a third", "large"), (HARD, "qwen", "small")])
+def test_wherever_fallbacks_lead_the_headers_say_so(text: str, group: str, route: str) -> None:
+    plugged = plug_in()
+    told = headers(plugged, decided(plugged, asked(text)), group)
+    assert (told["x-hybrid-route"], told["x-hybrid-reason"]) == (route, "fallback")
+
+
 PRIVATE = {"hybrid_private": True}
 
 

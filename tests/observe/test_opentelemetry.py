@@ -197,6 +197,6 @@ def test_the_spans_hang_below_the_one_that_the_program_is_in(told: Told) -> None
 
 
 def test_a_pickle_tells_the_program_that_opens_it() -> None:
-    opened = pickle.loads(pickle.dumps(OpenTelemetry(calls=False)))  # noqa: S301 - our own
+    opened = pickle.loads(pickle.dumps(OpenTelemetry(calls=False)))
     opened.finished(event_of(SMALL, local()))
     assert opened.flush()
