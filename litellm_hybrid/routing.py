@@ -226,10 +226,12 @@ class HybridRouting(CustomLogger):  # type: ignore[misc]  # of a library that is
         name = self.settings.name
         if str(getattr(call_type, "value", call_type)) not in _CALLS:
             raise ConfigError(f"{name} answers chats, responses and completions; for this call name another model.")
-        if data.get("previous_response_id"):
+        stored = [key for key in ("previous_response_id", "conversation") if data.get(key)]
+        stored += ["prompt"] if isinstance(data.get("prompt"), Mapping) else []  # one that is kept at its provider's
+        if stored:
             raise ConfigError(
-                "previous_response_id continues an answer that only the server which gave it has: send the whole "
-                f"conversation as input, or name {self.settings.small} or {self.settings.large}."
+                f"{stored[0]} names what only the server which keeps it has: send the whole conversation as input, or "
+                f"name {self.settings.small} or {self.settings.large}."
             )
         sent = (data.get("proxy_server_request") or {}).get("body") or data  # keys have settings of their own
         chosen = [key for key in _NOT_TO_CHOOSE if sent.get(key) is not None]

@@ -127,6 +127,8 @@ def test_other_models_are_left_alone_but_for_a_forged_decision() -> None:
         ({"fallbacks": ["gpt-5"]}, "fallbacks"),
         ({"router_settings_override": {"fallbacks": [{"qwen": ["gpt-5"]}]}}, "router_settings_override"),
         ({"previous_response_id": "resp_1"}, "send the whole conversation"),
+        ({"conversation": "conv_1"}, "conversation names what only the server which keeps it has"),
+        ({"prompt": {"id": "pmpt_1"}}, "prompt names what only the server which keeps it has"),
     ],
 )
 def test_a_request_chooses_no_server_and_no_other_model(more: dict[str, Any], told: str) -> None:
