@@ -14,11 +14,11 @@ class RoutedStructuredLLM(StructuredLLM):
 
     def predict(self, prompt: BasePromptTemplate, **prompt_args: Any) -> str:
         """Answer a template with the JSON of an object."""
-        return _json_of(self.llm.structured_predict(self.output_cls, prompt, **prompt_args))  # type: ignore[arg-type]
+        return _json_of(self.llm.structured_predict(self.output_cls, prompt, **prompt_args))
 
     async def apredict(self, prompt: BasePromptTemplate, **prompt_args: Any) -> str:
         """Do what :meth:`predict` does."""
-        made = await self.llm.astructured_predict(self.output_cls, prompt, **prompt_args)  # type: ignore[arg-type]
+        made = await self.llm.astructured_predict(self.output_cls, prompt, **prompt_args)
         return _json_of(made)
 
 
