@@ -24,6 +24,8 @@ _UNTOLD: Final = (
     *("system", "instructions", "tools", "functions", "stop", "prediction", "response_format", "text", "suffix"),
 )
 """What else a request says in words; LiteLLM leaves that in its logs."""
+_NAMES: Final = frozenset({"model", "stream", "user", *_METADATA})
+"""What of a request that is refused may be logged."""
 _OTHERS: Final = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 
 
@@ -92,9 +94,10 @@ def lock(data: dict[str, Any], metadata: dict[str, Any]) -> None:
 def forget(data: dict[str, Any]) -> None:
     """Take all texts out of a request that goes nowhere: LiteLLM logs what is refused, too."""
     body = (data.get("proxy_server_request") or {}).get("body")  # which the log has in its hands already
-    for holder in (data, *([body] if isinstance(body, dict) else [])):
-        for name in (*_SPOKEN, *_UNTOLD):
-            holder.pop(name, None)
+    body = body if isinstance(body, dict) else {}
+    for name in {*_SPOKEN, *_UNTOLD, *body} - _NAMES:
+        data.pop(name, None)
+        body.pop(name, None)
 
 
 def clear(logged: dict[str, Any]) -> None:
