@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from hybrid_llm.dispatch import (
     ASSUMED,
@@ -18,6 +20,7 @@ from hybrid_llm.dispatch import (
     OllamaServer,
     Place,
     Window,
+    asked_in,
     host_of,
     is_loopback,
     remote_host_of,
@@ -72,6 +75,20 @@ class Deployment:
         return OllamaServer(_client, self.model, root=self.url.rstrip("/"))
 
     @property
+    def says_where(self) -> OllamaServer | None:
+        """Its server in case it is an Ollama: one speaks as OpenAI does, too."""
+        if self.server is not None or self.url is None:
+            return self.server
+        url = urlsplit(self.url)
+        return OllamaServer(_client, self.model, root=f"{url.scheme}://{url.netloc}")
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """How the entry has it asked; ``None`` for what is left to its server."""
+        left = {"temperature": None, "max_tokens": None, **({"think": None} if self.server else {})}
+        return {**left, **asked_in(self.params)}
+
+    @property
     def window(self) -> int | Callable[[], int] | None:
         """The tokens that it reads; of an Ollama a function that asks its server."""
         longest, asked, server = self.info.get("max_input_tokens"), self.params.get("num_ctx"), self.server
@@ -112,6 +129,7 @@ def capabilities_of(group: str, entries: Sequence[Mapping[str, Any]]) -> Capabil
         structured=every("supports_response_schema", True),
         speaks=True,
         place=_place_of(members),
+        asked=_asked_of(members),
     )
 
 
@@ -124,20 +142,39 @@ def _window_of(members: Sequence[Deployment]) -> int | Window | None:
     return Window(lambda: min([*known, *(ask() for ask in asked)]), assumed=min([*known, ASSUMED]))
 
 
+def _asked_of(members: Sequence[Deployment]) -> dict[str, Any]:
+    """Return how all of a group are asked; what only some are asked for is not in it."""
+    first, others = members[0].asked, [member.asked for member in members[1:]]
+    return {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+
+
 def _place_of(members: Sequence[Deployment]) -> Place | None:
     """Return where a group runs; ``None`` when nothing tells, or it is at more than one host beside this machine."""
     urls = [member.url for member in members if member.url is not None]
     away = {host_of(url): url for url in urls if not is_loopback(host_of(url))}
     if len(urls) < len(members) or len(away) > 1:
         return None
-    servers = [member.server for member in members if member.server]
+    servers = [member.says_where for member in members if member.says_where]
+    ollamas = [member for member in members if member.server]
 
     def shown() -> Mapping[str, Any]:
         """Return what an Ollama says of its model, that of one that hands its calls on before the others."""
-        said = [server.shown() for server in servers]
+        said: list[Mapping[str, Any]] = [{}]
+        for member, server in zip(members, servers, strict=True):
+            with suppress(*(() if member.server else _no_ollama())):
+                found: object = server.shown()
+                said += [found] if isinstance(found, Mapping) else []
         return next(filter(remote_host_of, said), said[-1])
 
-    return Place(next(iter(away.values()), urls[0]), shown=shown if servers else None, ollama=bool(servers))
+    digest = servers[0].digest if len(servers) == 1 else None
+    return Place(next(iter(away.values()), urls[0]), shown=shown, ollama=bool(ollamas), digest=digest)
+
+
+def _no_ollama() -> tuple[type[Exception], ...]:
+    """Return what comes of asking another kind of server, which has no models of others."""
+    import httpx
+
+    return httpx.HTTPError, ValueError
 
 
 def _known(name: str, provider: str, model: str) -> Mapping[str, Any]:

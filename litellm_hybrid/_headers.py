@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hybrid_llm.decision import Decision
+from hybrid_llm.decision import Decision, Route
 
 
 def headers_of(decision: Decision) -> dict[str, str]:
@@ -29,13 +29,14 @@ def headers_of(decision: Decision) -> dict[str, str]:
 
 
 def came_true(decision: Decision, answered: str | None, groups: Mapping[str, Any]) -> Decision:
-    """Return the decision that came true, where LiteLLM's fallbacks led to the other group.
+    """Return the decision that came true, where LiteLLM's fallbacks led to another group: all but small count as large.
 
     Args:
         decision: What was decided.
         answered: The group that answered, as far as LiteLLM says.
         groups: The name of each arm's group.
     """
-    if decision.route == "small" and answered == groups["large"]:
-        return decision.override(route="large", reason="fallback")
-    return decision
+    route: Route = "small" if answered == groups["small"] else "large"
+    if answered is None or route == decision.route:
+        return decision
+    return decision.override(route=route, reason="fallback")

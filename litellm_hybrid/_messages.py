@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from hybrid_llm.dispatch import FUNCTION, MEDIA_TOKENS, MEDIA_TYPES, MESSAGE_TOKENS, Request, tokens_in
+from hybrid_llm.dispatch import FUNCTION, MEDIA_TOKENS, MEDIA_TYPES, MESSAGE_TOKENS, Request, asked_in, tokens_in
 from hybrid_llm.level import Level
 from hybrid_llm.table import last_of_user
 
@@ -13,6 +13,8 @@ _CHAT: Final = ("messages", "input", "prompt")
 """Under one of these a body holds what was said."""
 _BESIDE: Final = ("system", "instructions", "tools", "functions")
 """What a model reads besides, as far as it has a length that matters."""
+_TELL: Final = ("system", "developer")
+"""Roles of messages that tell the model what to be."""
 _RESULT: Final = "tool_result"
 _FUNCTIONS: Final = (None, "function", "custom")
 """Types of tools that are functions of the client's program; Anthropic's have none, or call it custom."""
@@ -48,6 +50,7 @@ def request_of(body: Mapping[str, Any], *, level: Level | None = None, private: 
         method="chat",
         private=private,
         said=lambda: _texts([body.get(key) for key in (*_CHAT, *_BESIDE)]),
+        asked={**asked_in(body), "system": _system(body, said)},
     )
 
 
@@ -68,6 +71,22 @@ def _query(messages: Sequence[Mapping[str, Any]]) -> tuple[str, tuple[str, ...]]
         return "", ()
     answered = max((i for i, message in enumerate(spoken[:last]) if message.get("role") == "assistant"), default=0)
     return _as_text(texts[last]), tuple(_as_text(text) for text in texts[:answered] if text is not None)
+
+
+def _system(body: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what a request tells the model before the conversation, wherever its form has a place for that."""
+    told = [message.get("content") for message in messages if message.get("role") in _TELL]
+    return "\n\n".join(_spoken([body.get("system"), body.get("instructions"), told])) or None
+
+
+def _spoken(value: object) -> Iterator[str]:
+    """Yield the texts of a content, which may be parts."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _spoken(value.get("text"))
+    for item in _items(value):
+        yield from _spoken(item)
 
 
 def _as_text(text: object) -> str:

@@ -25,7 +25,7 @@ from hybrid_llm.router import Router
 from litellm_hybrid._groups import capabilities_of
 from litellm_hybrid._headers import came_true, headers_of
 from litellm_hybrid._messages import request_of
-from litellm_hybrid._private import is_private, lock
+from litellm_hybrid._private import clear, forget, is_private, lock
 from litellm_hybrid._settings import Settings
 
 _CALLS: Final = frozenset(
@@ -36,8 +36,8 @@ _CALLS: Final = frozenset(
 )
 """LiteLLM's words for calls in which a model answers a text."""
 _NOT_TO_CHOOSE: Final = (
-    *("api_base", "base_url", "api_key", "user_config", "model_list", "deployment_id"),
-    *("fallbacks", "context_window_fallbacks", "content_policy_fallbacks"),
+    *("api_base", "base_url", "api_key", "user_config", "model_list", "deployment_id", "custom_llm_provider"),
+    *("fallbacks", "context_window_fallbacks", "content_policy_fallbacks", "router_settings_override"),
 )
 """What a request may not bring: it would choose a server, or a model beyond the two groups."""
 
@@ -114,8 +114,9 @@ class HybridRouting(CustomLogger):  # type: ignore[misc]  # of a library that is
         """
         metadata = _metadata_of(data)
         metadata.pop(KEY, None)  # it is ours to say
+        private = True  # as far as anybody knows
         try:
-            private = is_private(data)
+            private = is_private(data, ours=str(data.get("model")).startswith(self.settings.name))
             ours, level = self._asked(data.get("model"))
             if not ours:
                 self._check_other(data, private)
@@ -125,6 +126,9 @@ class HybridRouting(CustomLogger):  # type: ignore[misc]  # of a library that is
             request = request_of(data, level=level, private=private)
             decision = (await self._pair.adecide(request)).decision
         except (LevelError, PrivateError, ConfigError) as error:
+            if private or isinstance(error, PrivateError):
+                lock(data, metadata)
+                forget(data)
             raise HTTPException(status_code=400, detail=str(error)) from None
         data["model"] = self._models[decision.route]
         _record(metadata, decision)
@@ -154,6 +158,25 @@ class HybridRouting(CustomLogger):  # type: ignore[misc]  # of a library that is
         """Return the decision as headers, that of the group which answered in the end."""
         decision = Decision.found_in(_found_metadata(data))
         return headers_of(came_true(decision, _answered(response), self._models)) if decision else None
+
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: dict[str, Any]) -> None:
+        """Keep the texts of a private request out of LiteLLM's logs, those of a call that fails too."""
+        _clear_private(kwargs)
+
+    def log_post_api_call(self, kwargs: dict[str, Any], response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """Do what :meth:`log_pre_api_call` does."""
+        _clear_private(kwargs)
+
+    def logging_hook(self, kwargs: dict[str, Any], result: Any, call_type: str) -> tuple[dict[str, Any], Any]:
+        """Do what :meth:`log_pre_api_call` does, with what is logged of an answer."""
+        _clear_private(kwargs)
+        return kwargs, result
+
+    async def async_logging_hook(
+        self, kwargs: dict[str, Any], result: Any, call_type: str
+    ) -> tuple[dict[str, Any], Any]:
+        """Do what :meth:`logging_hook` does."""
+        return self.logging_hook(kwargs, result, call_type)
 
     def _named_levels(self) -> list[Level]:
         """Return the levels that ``model_list`` offers by name."""
@@ -203,15 +226,23 @@ class HybridRouting(CustomLogger):  # type: ignore[misc]  # of a library that is
         name = self.settings.name
         if str(getattr(call_type, "value", call_type)) not in _CALLS:
             raise ConfigError(f"{name} answers chats, responses and completions; for this call name another model.")
-        if data.get("previous_response_id"):
+        stored = [key for key in ("previous_response_id", "conversation") if data.get(key)]
+        stored += ["prompt"] if isinstance(data.get("prompt"), Mapping) else []  # one that is kept at its provider's
+        if stored:
             raise ConfigError(
-                "previous_response_id continues an answer that only the server which gave it has: send the whole "
-                f"conversation as input, or name {self.settings.small} or {self.settings.large}."
+                f"{stored[0]} names what only the server which keeps it has: send the whole conversation as input, or "
+                f"name {self.settings.small} or {self.settings.large}."
             )
         sent = (data.get("proxy_server_request") or {}).get("body") or data  # keys have settings of their own
         chosen = [key for key in _NOT_TO_CHOOSE if sent.get(key) is not None]
         if chosen:
             raise ConfigError(f"A request to {name} may not choose {', '.join(chosen)}: leave it out.")
+
+
+def _clear_private(logged: dict[str, Any]) -> None:
+    decision = Decision.found_in(_found_metadata(logged.get("litellm_params") or {}))
+    if decision is not None and decision.private:
+        clear(logged)
 
 
 def _record(metadata: dict[str, Any], decision: Decision) -> None:

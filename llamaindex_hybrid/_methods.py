@@ -26,6 +26,7 @@ from llamaindex_hybrid._asks import Asks, joined
 from llamaindex_hybrid._capabilities import IsPair
 from llamaindex_hybrid._history import tool_calls_of
 from llamaindex_hybrid._routing import Ask, Routing
+from llamaindex_hybrid._structured import RoutedStructuredLLM
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -152,6 +153,10 @@ class RoutedLLM(IsPair, FunctionCallingLLM):
         return await self._routing.astream(
             self._asks.structured("astream_structured_predict", output_cls, prompt, llm_kwargs, prompt_args)
         )
+
+    def as_structured_llm(self, output_cls: type[BaseModel], **kwargs: Any) -> RoutedStructuredLLM:
+        """Return an LLM that answers in the form of a class; in a query engine the question alone is scored, too."""
+        return RoutedStructuredLLM(llm=self, output_cls=output_cls, **kwargs)
 
     # tools
 

@@ -119,7 +119,8 @@ def prompt_request(prompt: str, kwargs: Mapping[str, Any]) -> Request:
     lines = " ".join(prompt[:LONGEST_QUESTION].split())
     is_step = len(prompt) > LONGEST_QUESTION or any(step in lines for step in _STEPS)
     structured = bool(kwargs.get("response_format") or kwargs.get("format"))
-    return Request("" if is_step else prompt, tokens=tokens_in(prompt), structured=structured)
+    text = "" if is_step else prompt
+    return Request(text, tokens=tokens_in(prompt), structured=structured, asked={"system": None})
 
 
 def template_request(
@@ -189,7 +190,7 @@ def _tools(kwargs: Mapping[str, Any]) -> Sequence[Any]:
 
 
 def _system(messages: Sequence[ChatMessage]) -> str | None:
-    texts = [_text(message) for message in messages if message.role == MessageRole.SYSTEM]
+    texts = [_text(message) for message in messages if message.role in (MessageRole.SYSTEM, MessageRole.DEVELOPER)]
     return "\n\n".join(texts) or None
 
 

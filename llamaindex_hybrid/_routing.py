@@ -206,6 +206,9 @@ class Routing:
         if not (holds or self.pair.router.parts.promises):
             return attempts, held, ask.request
         asked = {**ask.request.asked, **asked_in(ask.settings)}
+        own = self.arms["small"].llm.system_prompt
+        if own and ask.hides_end:  # what answers a template puts its own system prompt before the template's
+            asked["system"] = "\n\n".join(filter(None, [own, asked.get("system")]))
         return attempts, held, replace(ask.request, wanted=held.wanted if holds else None, asked=asked)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from hybrid_llm.errors import ConfigError, HybridLLMWarning, LevelError, PrivateError
 from hybrid_llm.router import Router
 from hybrid_llm.testing import FixedScorer
+from tests.dispatch.test_weights import MENU, RECORD
 
 pytestmark = pytest.mark.usefixtures("proxy")
 
@@ -120,12 +123,21 @@ def test_other_models_are_left_alone_but_for_a_forged_decision() -> None:
     ("more", "told"),
     [
         ({"api_base": "http://evil.example"}, "api_base"),
+        ({"custom_llm_provider": "openai"}, "custom_llm_provider"),
         ({"fallbacks": ["gpt-5"]}, "fallbacks"),
+        ({"router_settings_override": {"fallbacks": [{"qwen": ["gpt-5"]}]}}, "router_settings_override"),
         ({"previous_response_id": "resp_1"}, "send the whole conversation"),
+        ({"conversation": "conv_1"}, "conversation names what only the server which keeps it has"),
+        ({"prompt": {"id": "pmpt_1"}}, "prompt names what only the server which keeps it has"),
     ],
 )
 def test_a_request_chooses_no_server_and_no_other_model(more: dict[str, Any], told: str) -> None:
     assert told in refusal(plug_in(), asked(**more))
+
+
+def test_metadata_of_a_request_to_another_model_is_its_own() -> None:
+    data = asked(model="gpt", metadata={"hybrid_search": True})
+    assert asyncio.run(plug_in().async_pre_call_hook(None, None, data, "acompletion")) is None
 
 
 def test_what_a_key_brings_is_not_what_the_request_chooses() -> None:
@@ -185,6 +197,22 @@ def test_the_headers_and_logs_tell_that_large_answered_for_small(made: Any) -> N
     assert hop["metadata"]["spend_logs_metadata"]["hybrid"]["reason"] == "fallback"
 
 
+@pytest.mark.filterwarnings("ignore:The router was certified with answers to other settings")
+@pytest.mark.parametrize(("more", "certified"), [({"temperature": 0.0, "max_tokens": 100}, "true"), ({}, "false")])
+def test_nothing_is_promised_to_who_asks_otherwise_than_it_was_certified(more: dict[str, Any], certified: str) -> None:
+    noted = {"asked with": json.dumps({"system": None, "temperature": 0.0, "max_tokens": 100})}
+    router = Router(FixedScorer(0.9), certificate=MENU, record=replace(RECORD, fingerprint=noted))
+    plugged = plug_in(router, quality=0.9)
+    assert headers(plugged, decided(plugged, asked(**more)))["x-hybrid-certified"] == certified
+
+
+@pytest.mark.parametrize(("text", "group", "route"), [(EASY, "a third", "large"), (HARD, "qwen", "small")])
+def test_wherever_fallbacks_lead_the_headers_say_so(text: str, group: str, route: str) -> None:
+    plugged = plug_in()
+    told = headers(plugged, decided(plugged, asked(text)), group)
+    assert (told["x-hybrid-route"], told["x-hybrid-reason"]) == (route, "fallback")
+
+
 PRIVATE = {"hybrid_private": True}
 
 
@@ -198,6 +226,31 @@ def test_a_private_request_goes_to_small_whatever_its_score_and_has_no_fallbacks
 def test_a_private_request_to_small_by_name_is_locked_too_and_to_any_other_refused() -> None:
     assert decided(plug_in(), asked(model="qwen", metadata=dict(PRIVATE)))["disable_fallbacks"]
     assert "may run anywhere" in refusal(plug_in(), asked(model="gpt", metadata=dict(PRIVATE)))
+
+
+@pytest.mark.parametrize("more", [{"model": "gpt"}, {"model": "hybrid-fast"}, {"fallbacks": ["gpt"]}])
+def test_a_private_request_that_is_refused_leaves_no_text_in_logs(more: dict[str, Any]) -> None:
+    data = {**asked(metadata=dict(PRIVATE)), **more}
+    refusal(plug_in(), data)
+    assert "messages" not in data
+    assert data["turn_off_message_logging"]
+
+
+def test_another_request_that_is_refused_is_logged_as_ever() -> None:
+    data = asked(model="hybrid-fast")
+    refusal(plug_in(), data)
+    assert data["messages"]
+    assert "turn_off_message_logging" not in data
+
+
+@pytest.mark.parametrize(("metadata", "kept"), [(PRIVATE, False), ({}, True)])
+def test_instructions_of_private_requests_alone_stay_out_of_logs(metadata: dict[str, Any], kept: bool) -> None:
+    plugged = plug_in()
+    data = decided(plugged, asked(metadata=dict(metadata)))
+    logged, _ = asyncio.run(
+        plugged.async_logging_hook({"litellm_params": data, "optional_params": {"instructions": "x"}}, None, "")
+    )
+    assert ("instructions" in logged["optional_params"]) is kept
 
 
 def test_a_private_request_that_small_cannot_serve_is_refused() -> None:

@@ -162,6 +162,51 @@ def test_of_several_ollamas_the_one_that_hands_its_calls_on_speaks_for_the_group
 
 
 @pytest.mark.usefixtures("proxy")
+@pytest.mark.parametrize("says", [{"remote_host": "https://ollama.com"}, ValueError("no JSON"), ["no object"]])
+def test_a_local_server_that_speaks_as_openai_does_is_asked_whether_it_is_an_ollama(
+    says: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from litellm_hybrid import _groups
+
+    def post(server: Any, path: str, body: Any, seconds: float) -> Any:
+        assert (server._root, path) == ("http://127.0.0.1:11434", "/api/show")
+        if isinstance(says, ValueError):
+            raise says
+        return says
+
+    monkeypatch.setattr(_groups.OllamaServer, "_post", post)
+    params = {"model": "openai/gpt-oss:120b-cloud", "api_base": "http://127.0.0.1:11434/v1"}
+    place = _groups.capabilities_of("small", [{"model_name": "small", "litellm_params": params}]).place
+    assert place is not None
+    assert place.shown is not None
+    assert place.shown() == (says if isinstance(says, dict) else {})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [{"role": "system", "content": "Be brief."}]},
+        {"messages": [{"role": "developer", "content": [{"type": "text", "text": "Be brief."}]}]},
+        {"system": [{"type": "text", "text": "Be brief."}], "messages": [{"role": "user", "content": "2+2?"}]},
+        {"instructions": "Be brief.", "input": "2+2?"},
+    ],
+)
+def test_a_request_says_how_it_asks_as_a_certificate_is_for_what_was_asked_alike(body: dict[str, Any]) -> None:
+    assert request_of({**body, "temperature": 0.7}).asked == {"system": "Be brief.", "temperature": 0.7}
+    assert request_of({"prompt": "2+2?"}).asked == {"system": None}
+
+
+@pytest.mark.usefixtures("proxy")
+def test_a_group_is_asked_as_all_its_entries_say() -> None:
+    from litellm_hybrid._groups import capabilities_of
+
+    both = ({"model": "openai/m", "temperature": 0, "max_tokens": n} for n in (100, 200))
+    entries = [{"model_name": "small", "litellm_params": params} for params in both]
+    assert capabilities_of("small", entries).asked == {"temperature": 0}
+    assert capabilities_of("small", entries[:1]).asked == {"temperature": 0, "max_tokens": 100}
+
+
+@pytest.mark.usefixtures("proxy")
 def test_a_group_at_two_hosts_is_nowhere_that_a_private_request_may_go() -> None:
     from litellm_hybrid._groups import capabilities_of
 

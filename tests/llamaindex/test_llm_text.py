@@ -263,6 +263,14 @@ class TestInTheBackground:
             assert response.raw.text == ("from small" if query == "easy" else "from large")
         assert scorer.calls == [["easy"], ["hard {not_a_variable}"]]
 
+    @pytest.mark.parametrize("asynchronous", [False, True])
+    async def test_so_it_is_in_a_query_engine_with_documents(self, asynchronous: bool, scorer: FixedScorer) -> None:
+        llm = hybrid(FakeLLM(model="small"), FakeLLM(model="large"), scorer=scorer)
+        engine = SummaryIndex([TextNode(text="hard")]).as_query_engine(llm=llm.as_structured_llm(Said))
+        answer = await engine.aquery("easy") if asynchronous else engine.query("easy")
+        assert answer.response == Said(text="from small")
+        assert scorer.calls == [["easy"]]
+
     def test_the_variables_that_hold_the_question_can_be_named(self, scorer: FixedScorer) -> None:
         llm = hybrid(scorer=scorer, query_vars=["frage"])
         assert llm.predict(PromptTemplate("{frage}"), frage="easy") == "from small"

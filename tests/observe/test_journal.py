@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import multiprocessing
 import os
 import pickle
 import sqlite3
@@ -182,6 +183,30 @@ journal.flush()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], env=environment, check=True, timeout=120)
     assert len(list(read_journal(path))) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_worker_of_multiprocessing_that_ends_at_once_loses_nothing(path: Path) -> None:
+    journal = Journal(path)
+    worker = multiprocessing.get_context("fork").Process(target=journal.finished, args=(event_of(SMALL, local()),))
+    worker.start()
+    worker.join(20)
+    assert len(list(read_journal(path))) == 1
+
+
+def test_a_program_may_change_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    journal = Journal("traffic.sqlite")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(kept(journal, event_of(SMALL, local()))) == 1
+
+
+def test_a_row_that_no_database_can_hold_is_lost_alone(path: Path) -> None:
+    rubbish = event_of(SMALL, local(input_tokens=10**30))
+    assert len(kept(Journal(path), rubbish, event_of(SMALL, local()))) == 1
+    assert count_lost(path) == 1
 
 
 def asked(pair: Pair) -> tuple[str, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -193,3 +194,9 @@ def test_the_spans_hang_below_the_one_that_the_program_is_in(told: Told) -> None
     request = next(span for span in told.spans.get_finished_spans() if span.name == "hybrid_llm.request")
     assert request.parent.span_id == handler.get_span_context().span_id
     assert TEXT not in str([span.to_json() for span in told.spans.get_finished_spans()])
+
+
+def test_a_pickle_tells_the_program_that_opens_it() -> None:
+    opened = pickle.loads(pickle.dumps(OpenTelemetry(calls=False)))
+    opened.finished(event_of(SMALL, local()))
+    assert opened.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 import threading
 import time
 import weakref
@@ -52,6 +53,8 @@ class Background(Generic[T]):
         self._starting = threading.Lock()
         self._woken = threading.Event()
         self._thread: threading.Thread | None = None
+        if util := sys.modules.get("multiprocessing.util"):  # a process that it forks ends without atexit
+            util.Finalize(None, _finish, (weakref.ref(self),), exitpriority=0)
 
     def put(self, item: T) -> None:
         """Leave an item: some two microseconds."""

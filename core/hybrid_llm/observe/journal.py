@@ -60,7 +60,7 @@ class Journal(Observer):
     def __init__(self, path: str | Path, *, texts: bool = False, keep_days: float | None = None) -> None:
         if keep_days is not None and not keep_days > 0:
             raise ConfigError(f"keep_days={keep_days} must be a number of days > 0, or None to keep every row.")
-        self.path, self.texts, self.keep_days = Path(path), texts, keep_days
+        self.path, self.texts, self.keep_days = Path(path).absolute(), texts, keep_days  # wherever the program goes
         prepare(self.path)
         self._background = Background(self._write, "hybrid-llm-journal")
         self._warned = False

@@ -55,6 +55,7 @@ class OpenTelemetry(Observer):
         *,
         calls: bool = True,
     ) -> None:
+        self._made_with = tracer_provider, meter_provider, calls
         self._tracer = trace.get_tracer(_NAME, __version__, tracer_provider)
         self._figures = _Figures(metrics.get_meter(_NAME, __version__, meter_provider))
         self._calls = calls
@@ -101,6 +102,16 @@ class OpenTelemetry(Observer):
     def __deepcopy__(self, memo: object) -> OpenTelemetry:
         """Return the observer itself: copies of a model tell the same providers."""
         return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the settings: it tells the providers of the program in which the pickle is opened."""
+        return _made_again, self._made_with
+
+
+def _made_again(
+    tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None, calls: bool
+) -> OpenTelemetry:
+    return OpenTelemetry(tracer_provider, meter_provider, calls=calls)
 
 
 class _Figures:

@@ -20,6 +20,8 @@ _OURS: Final = 0x68794A6F
 """SQLite's ``application_id`` of a journal."""
 _PATIENCE: Final = 5.0
 """Seconds to wait for another process that writes."""
+_UNSTORABLE: Final = (TypeError, ValueError, OverflowError)
+"""What comes of a row that no database can hold; the others do not wait for it."""
 _COLUMNS: Final = (
     "time REAL NOT NULL",
     "method TEXT",
@@ -97,7 +99,7 @@ def write(path: Path, rows: Sequence[Recorded], *, texts: bool, lost: int, oldes
         path: The journal.
         rows: The requests.
         texts: Whether to keep their texts.
-        lost: How many requests before them could not be written.
+        lost: How many requests before them could not be written; one that no database can hold is counted, too.
         oldest: Requests from before this time are deleted; ``None`` deletes none.
 
     Raises:
@@ -108,7 +110,11 @@ def write(path: Path, rows: Sequence[Recorded], *, texts: bool, lost: int, oldes
         db.execute("PRAGMA secure_delete=ON")  # what is deleted is gone
         db.execute("BEGIN IMMEDIATE")
         try:
-            db.executemany(_INSERT, (_values(row, texts) for row in rows))
+            for row in rows:
+                try:
+                    db.execute(_INSERT, _values(row, texts))
+                except _UNSTORABLE:
+                    lost += 1
             if lost:
                 db.execute("INSERT INTO lost VALUES (?, ?)", (rows[-1].time, lost))
             if oldest is not None:
