@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from hybrid_llm.errors import CertificateError
 from hybrid_llm.router.judging import count_seen
-from hybrid_llm.table import normal_text
 
 if TYPE_CHECKING:
     from hybrid_llm.certify import Menu
@@ -109,7 +108,8 @@ def prove(
     """Certify the quality levels of a pair, as far as the rows allow.
 
     The thresholds are those that training fixed (without training an even grid), never quantiles of these scores.
-    Rows with equal text count once. What is proved is what is served: an unfamiliar query counts as large's.
+    Rows that ask the same question (equal text, or an equal ``stem_key``) count once. What is proved is what is
+    served: an unfamiliar query counts as large's.
 
     Args:
         parts: The router.
@@ -136,7 +136,7 @@ def prove(
         max_drop,
         confidence,
         thresholds=parts.record.thresholds if parts.record else None,
-        groups=[normal_text(query) for query in pair.queries],
+        groups=pair.questions,
         eligible=familiar,
         levels=LEVELS if menu else (),
         families=families,
