@@ -258,8 +258,8 @@ def why_measured(way: Way, n: int) -> str:
         return f"with {n} graded prompts, all of them are needed to train; a proof takes {ENOUGH_ROWS} and more."
     if asked.feasible:
         return (
-            f"only {percent(asked.cost_advantage)} of the queries could be, and quality={asked.quality:g} sends no more "
-            f"to small; cost_advantage={way.expected.cost_advantage:.2g} takes what was measured."
+            f"only {percent(asked.cost_advantage)} of the queries could be, and quality={asked.quality:g} sends no "
+            f"more to small; cost_advantage={way.expected.cost_advantage:.2g} takes what was measured."
         )
     return asked.reason
 
