@@ -112,11 +112,14 @@ def known_draws(folder: PairFolder) -> set[str]:
 
 
 def more_to_draw(folder: PairFolder, setup: Setup, sample: int) -> int:
-    """Return how many requests to draw: fewer where some of an earlier audit still wait for answers."""
+    """Return how many requests to draw: fewer where some of the last ones still wait for answers.
+
+    Older ones that wait are never answered, like a text that the server refuses. They must not end the drawing.
+    """
     answered = folder.answered(setup)
     waiting = sum(
         any((one["prompt"], model.name, one["sample"]) not in answered for model in (setup.small, setup.large))
-        for one in folder.noted(_DRAWS) or ()
+        for one in (folder.noted(_DRAWS) or [])[-sample:]
     )
     return max(0, sample - waiting)
 
