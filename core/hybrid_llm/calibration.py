@@ -37,9 +37,9 @@ class Cut:
         """Whether all four are numbers that can be so."""
         return (
             _between(self.threshold, ALWAYS_SMALL, ALWAYS_LARGE)
-            and _between(self.cost_advantage, 0, 1)
+            and _between(self.cost_advantage, 0, 1 + SLACK)
             and _between(self.drop, -math.inf, 1 + SLACK)
-            and _between(self.drop_points, -1, 1)
+            and _between(self.drop_points, -1 - SLACK, 1 + SLACK)
         )
 
 
@@ -59,7 +59,7 @@ class Calibration:
         small_quality: Mean quality of always-small on the rows.
         large_quality: Mean quality of always-large on the rows.
         frontier: For ``quality=``: the cuts that no other cut beats in both drop and cost advantage, from
-            always-large on; drops rise with the cost advantage.
+            always-large on; drops rise with the cost advantage. Unfamiliar queries count as large's.
         cuts: For ``cost_advantage=``: all cuts, cost advantage rising. (Of each kind at most 500 are kept.)
         note: What the reader of a decision should know (for example "the router's own training domain").
         features: Version of the text features that the scores were made of; 1 where nobody wrote it down.
@@ -120,7 +120,7 @@ class Calibration:
             all(isinstance(text, str) for text in texts)
             and type(self.n) is type(self.features) is int
             and self.n >= 1
-            and all(_between(share, 0, 1) for share in shares)
+            and all(_between(share, -SLACK, 1 + SLACK) for share in shares)
             and all(cut.sound for cut in (*self.frontier, *self.cuts))
             and self.frontier[0].drop <= SLACK
             and self.cuts[0].cost_advantage <= SLACK
@@ -137,6 +137,7 @@ def calibrate(
     data_hash: str = "",
     note: str = "",
     features: int = 1,
+    familiar: ArrayLike | None = None,
 ) -> Calibration:
     """Measure thresholds on calibration rows.
 
@@ -149,6 +150,7 @@ def calibrate(
         data_hash: Content hash of the rows, kept for the record.
         note: Kept for the reader.
         features: Version of the text features that the scores were made of.
+        familiar: Shape (n,), false where a quality level sends the query to large whatever its score. All by default.
 
     Raises:
         TableError: Lengths differ, there is no row, or a value is not finite.
@@ -159,6 +161,7 @@ def calibrate(
         0.6666666666666666
     """
     curve = tradeoff_curve(scores, q_small, q_large)
+    at_quality = curve if familiar is None else _with_unfamiliar_to_large(scores, q_small, q_large, familiar)
     return Calibration(
         small=small,
         large=large,
@@ -166,11 +169,20 @@ def calibrate(
         data_hash=data_hash,
         small_quality=curve.small_quality,
         large_quality=curve.large_quality,
-        frontier=_thinned(_frontier(_cuts_of(curve))),
+        frontier=_thinned(_frontier(_cuts_of(at_quality))),
         cuts=_thinned(_cuts_of(curve)),
         note=note,
         features=features,
     )
+
+
+def _with_unfamiliar_to_large(scores: ArrayLike, q_small: ArrayLike, q_large: ArrayLike, familiar: ArrayLike) -> Curve:
+    """Return the trade-off of what is served at a quality level: an unfamiliar query stays with large at every cut."""
+    small_may = np.asarray(familiar, dtype=bool)
+    served = tradeoff_curve(scores, np.where(small_may, q_small, q_large), q_large)
+    sent = tradeoff_curve(scores, small_may.astype(np.float64), np.zeros(small_may.size))
+    more = np.append(True, np.diff(sent.quality) > 0)  # a lower threshold that sends no more would only be bolder
+    return Curve(served.thresholds[more], sent.quality[more], served.quality[more])
 
 
 def _cuts_of(curve: Curve) -> list[Cut]:

@@ -211,6 +211,7 @@ def evaluate(
     repetitions: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    queries: ArrayLike | None = None,
 ) -> dict[str, Any]:
     """Compute every figure of a router on one table, beside random and oracle, with bootstrap intervals.
 
@@ -221,11 +222,14 @@ def evaluate(
         repetitions: Bootstrap resamples of the rows; 0 leaves the intervals out.
         confidence: Coverage of the (percentile) intervals.
         seed: Seed of the bootstrap; the result does not depend on the order of the rows.
+        queries: Shape (n,), a whole number for the query of each row, where one may have several rows: they are drawn
+            together, since several answers to a query say little more than one.
 
     Returns:
         Plain JSON values; a figure that is not defined is ``None``. Shares are fractions.
     """
-    s, small, large = canonical_order(scores, q_small, q_large)
+    asked = np.arange(np.size(scores)) if queries is None else queries
+    s, small, large, query = canonical_order(scores, q_small, q_large, asked)
     good = small - large >= -1e-9
     result: dict[str, Any] = {
         "n": int(s.size),
@@ -236,16 +240,24 @@ def evaluate(
         "oracle": figures(oracle_curve(small, large), auc(good, good)),
     }
     if repetitions:
+        place = in_order_of_appearance(query)
 
-        def resampled(weights: FloatArray) -> dict[str, Any]:
+        def resampled(drawn: FloatArray) -> dict[str, Any]:
+            weights = drawn[place]
             curve = tradeoff_curve(s, small, large, weights)
             means = {"small_quality": curve.small_quality, "large_quality": curve.large_quality}
             return means | figures(curve, auc(s, good, weights))
 
-        result["ci"] = bootstrap(resampled, s.size, repetitions, confidence, seed)
+        result["ci"] = bootstrap(resampled, int(place.max()) + 1, repetitions, confidence, seed)
     cleaned = _json_ready(result)
     assert isinstance(cleaned, dict)
     return cleaned
+
+
+def in_order_of_appearance(labels: FloatArray) -> NDArray[np.intp]:
+    """Number labels from 0 in the order in which they first stand there."""
+    _, first, place = np.unique(labels, return_index=True, return_inverse=True)
+    return np.asarray(np.argsort(np.argsort(first))[place], dtype=np.intp)
 
 
 def canonical_order(*columns: ArrayLike) -> tuple[FloatArray, ...]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybrid_llm.certify import Certificate, Menu, Provenance, certify, certify_menu
+from hybrid_llm.certify import Certificate, Menu, Provenance, certify, certify_menu, percent
 from hybrid_llm.errors import CertificateError, DamagedFolderError, NewerFormatError
 
 PROVENANCE = Provenance(
@@ -120,3 +120,8 @@ def test_a_certificate_prints_as_one_line():
     assert str(certificate) == (
         "quality level 0.9: send scores >= 0 to small, 100 % of the queries; measured drop 1 % (0.01 points)"
     )
+
+
+def test_a_confidence_that_is_nearly_whole_is_not_told_as_100_percent():
+    told = [percent(share) for share in (0.99954, 0.9999999, 1 - 1e-12, 1.0)]
+    assert told == ["99.9 %", "99.9 %", "100 %", "100 %"]

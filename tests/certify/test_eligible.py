@@ -42,6 +42,8 @@ def test_with_no_eligible_row_nothing_is_promised():
     certificate = certify(scores, small, large, 0.05, eligible=np.zeros(scores.size, dtype=bool))
     assert not certificate.feasible
     assert certificate.cost_advantage == 0.0
+    assert certificate.reason.startswith("No threshold sends any of these 2,000 queries to small")
+    assert certificate.needed_n is None
 
 
 def test_all_rows_are_eligible_when_nobody_says_otherwise():

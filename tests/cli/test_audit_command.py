@@ -228,6 +228,19 @@ def test_an_audit_that_was_stopped_goes_on_and_draws_no_more_than_was_asked(
     assert (done.code, done.json["audited"], done.json["ungraded"]) == (0, 10, 0)
 
 
+def test_audits_go_on_where_a_model_has_moved_and_not_where_it_is_asked_in_another_way(
+    server: Stub, certified: Path, tmp_path: Path
+) -> None:
+    journal = journal_of(tmp_path / "traffic.sqlite", recorded(certified, 30))
+    assert run("audit", journal, *options(server, certified), "--sample", 2).code == 0
+    later = [*options(server, certified), "--small", "ollama:little@http://127.0.0.1:9", "--sample", 0, "--json"]
+    moved = run("audit", journal, *later)
+    assert (moved.code, moved.json["audited"]) == (0, 2), moved.err
+    other = run("audit", journal, *later, "--temperature", 0.7)
+    assert other.code == 1
+    assert "use the same, or choose another --out" in other.err
+
+
 @pytest.mark.parametrize(
     ("change", "code", "says"),
     [

@@ -334,5 +334,12 @@ def test_the_doctor_speaks_json_and_fails_where_a_model_does_not_answer(stub: St
     assert large["reachable"]
 
 
+def test_a_place_where_nothing_can_be_kept_is_told_before_the_doctor_asks(stub: Stub, tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "nowhere" / "found.json"):
+        result = run("doctor", "--small", stub.ollama(), "--large", stub.openai(), "--out", place)
+        assert (result.code, "must be a file in a folder that is there" in result.err) == (2, True)
+    assert stub.asked == []
+
+
 def test_the_doctor_needs_names_that_say_who_serves_a_model(stub: Stub) -> None:
     assert run("doctor", "--small", "qwen3", "--large", stub.openai()).code == 2

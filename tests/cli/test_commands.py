@@ -187,6 +187,14 @@ def test_calibrate_prints_the_thresholds(shipped, fresh, tmp_path):
     assert "measured on 240 rows and not certified" in shown.out
 
 
+def test_calibrate_says_why_a_quality_level_sends_nothing_to_small(trained, tmp_path):
+    rows = [{"query": f"今天晚饭吃什么好 {i}", "quality": {"small": i % 2, "large": 1}} for i in range(30)]
+    foreign = write_rows(tmp_path / "foreign.jsonl", rows)
+    shown = run("calibrate", foreign, *PAIR, "--router", trained, "--out", tmp_path / "mine", "--json")
+    assert [cut["cost_advantage"] for cut in shown.json["thresholds"]] == [0.0] * 3
+    assert "30 of 30 queries are unlike those of training: a quality level sends them to large" in shown.err
+
+
 def test_calibrate_warns_of_rows_that_training_saw(trained, table, tmp_path):
     shown = run("calibrate", table, *PAIR, "--router", trained, "--out", tmp_path / "mine")
     assert shown.err.startswith("warning: 160 of 240 calibration rows were seen in training")

@@ -96,6 +96,29 @@ def test_a_wrong_option_is_an_error_of_a_line_or_two(pair: Path, options: tuple[
     assert len(done.err.splitlines()) <= 3
 
 
+def test_what_a_grader_of_ones_own_prints_is_not_mixed_into_the_json(
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "talks.py").write_text(
+        'print("loading")\n\ndef grade(query, answer, references):\n    print(answer)\n    return 1\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    graded = run("grade", pair, "--grader", "python:talks:grade", "--json")
+    assert graded.json["small_quality"] == 1.0
+    assert "loading" in graded.err
+
+
+def test_a_grader_that_leaves_the_program_is_an_error_with_a_name(
+    pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaves.py").write_text("import sys\n\ndef grade(query, answer, references):\n    sys.exit(3)\n")
+    (tmp_path / "script.py").write_text("raise SystemExit(2)\n")
+    monkeypatch.chdir(tmp_path)
+    left = run("grade", pair, "--grader", "python:leaves:grade")
+    assert (left.code, "python:leaves:grade raised SystemExit: 3" in left.err) == (1, True)
+    assert "importing script failed with SystemExit: 2" in run("grade", pair, "--grader", "python:script:grade").err
+
+
 def test_a_folder_that_is_no_pair_folder_says_how_to_make_one(tmp_path: Path) -> None:
     done = run("grade", tmp_path, "--grader", "exact")
     assert done.code == 1

@@ -81,6 +81,13 @@ def test_savings_takes_a_price_and_the_last_days(journal: Path) -> None:
     shown = run("savings", journal, "--days", 30, "--price", "gpt-4o=0:1000", "--json")
     assert shown.json["requests"] == 3
     assert shown.json["paid_usd"] == pytest.approx(2 * 20 * 1000 / 1e6)
+    assert shown.err == ""
+
+
+def test_a_price_of_a_model_that_the_journal_does_not_have_is_not_passed_over(journal: Path) -> None:
+    shown = run("savings", journal, "--price", "gpt4o=0:1000", "--json")
+    assert shown.json["paid_usd"] == pytest.approx(0.02)
+    assert shown.err == "note: --price gpt4o counts for nothing: the journal has gpt-4o, qwen3:4b.\n"
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,21 @@ def test_ctrl_c_is_code_130_without_a_traceback(monkeypatch):
     assert (shown.code, shown.out, shown.err) == (130, "", "")
 
 
+def test_ctrl_c_that_breaks_off_an_import_is_no_bug(monkeypatch):
+    error = ImportError("initialization failed")
+    error.__cause__ = KeyboardInterrupt()
+    fail_with(monkeypatch, error)
+    shown = run("demo")
+    assert (shown.code, shown.out, shown.err) == (130, "", "")
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_a_program_that_is_started_without_a_standard_stream_does_without(stream, trained, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hello"))
+    monkeypatch.setattr(sys, stream, None)
+    assert main(["route", "hi", "-", "--router", str(trained), "--threshold", "0.5", "--json"]) == 0
+
+
 def test_a_warning_is_one_line_on_standard_error(trained):
     shown = run("route", "x", "--router", trained, "--json")
     assert shown.err.startswith("warning: The threshold for quality 0.99 was measured, not certified")
@@ -233,6 +248,12 @@ def test_a_long_query_is_cut_to_the_line(capsys):
     assert len(lines) == 2
     assert all(len(line) <= 80 for line in lines)
     assert lines[1].rstrip().endswith("0.5")
+
+
+def test_on_a_narrow_terminal_lines_are_longer_and_no_number_is_cut(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    output.print_table(("query", "score", "threshold", "route"), [("word " * 9, "0.785", "0.835", "large")], texts=(0,))
+    assert capsys.readouterr().out.split("\n")[1].split()[-3:] == ["0.785", "0.835", "large"]
 
 
 def test_no_summary_of_a_command_is_cut_short_on_a_narrow_terminal(monkeypatch):

@@ -30,7 +30,12 @@ def test_a_name_says_who_serves_which_model_and_where(text: str, name: str, url:
     assert (model.name, model.url) == (name, url)
 
 
-@pytest.mark.parametrize("text", ["qwen3:4b", "gpt-4o", "", "anthropic:claude", "ollama:", "OpenAI:gpt-4o"])
+def test_a_kind_without_a_name_is_told_that_the_name_is_missing() -> None:
+    with pytest.raises(ConfigError, match="'ollama:' names no model: ollama:NAME"):
+        ModelName.read("ollama:")
+
+
+@pytest.mark.parametrize("text", ["qwen3:4b", "gpt-4o", "", "anthropic:claude", "OpenAI:gpt-4o"])
 def test_a_name_without_a_kind_says_what_to_write(text: str) -> None:
     with pytest.raises(ConfigError, match=r"ollama:.*openai:"):
         ModelName.read(text)

@@ -111,6 +111,17 @@ def test_references_that_come_later_are_taken_and_answers_stay(folder: PairFolde
     assert len(folder.answered(SETUP)) == 6
 
 
+def test_a_corrected_reference_takes_back_the_grades_that_were_made_with_the_wrong_one(folder: PairFolder) -> None:
+    fill(folder)
+    wrong = [one._replace(references=("5",)) for one in prompts(3)]
+    folder.add_prompts(wrong)
+    for answer in list(folder.answers(SETUP)):
+        folder.grade(answer.id, "exact", 0.0)
+    folder.add_prompts([wrong[0]._replace(references=("4",)), wrong[1], wrong[2]._replace(references=())])
+    right = {answer.id for answer in folder.answers(SETUP) if answer.prompt == folder.prompts()[0].id}
+    assert folder.grades("exact").keys() == {answer.id for answer in folder.answers(SETUP)} - right
+
+
 def test_prompts_of_which_no_table_could_be_made_are_refused_before_anything_is_asked(folder: PairFolder) -> None:
     with pytest.raises(TableError, match="split"):
         folder.add_prompts([prompt("One?", split="train"), prompt("Two?")])

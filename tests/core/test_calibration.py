@@ -63,6 +63,13 @@ def test_json_and_back_is_the_same():
     assert Calibration.from_dict(json.loads(json.dumps(calibration.as_dict()))) == calibration
 
 
+@pytest.mark.parametrize(("small", "n"), [(0.0, 100), (0.0, 102), (1.0, 101), (1.0, 105)])
+def test_a_mean_that_rounding_moves_beyond_0_or_1_is_read_again(small, n):
+    measured = calibrate(np.arange(n), np.full(n, small), np.random.default_rng(n).random(n))
+    assert measured.small_quality != small
+    assert Calibration.from_dict(measured.as_dict()) == measured
+
+
 def test_many_rows_are_thinned_and_the_ends_are_kept():
     rng = np.random.default_rng(2)
     calibration = calibrate(rng.random(5000), rng.random(5000), rng.random(5000))

@@ -155,6 +155,15 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     assert 87 <= covered <= 100
 
 
+def test_more_answers_to_the_same_queries_make_no_interval_narrower():
+    scores, small, large = np.random.default_rng(0).random((3, 60))
+    alone = evaluate(scores, small, large, repetitions=40)["ci"]
+    rows = [np.repeat(column, 9) for column in (scores, small, large)]
+    together = evaluate(*rows, repetitions=40, queries=np.repeat(np.arange(60), 9))["ci"]
+    assert together["small_quality"] == pytest.approx(alone["small_quality"])
+    assert together["drop_at_cost_advantage"]["0.4"] == pytest.approx(alone["drop_at_cost_advantage"]["0.4"])
+
+
 @pytest.mark.parametrize(
     "columns",
     [([], [], []), ([0.1], [0.1, 0.2], [0.1]), ([np.nan], [0.1], [0.1]), ([[0.1]], [[0.1]], [[0.1]])],

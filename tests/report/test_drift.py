@@ -58,6 +58,15 @@ def test_few_requests_and_those_of_an_earlier_router_are_not_compared() -> None:
     assert drift_of([*traffic(1000, 0.2, router_id="older"), *traffic(100, 0.8)]).compared == 0
 
 
+def test_first_calls_of_one_length_say_nothing_of_the_price_of_longer_ones() -> None:
+    def calls(read: int, usd: float = 1.0) -> list[Recorded]:
+        cost = usd * (read + 4 * 5) / 1e6
+        return [Recorded(0.0, event_of(SMALL, hosted(input_tokens=read, output_tokens=5, cost_usd=cost)))] * 300
+
+    assert drift_of([*calls(20), *calls(400)]).prices == {}
+    assert drift_of([*calls(20), *calls(20, usd=2.0)]).prices == {"gpt-4o": pytest.approx(2.0)}
+
+
 def test_a_changed_price_is_said() -> None:
     found = drift_of([*traffic(300, 0.6), *traffic(300, 0.6, usd=1.5)])
     assert found.prices == {"gpt-4o": pytest.approx(1.5)}

@@ -115,6 +115,25 @@ def test_equal_texts_count_once(trained: Router) -> None:
     assert router.certificate.asked.n == 240
 
 
+def test_rows_that_ask_one_question_in_many_words_prove_no_more_than_one_row() -> None:
+    rows = [
+        {"query": f"way {way} to ask {stem}", "stem_key": f"{stem}", "quality": {"small": stem % 40 > 0, "large": 1}}
+        for stem in range(40)
+        for way in range(20)
+    ]
+    router = Router(FixedScorer(0.9)).certify(QualityTable.from_rows(rows), small="small", large="large")
+    assert router.certificate is not None
+    assert router.certificate.asked.n == 40
+    assert not router.certificate.asked.feasible
+
+
+def test_a_text_that_is_there_with_a_stem_key_and_without_asks_one_question() -> None:
+    asked = [("Why?", "k"), ("why? ", None), ("How so?", "k"), ("Where?", None)]
+    rows = [{"query": query, "stem_key": stem, "quality": {"small": 1, "large": 1}} for query, stem in asked]
+    first, second, third, other = QualityTable.from_rows(rows).pair("small", "large").questions
+    assert first == second == third != other
+
+
 def test_the_certificate_says_where_it_comes_from(trained: Router, fresh: QualityTable) -> None:
     router = trained.certify(fresh, small="small", large="large", data="support.jsonl", measured_by="exact match")
     assert router.certificate is not None
@@ -122,7 +141,7 @@ def test_the_certificate_says_where_it_comes_from(trained: Router, fresh: Qualit
         "small": "small",
         "large": "large",
         "measured_by": "exact match",
-        "data": "support.jsonl",
+        "data": "support.jsonl; 1 of 240 are unfamiliar and go to large",
         "data_hash": fresh.pair("small", "large").data_hash,
         "router_id": trained.id,
         "created": datetime.datetime.now(datetime.UTC).date().isoformat(),

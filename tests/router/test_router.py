@@ -267,3 +267,17 @@ def test_a_custom_scorer_does_not_warn_at_a_threshold(scorer):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert Router(scorer).decide(EASY, threshold=0.5).router_id == "fixed"
+
+
+@pytest.mark.parametrize("logit", [3.0, -0.5, float("nan")])
+def test_a_scorer_whose_scores_are_no_shares_sends_nothing_to_small(logit):
+    router = Router(FixedScorer(logit))
+    with pytest.warns(HybridLLMWarning, match="The scorer failed"):
+        decision = router.decide("x", threshold=2.0)
+    assert (decision.route, decision.reason) == ("large", "scorer_error")
+    with pytest.raises(ValueError, match=r"numbers in \[0, 1\], got"):
+        router.score(["x"])
+
+
+def test_a_score_that_single_precision_moves_beyond_1_is_1():
+    assert Router(FixedScorer(1.0000001)).score(["x"]).tolist() == [1.0]

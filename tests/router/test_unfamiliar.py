@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from hybrid_llm import HybridLLMWarning, Router
+from hybrid_llm import HybridLLMWarning, QualityTable, Router
 from hybrid_llm.errors import LevelError
+from hybrid_llm.level import Level
 from hybrid_llm.scoring import UNFAMILIAR, EmbeddingScorer, squash, text_features
 from hybrid_llm.scoring.cache import ScoreCache
 from hybrid_llm.testing import FixedScorer
+from tests.looks import Scorer
 
 STORED = Path(__file__).parent / "stored" / "format_1"
 USUAL = "Question 0-900 about rivers: what is number 21?"
@@ -54,6 +56,32 @@ def test_at_other_levels_the_score_decides_with_one_warning(trained, level):
         decisions = [router.decide(ODD, **level) for _ in range(3)]
     assert {(d.route, d.reason, d.familiar) for d in decisions} == {("small", "score", False)}
     assert len(caught) == 1
+
+
+class KnowsHalf(Scorer):
+    """Finds the queries that say so odd; the score of each is the share that it ends with."""
+
+    def score_in_full(self, queries):
+        scores = np.array([float(query.split()[-1]) for query in queries])
+        return scores, scores < 0, np.array([0.0 if "odd" in query else 0.9 for query in queries])
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("verb", ["calibrate", "certify"])
+def test_a_quality_level_is_measured_and_proved_as_it_is_served_with_unfamiliar_queries_at_large(verb):
+    shares = [share / 500 for share in range(500)]
+    rows = [{"query": f"usual {share}", "quality": {"tiny": share > 0.3, "big": 1}} for share in shares]
+    rows += [{"query": f"odd {share}", "quality": {"tiny": 0.75, "big": 0.5}} for share in shares]
+    table = QualityTable.from_rows(rows)
+    router = getattr(Router(KnowsHalf()), verb)(table, small="tiny", large="big")
+    pair = table.pair("tiny", "big")
+    to_small = np.array([one.route == "small" for one in router.decide_many(pair.queries, quality=0.9)])
+    lost = np.where(to_small, pair.mean_large - pair.mean_small, 0.0).mean() / pair.mean_large.mean()
+    assert 0 < lost <= 0.1  # by scores alone all could go to small, which is better than large at what is odd
+    proved = router.certificate and router.certificate.for_quality(0.9)
+    told = proved or router.calibration.cut(Level("quality", 0.9))
+    assert (told.cost_advantage, told.drop) == pytest.approx((to_small.mean(), lost))
+    assert not proved or "500 of 1,000 are unfamiliar and go to large" in router.certificate.explain()
 
 
 @pytest.mark.usefixtures("quiet")

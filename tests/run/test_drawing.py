@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from hybrid_llm import Router
 from hybrid_llm.certify import RATIO, Certificate, Menu, Provenance
+from hybrid_llm.collect import ModelName, PairFolder, Setup
 from hybrid_llm.errors import CertificateError
 from hybrid_llm.observe import Recorded
-from hybrid_llm.run import Promise, draw
+from hybrid_llm.run import Draw, Promise, draw, lay_in, more_to_draw
 from hybrid_llm.testing import FixedScorer
 from tests.observe.events import LARGE, SMALL, event_of, hosted, local
 
@@ -67,6 +69,18 @@ def test_an_answer_that_was_not_kept_is_known_too_and_it_was_large_that_answered
     drawn = [draws[0] for draws in found if draws]  # one of four secrets draws a request of large
     assert drawn
     assert all((one.to_small, one.small, one.large) == (False, "s", "l") for one in drawn)
+
+
+def test_requests_that_are_never_answered_do_not_end_the_drawing(tmp_path: Path) -> None:
+    setup = Setup(ModelName.read("ollama:qwen3:4b"), ModelName.read("openai:gpt-4o"))
+    refused = [Draw(f"r{n}", f"refused {n}", True, "small says", None) for n in range(4)]
+    answered = [Draw(f"a{n}", f"answered {n}", True, "small says", "large says") for n in range(4)]
+    with PairFolder(tmp_path) as folder:
+        folder.begin(setup)
+        lay_in(folder, setup, refused, {})
+        assert more_to_draw(folder, setup, 4) == 0  # these are asked first, where an audit was stopped
+        lay_in(folder, setup, answered, {})
+        assert more_to_draw(folder, setup, 4) == 4
 
 
 def router_with(*quality: float, void: str = "") -> Router:

@@ -71,6 +71,14 @@ def test_a_forecast_is_free_of_the_luck_of_the_rows_that_choose() -> None:
     assert np.mean(drops) > promised
 
 
+def test_a_forecast_of_many_answers_to_each_query_is_as_wide_as_of_one() -> None:
+    scores, small = np.random.default_rng(2).random((2, 60))
+    alone = forecast(scores, small, np.ones(60), 0.5, repetitions=40)
+    rows = [np.repeat(column, 9) for column in (scores, small, np.ones(60))]
+    together = forecast(*rows, 0.5, repetitions=40, queries=np.repeat(np.arange(60), 9))
+    assert vars(together) == pytest.approx(vars(alone))
+
+
 def test_a_forecast_has_an_interval_around_what_was_measured_whatever_the_order_of_the_rows() -> None:
     rng = np.random.default_rng(2)
     scores = rng.random(300)

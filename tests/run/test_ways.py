@@ -7,6 +7,7 @@ import pytest
 
 from hybrid_llm.certify import Certificate, certify
 from hybrid_llm.run.expected import Forecast
+from hybrid_llm.run.judging import why_measured
 from hybrid_llm.run.ways import Way, better
 
 ROWS = np.ones(1)
@@ -35,6 +36,13 @@ def promise(share: float) -> Certificate:
 )
 def test_the_look_is_recommended_where_it_saves_clearly_more(query: tuple, look: tuple, recommended: str) -> None:
     assert better(way("query", *query), way("second_look", *look)).name == recommended
+
+
+@pytest.mark.parametrize(
+    ("proved", "says"), [(None, "all of them are needed to train"), (0.033, "only 3.3 % of the queries could be, and")]
+)
+def test_why_a_level_is_measured_and_not_certified_is_always_said(proved: float | None, says: str) -> None:
+    assert says in why_measured(way("query", 0.75, proved), 280)
 
 
 def test_without_a_look_the_query_decides() -> None:

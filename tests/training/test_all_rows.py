@@ -11,7 +11,7 @@ import pytest
 from hybrid_llm import QualityTable, Router
 from hybrid_llm.errors import CertificateError, ConfigError
 from hybrid_llm.level import Level
-from hybrid_llm.router import model_card
+from hybrid_llm.router import model_card, warn_before_judging
 from hybrid_llm.training import TrainConfig, train
 from tests.small_table import make_rows
 
@@ -43,6 +43,11 @@ def test_thresholds_come_from_scores_of_fits_that_leave_the_row_out(few: Router)
     assert flattered is not None
     level = Level("quality", 0.95)
     assert few.calibration.cut(level).cost_advantage < flattered.cut(level).cost_advantage
+
+
+def test_no_split_is_advised_to_judge_a_router_that_saw_them_all(few: Router) -> None:
+    with pytest.warns(match="only new ones can judge it"):
+        warn_before_judging(few.parts, QualityTable.from_rows(make_rows(120)).pair("small", "large"))
 
 
 def test_the_record_and_the_card_say_so_after_loading_too(few: Router, tmp_path: Path) -> None:

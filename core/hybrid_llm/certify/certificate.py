@@ -274,8 +274,11 @@ def _evidence(asked: Certificate, p: Provenance) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a fraction as a percentage: 0.0512 -> "5.1 %"."""
-    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+    """Write a fraction as a percentage: 0.0512 -> "5.1 %"; one that is not whole never as 100 %."""
+    tenths = f"{100 * share:.1f}"
+    if tenths == "100.0" and share < 1.0 - SLACK:
+        tenths = "99.9"
+    return tenths.removesuffix(".0") + " %"
 
 
 def _known(cls: type[Certificate | Provenance], data: Mapping[str, Any]) -> dict[str, Any]:

@@ -185,6 +185,8 @@ def _why_not(rows: Evidence, max_drop: float, needed_wealth: float, proved: floa
         )
         proof = "is proved" if proved > 1 - 1e-9 else "is not proved by so few"
         return {"reason": f"{reason}. That small may answer everything at this level {proof}."}
+    if not rows.cost_advantage.any():  # all are unfamiliar, or below the lowest threshold
+        return {"reason": f"No threshold sends any of these {n} queries to small, so there is nothing to promise."}
     reason = f"No threshold can be promised at {level} with these {n} queries"
     estimate = _needed(rows, max_drop, needed_wealth)
     if estimate is None:

@@ -6,6 +6,7 @@ lines on standard error; only ``--debug`` shows where in the code it came from.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -127,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: What follows ``hybrid-llm``; by default what the process was started with.
     """
+    _open_what_is_closed()
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a query may hold what the terminal cannot show, or no text at all
             stream.reconfigure(errors="replace")
@@ -139,9 +141,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the user gets a sentence, whatever happened
+        if _interrupted(error):
+            return INTERRUPTED
         if settings.debug:
             sys.excepthook(type(error), error, error.__traceback__)
         return _explain(error, with_text=not settings.debug)
+
+
+def _open_what_is_closed() -> None:
+    """Give a program that was started without a standard stream, as some services are, one that nobody sees."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, io.StringIO())
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Return whether Ctrl-C is behind an error: an import that it breaks off becomes an ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _run(arguments: Sequence[str] | None, settings: Settings) -> int:

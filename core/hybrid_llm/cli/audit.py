@@ -75,7 +75,7 @@ def audit(
     from hybrid_llm.prices import Prices
     from hybrid_llm.report import drift_of
     from hybrid_llm.router import Router, void_certificates
-    from hybrid_llm.run import Promise, draw, known_draws, lay_in, more_to_draw, outcome_of, secret_of
+    from hybrid_llm.run import Promise, begin_audit, draw, known_draws, lay_in, more_to_draw, outcome_of, secret_of
 
     if days is not None and not days > 0:
         raise typer.BadParameter(f"--days {days:g} must be more than 0.")
@@ -93,7 +93,7 @@ def audit(
     drift = drift_of(read_journal(journal)).lines()
     with PairFolder(out or journal.with_name(f"{journal.stem}.audit-{promise.id}")) as folder:
         secret = secret_of(folder, promise)
-        folder.begin(setup)
+        begin_audit(folder, setup)
         more = more_to_draw(folder, setup, sample)
         drawn = draw(read_journal(journal, since=since), promise, secret, known_draws(folder), more)
         lay_in(folder, setup, drawn.draws, accepted)

@@ -34,6 +34,8 @@ def doctor(
     with usage():
         prices = Prices.read(price or ())
         models = [(role, ModelName.read(text)) for role, text in named]
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):  # said before anybody is asked
+        raise typer.BadParameter(f"--out {out} must be a file in a folder that is there.")
     found = examine(models, prices)
     values = [one.as_dict() for one in found]
     if out is not None:

@@ -30,9 +30,13 @@ from hybrid_llm.cli.output import (
     print_look_levels,
     print_thresholds,
     progress,
+    say,
     thresholds_of,
 )
 from hybrid_llm.cli.pair_rows import read_pair
+
+_ODD = 0.05
+"""Share of unfamiliar rows from which on it is said: of rows like those of training there are fewer."""
 
 
 def evaluate(
@@ -166,6 +170,7 @@ def calibrate(
             "give quality tables and --large, or --unlabelled PROMPTS to ask the local model alone."
         )
     from hybrid_llm.router import Router, claim, refuse_few_rows, refuse_foreign, refuse_replacing, warn_of_another_pair
+    from hybrid_llm.scoring import UNFAMILIAR
 
     refuse_foreign(out)
     loaded = Router.load(router)
@@ -177,6 +182,11 @@ def calibrate(
         with progress() as report:
             calibrated = loaded.watched(report).calibrate(pair)
         calibrated.save(out)
+    odd = int((loaded.familiarity(pair.queries) < UNFAMILIAR).sum())
+    if odd > _ODD * len(pair):
+        say(
+            f"note: {odd:,} of {len(pair):,} queries are unlike those of training: a quality level sends them to large."
+        )
     calibration = calibrated.calibration
     assert calibration is not None
     if json:

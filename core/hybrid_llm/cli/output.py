@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 QUALITIES: Final = (0.99, 0.95, 0.90)
 """The quality levels whose thresholds are printed."""
+_ROOM: Final = 20
+"""Columns that a running text gets at least."""
 
 
 def say(text: str) -> None:
@@ -33,7 +35,7 @@ def print_json(value: Any) -> None:
 def print_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, texts: Sequence[int] = (), err: bool = False
 ) -> None:
-    """Write a table as wide as the terminal.
+    """Write a table as wide as the terminal; a number is never cut, so that on a narrow one lines are longer.
 
     Args:
         columns: Headings.
@@ -49,7 +51,8 @@ def print_table(
     fixed = sum(
         2 + max(len(name), *(len(row[i]) for row in rows), 0) for i, name in enumerate(columns) if i not in texts
     )
-    room = max(20, (console.width - fixed) // max(1, len(texts)))
+    room = max(_ROOM, (console.width - fixed) // max(1, len(texts)))
+    console.width = max(console.width, fixed + (2 + _ROOM) * len(texts))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, name in enumerate(columns):
         table.add_column(name, justify="left" if i in texts else "right", no_wrap=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybrid_llm.cli.options import AsJson
-from hybrid_llm.cli.output import print_json, print_table
+from hybrid_llm.cli.output import print_json, print_table, say
 from hybrid_llm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ def savings(
         check_page(out)
     since = None if days is None else time.time() - days * _DAY
     traffic = Traffic.read(journal, since=since, prices=prices)
+    models = {one.model for one in traffic.savings.by_model}
+    for name in prices.keys() - models if models else ():
+        say(f"note: --price {name} counts for nothing: the journal has {', '.join(sorted(models))}.")
     if out is not None:
         write_savings_page(out, traffic)
     if json:

@@ -46,7 +46,9 @@ class ModelName:
             'http://127.0.0.1:18082/v1'
         """
         kind, _, rest = text.partition(":")
-        if kind not in KINDS or not rest:
+        if kind in KINDS and not rest:
+            raise ConfigError(f"{text!r} names no model: {kind}:NAME.")
+        if kind not in KINDS:
             raise ConfigError(f"{text!r} does not say who serves it: ollama:{text}, or openai:{text}.")
         address = _ADDRESS.search(rest)  # a name may hold an @
         name, at, url = (rest[: address.start()], "@", address[1]) if address else rest.partition("@")

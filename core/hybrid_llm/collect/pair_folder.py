@@ -137,12 +137,19 @@ class PairFolder:
     def add_prompts(self, prompts: Iterable[Prompt]) -> int:
         """Add prompts; return how many were new. What stands beside one that is there is taken from now on.
 
+        Answers to a prompt that has other references than before lose their grades, which were made with those.
+
         Raises:
             TableError: No quality table could be made of them: only some have a split, or two splits ask the same.
         """
         rows = [prompt_row(place, prompt) for place, prompt in enumerate(prompts, self._count("prompts"))]
         before = self._count("prompts")
+        told = {row[0]: row[4] for row in rows}
+        known = self._read("SELECT id, reference FROM prompts")
+        corrected = [(key,) for key, reference in known if told.get(key, reference) not in (reference, "[]")]
         with self._writing() as write:
+            for key in corrected:
+                write("DELETE FROM grades WHERE answer IN (SELECT id FROM answers WHERE prompt = ?)", key)
             for row in rows:
                 write(
                     "INSERT INTO prompts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "

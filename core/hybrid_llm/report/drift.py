@@ -129,8 +129,11 @@ def _times(ends: _Ends[Attempt]) -> float | None:
     first, last = ends.sides(_LEAST_CALLS)
     if not first:
         return None
-    prices = np.linalg.lstsq(_tokens(first), np.array([one.cost_usd for one in first]), rcond=None)[0]
-    expected, paid = float((_tokens(last) @ prices).sum()), sum(one.cost_usd or 0.0 for one in last)
+    before, after = _tokens(first), _tokens(last)
+    prices, _, rank, _ = np.linalg.lstsq(before, np.array([one.cost_usd for one in first]), rcond=None)
+    if np.linalg.matrix_rank(np.concatenate([before, after])) > rank:  # the first calls cannot tell both prices apart
+        return None
+    expected, paid = float((after @ prices).sum()), sum(one.cost_usd or 0.0 for one in last)
     return paid / expected if expected > 0 and abs(paid / expected - 1) > PRICE else None
 
 

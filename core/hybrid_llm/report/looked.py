@@ -87,7 +87,7 @@ def evaluate_look(
     rows = look_rows(router, pair, look, scores)
     measured = look.paths[look.columns].calibration if heights is not None else None
     looked, kept = heights if heights is not None else look.along(rows)
-    figures = metrics.evaluate(kept, rows.small, rows.large, repetitions=repetitions)
+    figures = metrics.evaluate(kept, rows.small, rows.large, repetitions=repetitions, queries=rows.query)
     curve = metrics.tradeoff_curve(kept, rows.small, rows.large)
     spent, weights = spent_on(pair), rows.weights
     points = tuple(_points_measured(measured, levels) if measured else _points(look, rows, levels, spent))

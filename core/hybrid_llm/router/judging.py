@@ -60,7 +60,12 @@ def warn_before_judging(parts: RouterParts, pair: PairTable) -> int:
     """
     warn_of_another_pair(parts, pair)
     seen = count_seen(parts, pair)
-    if seen:
+    if seen and parts.record is not None and parts.record.all_rows:
+        warn_user(
+            f"{seen:,} of {len(pair):,} rows were seen in training, so the figures look better than they are: this "
+            "router was fitted to all rows that there were, and only new ones can judge it."
+        )
+    elif seen:
         warn_user(
             f"{seen:,} of {len(pair):,} rows were seen in training, so the figures look better than they are; use "
             "rows that training did not see (--split test)."

@@ -13,7 +13,6 @@ from hybrid_llm.look import QUERY, LookRows, Path, PathCalibration, SecondLook
 from hybrid_llm.router.once import warn_user
 from hybrid_llm.router.promise import told_data
 from hybrid_llm.scoring import UNFAMILIAR
-from hybrid_llm.table import normal_text
 
 if TYPE_CHECKING:
     from hybrid_llm.certify import Menu
@@ -99,7 +98,7 @@ def prove_look(
 ) -> Menu | None:
     """Certify quality levels of the whole path, as far as the rows allow.
 
-    A row is one answer, and rows of one query share its weight. It counts as small's if all holds: the query is
+    A row is one answer, and rows of one question share its weight. It counts as small's if all holds: the query is
     familiar, its score passes the gate, no check rejects the answer, and s reaches the rung's threshold. The rungs come
     from training rows alone.
 
@@ -145,7 +144,7 @@ def prove_look(
         max_drop,
         confidence,
         thresholds=look.paths[look.columns].ladder.heights,
-        groups=[normal_text(pair.queries[row]) for row in proving.query],
+        groups=[pair.questions[row] for row in proving.query],
         eligible=(heights > 0) & proving.known,
         levels=LEVELS if menu else (),
         families=families,

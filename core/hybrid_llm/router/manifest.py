@@ -118,6 +118,8 @@ def read_manifest(folder: Path, *, shipped: bool = False) -> Manifest:
 def _no_router(folder: Path, shipped: bool) -> RouterFolderError:
     if shipped:
         return RouterFolderError("The shipped router is missing: pip install --force-reinstall hybrid-llm")
+    if folder.is_file():
+        return RouterFolderError(f"{folder} is a file; a router is a folder, made with: hybrid-llm train ... --out DIR")
     what = f"is no router folder (it has no {MANIFEST})" if folder.is_dir() else "does not exist"
     return RouterFolderError(f"{folder} {what}; make one with: hybrid-llm train ... --out {folder}")
 

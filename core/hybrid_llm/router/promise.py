@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from hybrid_llm.errors import CertificateError
 from hybrid_llm.router.judging import count_seen
-from hybrid_llm.table import normal_text
 
 if TYPE_CHECKING:
     from hybrid_llm.certify import Menu
@@ -19,18 +18,20 @@ if TYPE_CHECKING:
     from hybrid_llm.table import PairTable
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 ENOUGH_ROWS: Final = 200
 """Graded rows from which on some of them are better kept for a certificate than fitted to."""
 
 
-def calibrated(parts: RouterParts, pair: PairTable, scores: FloatArray) -> RouterParts:
+def calibrated(parts: RouterParts, pair: PairTable, scores: FloatArray, familiar: BoolArray) -> RouterParts:
     """Return the router with thresholds measured on these rows; a certificate stays if it is of this pair.
 
     Args:
         parts: The router.
         pair: n rows.
         scores: Shape (n,), their scores by this router.
+        familiar: Shape (n,), false where a quality level sends the query to large whatever its score.
     """
     from hybrid_llm.calibration import calibrate
 
@@ -42,6 +43,7 @@ def calibrated(parts: RouterParts, pair: PairTable, scores: FloatArray) -> Route
         large=pair.large,
         data_hash=pair.data_hash,
         features=parts.features,
+        familiar=familiar,
     )
     return replace(parts.before_calibrating(pair.small, pair.large), calibration=measured)
 
@@ -52,10 +54,16 @@ def told_data(data: str, pair: PairTable) -> str:
     return f"{data}{left}"
 
 
-def certified(parts: RouterParts, pair: PairTable, scores: FloatArray, menu: Menu) -> RouterParts:
+def _told_unfamiliar(familiar: BoolArray) -> str:
+    """Say how many rows go to large whatever their score."""
+    odd = int((~familiar).sum())
+    return f"; {odd:,} of {familiar.size:,} are unfamiliar and go to large" if odd else ""
+
+
+def certified(parts: RouterParts, pair: PairTable, scores: FloatArray, familiar: BoolArray, menu: Menu) -> RouterParts:
     """Return the router with a certificate, and with thresholds of its pair, so that no router speaks of two pairs."""
     kept = parts.before_certifying(pair.small, pair.large)
-    return replace(kept if kept.calibration else calibrated(parts, pair, scores), certificate=menu)
+    return replace(kept if kept.calibration else calibrated(parts, pair, scores, familiar), certificate=menu)
 
 
 def why_void(parts: RouterParts, pair: PairTable, *, allow_leak: bool) -> str:
@@ -87,6 +95,7 @@ def prove(
     parts: RouterParts,
     pair: PairTable,
     scores: FloatArray,
+    familiar: BoolArray,
     *,
     max_drop: float,
     confidence: float,
@@ -99,12 +108,14 @@ def prove(
     """Certify the quality levels of a pair, as far as the rows allow.
 
     The thresholds are those that training fixed (without training an even grid), never quantiles of these scores.
-    Rows with equal text count once.
+    Rows that ask the same question (equal text, or an equal ``stem_key``) count once. What is proved is what is
+    served: an unfamiliar query counts as large's.
 
     Args:
         parts: The router.
         pair: n rows.
         scores: Shape (n,), their scores by this router.
+        familiar: Shape (n,), false where a quality level sends the query to large whatever its score.
         max_drop: The largest quality drop to promise, in (0, 1).
         confidence: Probability that the promise holds, in (0, 1).
         data: Where the rows come from, in words.
@@ -125,14 +136,15 @@ def prove(
         max_drop,
         confidence,
         thresholds=parts.record.thresholds if parts.record else None,
-        groups=[normal_text(query) for query in pair.queries],
+        groups=pair.questions,
+        eligible=familiar,
         levels=LEVELS if menu else (),
         families=families,
         provenance=Provenance(
             small=pair.small,
             large=pair.large,
             measured_by=measured_by,
-            data=told_data(data, pair),
+            data=told_data(data, pair) + _told_unfamiliar(familiar),
             data_hash=pair.data_hash,
             router_id=parts.id,
             created=datetime.datetime.now(datetime.UTC).date().isoformat(),

@@ -19,7 +19,7 @@ from hybrid_llm.router.judging import count_seen, pair_of, warn_of_another_pair
 from hybrid_llm.router.looking import judges, look_rows, measured, prove_look
 from hybrid_llm.router.parts import RouterParts
 from hybrid_llm.router.promise import calibrated, certified, prove, why_void
-from hybrid_llm.scoring import Scorer, Scoring, TrainedScorer
+from hybrid_llm.scoring import UNFAMILIAR, Scorer, Scoring, TrainedScorer
 
 if TYPE_CHECKING:
     from typing import Self
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hybrid_llm.certify import Menu
     from hybrid_llm.look import SecondLook
     from hybrid_llm.router.decider import FloatArray
+    from hybrid_llm.router.promise import BoolArray
     from hybrid_llm.router.record import TrainingRecord
     from hybrid_llm.scoring import Progress
     from hybrid_llm.table import PairTable, QualityTable
@@ -206,8 +207,8 @@ class Router(Decider):
         """
         pair = pair_of(table, small, large, "calibrate")
         self._warn_if_seen(pair)
-        scores = self.score(pair.queries)
-        router = self.made_of(calibrated(self.parts, pair, scores))
+        scores, familiar = self._score_rows(pair)
+        router = self.made_of(calibrated(self.parts, pair, scores, familiar))
         return router.calibrate_look(pair, scores=scores) if judges(router.second_look, pair) else router
 
     def calibrate_look(
@@ -287,7 +288,7 @@ class Router(Decider):
         warn_of_another_pair(self.parts, pair)
         if self.parts.before_certifying(pair.small, pair.large).calibration is None:  # these rows will measure one
             self._warn_if_seen(pair)
-        scores = self.score(pair.queries)
+        scores, familiar = self._score_rows(pair)
         self._scoring.tell("Testing thresholds")
         look = self.second_look
         looks = look is not None and judges(look, pair)
@@ -295,6 +296,7 @@ class Router(Decider):
             self.parts,
             pair,
             scores,
+            familiar,
             max_drop=max_drop,
             confidence=confidence,
             data=data,
@@ -303,7 +305,7 @@ class Router(Decider):
             menu=menu,
             families=1 + looks,
         )
-        router = self.made_of(certified(self.parts, pair, scores, proved))
+        router = self.made_of(certified(self.parts, pair, scores, familiar, proved))
         if look is None or not looks:
             return router
         path = prove_look(
@@ -336,6 +338,11 @@ class Router(Decider):
     def override(self, **changes: Any) -> Router:
         """Return a router with the same scores and another ``calibration``, ``certificate``, ``record`` or looks."""
         return self.made_of(replace(self.parts, path=None, seal="", **changes))
+
+    def _score_rows(self, pair: PairTable) -> tuple[FloatArray, BoolArray]:
+        """Return the scores of rows, and whether each query is familiar; where nobody knows it counts as that."""
+        scores, _, familiarity = self._scoring.score(pair.queries)
+        return scores, ~(familiarity < UNFAMILIAR)
 
     def _warn_if_seen(self, pair: PairTable) -> None:
         seen = count_seen(self.parts, pair)

@@ -3,6 +3,7 @@
 from hybrid_llm.run.attempts import Attempt, confidence_of, counted
 from hybrid_llm.run.auditing import (
     AuditOutcome,
+    begin_audit,
     known_draws,
     lay_in,
     more_to_draw,
@@ -29,6 +30,7 @@ __all__ = [
     "Promise",
     "Question",
     "Verdict",
+    "begin_audit",
     "check_grader",
     "conclude",
     "confidence_of",

@@ -91,17 +91,35 @@ def secret_of(folder: PairFolder, promise: Promise) -> str:
     return str(secret)
 
 
+def begin_audit(folder: PairFolder, setup: Setup) -> None:
+    """Say whom the folder asks: its models may have moved to other addresses since the last audit.
+
+    Raises:
+        PairFolderError: The folder holds audits of other models, or asked in another way.
+    """
+    known = folder.setup()
+    if known is not None and known.settings != setup.settings and known_draws(folder):
+        raise PairFolderError(
+            f"{folder.path} holds audits that were asked with other settings (its run.json says which); use the same, "
+            "or choose another --out and begin anew."
+        )
+    folder.begin(setup, force=True)
+
+
 def known_draws(folder: PairFolder) -> set[str]:
     """Return the keys of what was drawn before."""
     return {one["key"] for one in folder.noted(_DRAWS) or ()}
 
 
 def more_to_draw(folder: PairFolder, setup: Setup, sample: int) -> int:
-    """Return how many requests to draw: fewer where some of an earlier audit still wait for answers."""
+    """Return how many requests to draw: fewer where some of the last ones still wait for answers.
+
+    Older ones that wait are never answered, like a text that the server refuses. They must not end the drawing.
+    """
     answered = folder.answered(setup)
     waiting = sum(
         any((one["prompt"], model.name, one["sample"]) not in answered for model in (setup.small, setup.large))
-        for one in folder.noted(_DRAWS) or ()
+        for one in (folder.noted(_DRAWS) or [])[-sample:]
     )
     return max(0, sample - waiting)
 

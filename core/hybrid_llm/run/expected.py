@@ -33,7 +33,13 @@ class Forecast:
 
 
 def forecast(
-    scores: ArrayLike, q_small: ArrayLike, q_large: ArrayLike, quality: float, *, repetitions: int = 1000
+    scores: ArrayLike,
+    q_small: ArrayLike,
+    q_large: ArrayLike,
+    quality: float,
+    *,
+    repetitions: int = 1000,
+    queries: ArrayLike | None = None,
 ) -> Forecast:
     """Judge a quality level without the luck of the rows that choose its threshold.
 
@@ -46,6 +52,8 @@ def forecast(
         q_large: Shape (n,), the same of the large model, above 0 on average.
         quality: The level, in (0, 1].
         repetitions: Resamples for the interval.
+        queries: Shape (n,), a whole number for the query of each row, where one may have several rows: they stay
+            together, in the fifths and in the resamples.
 
     Example:
         >>> rows = np.arange(400)
@@ -53,8 +61,11 @@ def forecast(
         >>> round(found.cost_advantage, 1), round(found.drop, 2)
         (0.8, 0.06)
     """
-    s, small, large = metrics.canonical_order(*(np.asarray(a, dtype=np.float64) for a in (scores, q_small, q_large)))
-    fold = np.random.default_rng(0).permutation(s.size) % FOLDS
+    asked = np.arange(np.size(scores)) if queries is None else queries
+    s, small, large, labels = metrics.canonical_order(scores, q_small, q_large, asked)
+    query = metrics.in_order_of_appearance(labels)
+    n = int(query.max()) + 1
+    fold = (np.random.default_rng(0).permutation(n) % FOLDS)[query]
     kept = np.zeros(s.size, dtype=bool)
     for number in range(FOLDS):
         rest = fold != number
@@ -65,5 +76,5 @@ def forecast(
     def drop(weights: NDArray[np.float64]) -> float:
         return float(lost @ weights) / max(float(large @ weights), metrics.SLACK)
 
-    low, high = metrics.bootstrap(drop, s.size, repetitions)
+    low, high = metrics.bootstrap(lambda drawn: drop(drawn[query]), n, repetitions)
     return Forecast(float(kept.mean()), drop(np.ones(s.size)), float(low), float(high))

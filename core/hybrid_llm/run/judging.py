@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from hybrid_llm.certify import LEVELS
+from hybrid_llm.certify import LEVELS, percent
 from hybrid_llm.errors import LabelError
 from hybrid_llm.look import LookRows
 from hybrid_llm.names import short_name
@@ -248,10 +248,20 @@ def _concluded(verdict: Verdict, pair: PairTable, way: Way, question: Question, 
             f"enough at this level; from some {ENOUGH_ROWS} on that can be told from bad luck"
         )
         return replace(verdict, verdict="more_needed", why=why, needed_n=verdict.needed_n or ENOUGH_ROWS)
-    why = asked.reason if asked is not None else (
-        f"with {len(pair)} graded prompts, all of them are needed to train; a proof takes {ENOUGH_ROWS} and more."
-    )  # fmt: skip
-    return replace(verdict, why=why)
+    return replace(verdict, why=why_measured(way, len(pair)))
+
+
+def why_measured(way: Way, n: int) -> str:
+    """Say why what n rows showed is measured and not certified, in words."""
+    asked = way.certificate
+    if asked is None:
+        return f"with {n} graded prompts, all of them are needed to train; a proof takes {ENOUGH_ROWS} and more."
+    if asked.feasible:
+        return (
+            f"only {percent(asked.cost_advantage)} of the queries could be, and quality={asked.quality:g} sends no "
+            f"more to small; cost_advantage={way.expected.cost_advantage:.2g} takes what was measured."
+        )
+    return asked.reason
 
 
 def _not_to_learn(verdict: Verdict, why: str) -> Verdict:

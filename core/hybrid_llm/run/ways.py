@@ -79,7 +79,7 @@ def by_look(looked: Looked, quality: float) -> Way:
         quality: The level that was asked for.
     """
     rows, menu = looked.rows, looked.look.certificate
-    expected = forecast(looked.heights, rows.small, rows.large, quality)
+    expected = forecast(looked.heights, rows.small, rows.large, quality, queries=rows.query)
     heights = looked.look.paths[looked.look.columns].ladder.heights
     asked = menu.asked if menu else None
     return Way("second_look", looked.heights, rows.small, rows.large, expected, asked, heights)

@@ -23,6 +23,8 @@ CHUNK: Final = 256
 """Queries that a stream reads ahead."""
 STEP: Final = 128
 """Queries of a pass where somebody is told how far it is."""
+_ROUNDING: Final = 1e-6
+"""How far beyond 0 and 1 a score may be that was computed in single precision."""
 
 
 @runtime_checkable
@@ -101,7 +103,7 @@ class Scoring:
         """Score texts in one pass, or step by step where somebody is told how far it is.
 
         Raises:
-            ValueError: The scorer returned something else than a finite number for each text.
+            ValueError: The scorer returned something else than a number in [0, 1] for each text.
         """
         if self.progress is None:
             return self._pass(texts)
@@ -123,9 +125,12 @@ class Scoring:
         else:
             scores, truncated, familiar = self._scorer.score(texts), np.zeros(len(texts), dtype=bool), _unknown(texts)
         scores = np.asarray(scores, dtype=np.float64)
-        if scores.shape != (len(texts),) or not np.isfinite(scores).all():
-            raise ValueError(f"a scorer must return {len(texts)} finite numbers, got shape {scores.shape}")
-        return scores, truncated, familiar
+        if scores.shape != (len(texts),):
+            raise ValueError(f"a scorer must return {len(texts)} numbers, got shape {scores.shape}")
+        beyond = scores[~((scores >= -_ROUNDING) & (scores <= 1 + _ROUNDING))]  # NaN is beyond too
+        if beyond.size:  # 2.0 means always large: a logit above it would go to small
+            raise ValueError(f"a scorer must return numbers in [0, 1], got {beyond[0]:g}")
+        return scores.clip(0.0, 1.0), truncated, familiar
 
     def familiarity(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return how like the training queries texts are, shape (n,); a scorer of your own is not asked."""

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hybrid_llm.errors import TableError
 from hybrid_llm.table.responses import Response
-from hybrid_llm.table.splits import rows_of_split
+from hybrid_llm.table.splits import normal_text, rows_of_split
 
 FloatArray = NDArray[np.float64]
 
@@ -84,6 +84,16 @@ class PairTable:
     def mean_large(self) -> FloatArray:
         """Mean score of the large model's responses to each query, shape (n,)."""
         return _means(self.q_large)
+
+    @cached_property
+    def questions(self) -> tuple[str, ...]:
+        """A label for each row; rows with equal text or an equal ``stem_key`` ask one question and share theirs."""
+        texts = [normal_text(query) for query in self.queries]
+        stems: dict[str, str] = {}
+        for text, stem in zip(texts, self.stem_keys, strict=True):
+            if stem is not None:
+                stems.setdefault(text, stem)
+        return tuple(f"stem {stems[text]}" if text in stems else f"text {text}" for text in texts)
 
     @cached_property
     def data_hash(self) -> str:

@@ -7,6 +7,7 @@ import importlib
 import math
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,8 +37,9 @@ def own_grader(spec: str) -> tuple[Grade, str]:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        function = getattr(importlib.import_module(module), name, None)
-    except Exception as error:  # a module of the user's may raise anything
+        with redirect_stdout(sys.stderr):  # standard output is what the command prints
+            function = getattr(importlib.import_module(module), name, None)
+    except (Exception, SystemExit) as error:  # a module of the user's may raise anything, and a script may leave
         raise GradeError(f"python:{spec}: importing {module} failed with {type(error).__name__}: {error}") from error
     source = Path(str(getattr(sys.modules[module], "__file__", "") or ""))
     if not callable(function):
@@ -45,8 +47,9 @@ def own_grader(spec: str) -> tuple[Grade, str]:
 
     def grade(query: str, answer: str, references: Sequence[str]) -> float | None:
         try:
-            value = function(query, answer, list(references))
-        except Exception as error:  # a function of the user's may raise anything
+            with redirect_stdout(sys.stderr):
+                value = function(query, answer, list(references))
+        except (Exception, SystemExit) as error:  # a function of the user's may raise anything
             raise GradeError(f"python:{spec} raised {type(error).__name__}: {error}") from error
         return _score(spec, value)
 
