@@ -2,8 +2,8 @@
 
 Dollars are those of the requests whose answers have a known cost; both sides leave out the others, and their number is
 said. What large would have cost for what small answered is not known, and is estimated by what it did cost for what
-it answered: the mean of those calls, with a bootstrap interval. A private request may not go to large, so nothing is
-saved with it.
+it answered: the mean of those calls, with an interval that is wide where they are few. A private request may not go to
+large, so nothing is saved with it.
 """
 
 from __future__ import annotations
@@ -310,11 +310,14 @@ class _Sums:
 
 
 def _totals(known: np.ndarray[Any, np.dtype[np.float64]], count: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return what ``count`` more calls like these may cost together: resampled means, and the chance in their sum."""
-    rng = np.random.default_rng(0)
-    means = np.array([known[rng.integers(len(known), size=len(known))].mean() for _ in range(_REPETITIONS)])
-    chance = rng.normal(0.0, known.std() * np.sqrt(count), _REPETITIONS)
-    totals: np.ndarray[Any, np.dtype[np.float64]] = np.maximum(count * means + chance, 0.0)
+    """Return what ``count`` more calls like these may cost together: neither their mean nor their spread is known.
+
+    Resampling the calls would do for many of them, and finds far too little spread where there are two or five.
+    """
+    rng, n = np.random.default_rng(0), len(known)
+    spread = known.std(ddof=1) * np.sqrt((n - 1) / rng.chisquare(n - 1, _REPETITIONS))
+    means = rng.normal(known.mean(), spread / np.sqrt(n))
+    totals: np.ndarray[Any, np.dtype[np.float64]] = np.maximum(rng.normal(count * means, spread * np.sqrt(count)), 0.0)
     return totals
 
 
