@@ -9,7 +9,7 @@ which nobody would notice: where the caller said that it has to be small, that o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -52,7 +52,8 @@ class Attempts:
             HalfAnswerError: A reader has seen tokens of the attempt before.
         """
         if is_behind():  # the answer has been read, and nobody reads this
-            yield
+            with nullcontext() if arm is None else only(arm):
+                yield
             return
         if self._last is not None:
             self._last.given_up = True
@@ -83,6 +84,25 @@ class Attempts:
         raise error
 
 
+@contextmanager
+def only(arm: BaseChatModel) -> Iterator[None]:
+    """Let no other model run within in an arm's place, as a middleware would have it: such as that of a checker.
+
+    Args:
+        arm: The model.
+    """
+    alone = _Alone(arm)
+    before = var_child_runnable_config.set(_with_first(ensure_config(), [alone]))
+    try:
+        yield
+    except OtherModelError:
+        if alone.error is None:
+            raise
+        raise alone.error from None
+    finally:
+        var_child_runnable_config.reset(before)
+
+
 class HalfAnswerError(Exception):
     """An arm broke after a reader saw its first token."""
 
@@ -94,7 +114,7 @@ class OtherModelError(GraphBubbleUp):
 class _Alone(First):
     """Lets no other model run than the arm once the arm has failed, and keeps what it failed with."""
 
-    raise_error = True
+    raise_error = behind = True
 
     def __init__(self, arm: BaseChatModel) -> None:
         self._arm = arm
@@ -151,10 +171,14 @@ def _marked(
     ours: list[BaseCallbackHandler] = [alone] if alone is not None else []
     if handlers:
         ours += [ShowsDecision(decision), *([watch] if any(map(reads_tokens, handlers)) else [])]
-    if not ours:
-        return traced(config, decision)
+    return traced(_with_first(config, ours) if ours else config, decision)
+
+
+def _with_first(config: RunnableConfig, ours: list[BaseCallbackHandler]) -> RunnableConfig:
+    """Return a config with handlers before its own."""
+    callbacks = config.get("callbacks")
     if not isinstance(callbacks, BaseCallbackManager):
-        return traced(config, decision, [*ours, *handlers])
+        return {**config, "callbacks": [*ours, *(callbacks or [])]}
     callbacks = callbacks.copy()
     put_first(callbacks, ours, inherit=True)
-    return traced(config, decision, callbacks)
+    return {**config, "callbacks": callbacks}

@@ -25,7 +25,8 @@ def muted(config: RunnableConfig) -> RunnableConfig:
     """
     callbacks = cast("BaseCallbackManager", config["callbacks"]).copy()
     if is_behind():
-        callbacks.handlers, callbacks.inheritable_handlers, callbacks.parent_run_id = [], [], None
+        ours = [each for each in callbacks.inheritable_handlers if getattr(each, "behind", False)]
+        callbacks.handlers, callbacks.inheritable_handlers, callbacks.parent_run_id = ours, [*ours], None
     callbacks.add_tags([NOT_STREAMED], inherit=True)
     callbacks.handlers = list(map(_muted, callbacks.handlers))
     callbacks.inheritable_handlers = list(map(_muted, callbacks.inheritable_handlers))

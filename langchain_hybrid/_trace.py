@@ -86,9 +86,13 @@ class First(BaseCallbackHandler):
     """A handler that is called before the others.
 
     LangChain merges the handlers of two configs as sets; those hand out a hash of 0 first.
+
+    Attributes:
+        behind: Whether it is there in shadow too, where the run above has ended and the others hear nothing.
     """
 
     run_inline = True
+    behind = False
 
     def __hash__(self) -> int:
         """Return 0."""

@@ -19,7 +19,7 @@ from hybrid_llm.dispatch import PairState, Request, RuleLike, Within, is_marked
 from hybrid_llm.errors import ConfigError
 from langchain_hybrid._agent import HybridState, as_model, for_arm, read_request
 from langchain_hybrid._capabilities import capabilities_of, pair_of
-from langchain_hybrid._first_token import Attempts
+from langchain_hybrid._first_token import Attempts, only
 from langchain_hybrid._held_step import HeldStep, asked_of_step, muted_here, wanted_of_step
 from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
 from langchain_hybrid._parts import refuse_pair
@@ -209,8 +209,9 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
 
         def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
-            with muted_here():
-                return handler(for_arm(request, self._asks(self.checker, decision), decision.route, self._pair))
+            checker = self._asks(self.checker, decision)
+            with only(checker), muted_here():
+                return handler(for_arm(request, checker, decision.route, self._pair))
 
         with attempts.raising():
             response, came = self._pair.call(decided, answer, calls, checker=check if self.checker else None)
@@ -234,8 +235,9 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
 
         async def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
-            with muted_here():
-                return await handler(for_arm(request, self._asks(self.checker, decision), decision.route, self._pair))
+            checker = self._asks(self.checker, decision)
+            with only(checker), muted_here():
+                return await handler(for_arm(request, checker, decision.route, self._pair))
 
         with attempts.raising():
             response, came = await self._pair.acall(decided, answer, calls, checker=check if self.checker else None)

@@ -20,8 +20,11 @@ from langchain_hybrid import RunnableHybrid
 from langchain_hybrid.testing import FakeChatModel
 from tests.covering import covering
 from tests.langchain._agents import agent_of, call, fake, get_weather
+from tests.langchain._held import message_of
 from tests.langchain._to_large import DOWN, HARD, SECRET, both, chain, chat, record
 from tests.langchain._ways import Way, every_way
+from tests.looks import CHECKER, LEVEL, Said, router_with, trained
+from tests.scenarios import EASY
 
 pytestmark = pytest.mark.usefixtures("nothing_is_traced")
 
@@ -165,6 +168,25 @@ def test_no_fallback_middleware_answers_in_the_place_of_small() -> None:
     with pytest.raises(PrivateError, match="small is down"):
         agent.invoke({"messages": [HumanMessage(SECRET)]})
     assert large.asked == []
+
+
+@pytest.mark.parametrize("verb", ["invoke", "ainvoke"])
+async def test_no_fallback_middleware_answers_in_the_place_of_a_checker(verb: str) -> None:
+    from langchain.agents.middleware import ModelFallbackMiddleware
+
+    hosted, checker = fake("hosted"), fake(CHECKER, error=DOWN)
+    agent = agent_of(
+        fake("small", replies=[message_of(Said())]),
+        fake("large"),
+        router_with(trained(checker=True)),
+        tools=[],
+        agent={"after": [ModelFallbackMiddleware(hosted)]},
+        **{"threshold": None, "second_look": True, "checker": checker, "private": True, **LEVEL},
+    )
+    asked: Any = {"messages": [HumanMessage(EASY)]}
+    state = agent.invoke(asked) if verb == "invoke" else await agent.ainvoke(asked)
+    assert state["messages"][-1].text == "Lima."
+    assert (len(checker.asked), hosted.asked) == (1, [])
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------
