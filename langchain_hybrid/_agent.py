@@ -15,12 +15,13 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.runnables.config import ensure_config
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from hybrid_llm.decision import Route
+from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import OF_A_CALL, Request
 from langchain_hybrid._cache_marks import without_foreign_marks
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import request_of
 from langchain_hybrid._options import read_options
+from langchain_hybrid._private import refuse_other_model
 from langchain_hybrid._settings import settings_for
 
 if TYPE_CHECKING:
@@ -81,11 +82,16 @@ def read_request(
     )
 
 
-def for_arm(call: ModelRequest[Any], arm: BaseChatModel, route: Route, pair: Pair) -> ModelRequest[Any]:
-    """Return the call as an arm can take it, on copies: in its own words, without what another provider left."""
+def for_arm(call: ModelRequest[Any], arm: BaseChatModel, decision: Decision, pair: Pair) -> ModelRequest[Any]:
+    """Return the call as an arm can take it, on copies: in its own words, without what another provider left.
+
+    Raises:
+        PrivateError: It is private, and its settings name another model.
+    """
+    refuse_other_model(decision, call.model_settings, arm)
     call = without_foreign_marks(call, arm)
-    messages: Sequence[BaseMessage] = safe_history([*call.messages], arm, route)
-    settings = settings_for(pair, route, arm, call.model_settings)
+    messages: Sequence[BaseMessage] = safe_history([*call.messages], arm, decision.route)
+    settings = settings_for(pair, decision.route, arm, call.model_settings)
     return call.override(model=arm, messages=[*messages], model_settings=settings)  # type: ignore[list-item]
 
 

@@ -34,19 +34,21 @@ def place_of(arm: Runnable[Any, Any]) -> Place | None:
     A chain runs where its one model does, when its other steps are prompts and parsers. Of a function, or of a step
     that may call anybody, nothing tells.
     """
+    named: str | None = None  # bound to a model, another one is asked for by its name
     while isinstance(arm, RunnableBinding):
+        named = named or arm.kwargs.get("model")
         arm = arm.bound
     if isinstance(arm, RunnableSequence):
         steps = [step for step in arm.steps if not _HARMLESS & {name for _, name in classes_of(step)}]
-        return place_of(steps[0]) if len(steps) == 1 else None
-    return _place_of_model(arm) if isinstance(arm, BaseLanguageModel) else None
+        return place_of(steps[0].bind(model=named) if named else steps[0]) if len(steps) == 1 else None
+    return _place_of_model(arm, named) if isinstance(arm, BaseLanguageModel) else None
 
 
-def _place_of_model(model: Any) -> Place | None:
+def _place_of_model(model: Any, named: str | None) -> Place | None:
     classes = classes_of(model)
     if classes & _IN_THIS_PROGRAM:
         return Place()
-    server = ollama_of(model)
+    server = ollama_of(model, named)
     if server is not None:
         return Place(str(model._client._client.base_url), shown=server.shown, ollama=True, digest=server.digest)
     if ("langchain_openai", "BaseChatOpenAI") in classes and getattr(model, "root_client", None) is not None:
@@ -54,7 +56,7 @@ def _place_of_model(model: Any) -> Place | None:
         url = str(client.base_url)
         # an Ollama speaks as OpenAI does, too
         root = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
-        asked = OllamaServer(lambda: client._client, model.model_name, root=root)
+        asked = OllamaServer(lambda: client._client, named or model.model_name, root=root)
         return Place(url, proxy=model.openai_proxy, shown=asked.shown, digest=asked.digest)
     urls = (found for name in _ADDRESSES if isinstance(found := getattr(model, name, None), str) and found)
     return next(map(Place, urls), None)

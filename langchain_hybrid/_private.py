@@ -8,12 +8,14 @@ from typing import Any, Final
 from langchain_core.callbacks import CallbackManager, Callbacks
 from langchain_core.documents import Document
 from langchain_core.globals import get_llm_cache
-from langchain_core.language_models import BaseLanguageModel
+from langchain_core.language_models import BaseChatModel, BaseLanguageModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableParallel, RunnableSequence
 
+from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import is_marked
+from hybrid_llm.errors import PrivateError, shown
 
 _HOSTED: Final = frozenset({"langfuse", "wandb", "comet_ml", "comet_llm", "opik", "mlflow", "traceloop", "phoenix"})
 """Packages of handlers that send what they see to a service, beside LangSmith's."""
@@ -75,6 +77,27 @@ def hosted_tracer(config: RunnableConfig, own: Callbacks = None) -> str | None:
         if package in _HOSTED:
             return f"{package}.{kind.__name__}"
     return None
+
+
+def refuse_other_model(decision: Decision, settings: Mapping[str, Any], model: BaseChatModel | None) -> None:
+    """Refuse a call that names another model than small's for a private request: nobody has looked where that one runs.
+
+    Args:
+        decision: Where the request goes.
+        settings: The keyword arguments of the call.
+        model: Small's, where it is known.
+
+    Raises:
+        PrivateError: It does.
+    """
+    named = settings.get("model")
+    if not decision.private or named is None:
+        return
+    if model is None or named != model._get_ls_params().get("ls_model_name"):
+        raise PrivateError(
+            f"model={shown(named)} of this call is not the model of small, to which a private request goes: leave it "
+            "out, or pass that model as small=."
+        )
 
 
 def uncached(arm: Runnable[Any, Any]) -> Runnable[Any, Any]:

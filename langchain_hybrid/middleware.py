@@ -204,14 +204,14 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
             arm = self._arm(decision)
             with attempts.of(decision, arm):
                 if decision.held:
-                    return step.answer(for_arm(request, arm, decision.route, self._pair), handler)
-                return handler(for_arm(request, arm, decision.route, self._pair))
+                    return step.answer(for_arm(request, arm, decision, self._pair), handler)
+                return handler(for_arm(request, arm, decision, self._pair))
 
         def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
             checker = self._asks(self.checker, decision)
             with only(checker), muted_here():
-                return handler(for_arm(request, checker, decision.route, self._pair))
+                return handler(for_arm(request, checker, decision, self._pair))
 
         with attempts.raising():
             response, came = self._pair.call(decided, answer, calls, checker=check if self.checker else None)
@@ -230,14 +230,14 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
             arm = self._arm(decision)
             with attempts.of(decision, arm):
                 if decision.held:
-                    return await step.aanswer(for_arm(request, arm, decision.route, self._pair), handler)
-                return await handler(for_arm(request, arm, decision.route, self._pair))
+                    return await step.aanswer(for_arm(request, arm, decision, self._pair), handler)
+                return await handler(for_arm(request, arm, decision, self._pair))
 
         async def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
             checker = self._asks(self.checker, decision)
             with only(checker), muted_here():
-                return await handler(for_arm(request, checker, decision.route, self._pair))
+                return await handler(for_arm(request, checker, decision, self._pair))
 
         with attempts.raising():
             response, came = await self._pair.acall(decided, answer, calls, checker=check if self.checker else None)

@@ -20,6 +20,7 @@ from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._ends import heard_to_the_end, hides_ends
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import read_options
+from langchain_hybrid._private import refuse_other_model
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each
 from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import MarksStream, Run, with_decision
@@ -392,6 +393,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
         return heard_to_the_end(child, decision) if decision.route in self._hiding else nullcontext()
 
     def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
+        refuse_other_model(decision, kwargs, model_in(self.small))
         return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
 
     def _request(self, value: Input, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:

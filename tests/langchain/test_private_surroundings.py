@@ -20,7 +20,7 @@ from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, RunnableHybrid
 from langchain_hybrid.testing import FakeChatModel
 from tests.covering import covering
-from tests.langchain._agents import agent_of
+from tests.langchain._agents import Changing, agent_of
 from tests.langchain._to_large import HARD, SECRET, both, chat
 from tests.langchain._ways import Way, every_way
 
@@ -71,6 +71,32 @@ def test_a_cloud_model_of_a_local_ollama_is_refused_and_the_server_is_asked_once
     assert len(asked) == 2
     assert asked[0].startswith("http://127.0.0.1:11434/api/show ")
     assert "qwen3:4b" in asked[0]
+    assert "4111" not in str(asked)
+
+
+def test_another_model_of_smalls_server_is_looked_at_too_where_it_is_bound_and_refused_where_a_call_names_it() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.content.decode())
+        return httpx.Response(200, json={"remote_host": "https://ollama.com:443"} if "cloud" in asked[-1] else {})
+
+    small = small_of("ollama", "http://127.0.0.1:11434")
+    small._client._client = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1:11434")
+    large, cloud = FakeChatModel(), "gpt-oss:120b-cloud"
+    bound = RunnableHybrid(small.bind(model=cloud), large, FixedScorer(0.9), threshold=0.5, private=True)
+    with pytest.raises(PrivateError, match="is a cloud model"):
+        bound.invoke(SECRET)
+    for llm in (
+        ChatHybrid(small, large, FixedScorer(0.9), threshold=0.5),
+        RunnableHybrid(small, large, FixedScorer(0.9), threshold=0.5),
+    ):
+        with pytest.raises(PrivateError, match="of this call is not the model of small"):
+            llm.invoke(SECRET, private=True, model=cloud)
+    names = Changing(lambda request: request.override(model_settings={"model": cloud}))
+    agent = agent_of(small, large, FixedScorer(0.9), private=True, agent={"before": [names]})
+    with pytest.raises(PrivateError, match="of this call is not the model of small"):
+        agent.invoke({"messages": [HumanMessage(SECRET)]})
     assert "4111" not in str(asked)
 
 
