@@ -21,7 +21,7 @@ from langchain_hybrid._cache_marks import without_foreign_marks
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import request_of
 from langchain_hybrid._options import read_options
-from langchain_hybrid._private import refuse_other_model
+from langchain_hybrid._private import callbacks_of, refuse_other_model
 from langchain_hybrid._settings import settings_for
 
 if TYPE_CHECKING:
@@ -56,7 +56,12 @@ def as_model(side: str, arm: object) -> BaseChatModel:
 
 
 def read_request(
-    call: ModelRequest[Any], query: str | Callable[[Any], str], small: BaseChatModel, *, weigh_tools: bool
+    call: ModelRequest[Any],
+    query: str | Callable[[Any], str],
+    small: BaseChatModel,
+    checker: BaseChatModel | None = None,
+    *,
+    weigh_tools: bool,
 ) -> Request:
     """Make the core's request of an agent's model call.
 
@@ -64,6 +69,7 @@ def read_request(
         call: The call.
         query: As in ``HybridRouterMiddleware``.
         small: The small arm: an agent's schema becomes what this arm's profile allows.
+        checker: What its answers are compared with, if anything.
         weigh_tools: Whether to count the tokens of the tools' descriptions.
 
     Raises:
@@ -74,7 +80,7 @@ def read_request(
     tool_choice, structured = _schema(call, small)
     return request_of(
         [_not_human(message) for message in messages],
-        read_options(_chosen(call), ensure_config(), small.callbacks),
+        read_options(_chosen(call), ensure_config(), callbacks_of(small, checker)),
         query=query,
         tools=[convert_to_openai_tool(tool) for tool in call.tools] if weigh_tools else call.tools,
         tool_choice=tool_choice,

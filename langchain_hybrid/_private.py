@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from langchain_core.callbacks import CallbackManager, Callbacks
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, CallbackManager, Callbacks
 from langchain_core.documents import Document
 from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel, BaseLanguageModel
@@ -17,7 +17,12 @@ from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import is_marked
 from hybrid_llm.errors import PrivateError, shown
 
-_HOSTED: Final = frozenset({"langfuse", "wandb", "comet_ml", "comet_llm", "opik", "mlflow", "traceloop", "phoenix"})
+_HOSTED: Final = frozenset(
+    {
+        *("langfuse", "wandb", "comet_ml", "comet_llm", "opik", "mlflow", "traceloop", "phoenix", "openinference"),
+        *("opentelemetry", "deepeval", "literalai", "agentops"),
+    }
+)
 """Packages of handlers that send what they see to a service, beside LangSmith's."""
 _MEDIA: Final = frozenset({"image", "image_url", "input_image", "audio", "input_audio", "video"})
 
@@ -67,9 +72,9 @@ def hosted_tracer(config: RunnableConfig, own: Callbacks = None) -> str | None:
 
     Args:
         config: That of the run.
-        own: The callbacks of the model itself.
+        own: The callbacks of the models themselves.
     """
-    for handler in CallbackManager.configure(config.get("callbacks"), own).handlers:
+    for handler in [*CallbackManager.configure(config.get("callbacks")).handlers, *_handlers_in(own)]:
         kind = type(handler)
         if any(base.__name__ == "LangChainTracer" for base in kind.__mro__):
             return str(getattr(getattr(handler, "client", None), "api_url", None) or "LangSmith")
@@ -77,6 +82,25 @@ def hosted_tracer(config: RunnableConfig, own: Callbacks = None) -> str | None:
         if package in _HOSTED:
             return f"{package}.{kind.__name__}"
     return None
+
+
+def callbacks_of(*arms: Runnable[Any, Any] | None) -> list[BaseCallbackHandler]:
+    """Return the handlers that arms bring themselves: those of their models, and those bound to their parts."""
+    return [handler for arm in arms for handler in _brought_by(arm)]
+
+
+def _brought_by(arm: Runnable[Any, Any] | None) -> list[BaseCallbackHandler]:
+    if isinstance(arm, BaseLanguageModel):
+        return _handlers_in(arm.callbacks)
+    if isinstance(arm, RunnableBinding):
+        return [*_handlers_in(arm.config.get("callbacks")), *callbacks_of(arm.bound)]
+    if isinstance(arm, RunnableParallel):
+        return callbacks_of(*arm.steps__.values())
+    return callbacks_of(*arm.steps) if isinstance(arm, RunnableSequence) else []
+
+
+def _handlers_in(callbacks: Callbacks) -> list[BaseCallbackHandler]:
+    return callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else [*(callbacks or [])]
 
 
 def refuse_other_model(decision: Decision, settings: Mapping[str, Any], model: BaseChatModel | None) -> None:

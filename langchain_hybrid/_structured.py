@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -17,7 +18,7 @@ from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._held_chain import HeldChain
 from langchain_hybrid._held_object import HeldStructured
 from langchain_hybrid._history import safe_history
-from langchain_hybrid._private import refuse_other_model
+from langchain_hybrid._private import callbacks_of, hosted_tracer, refuse_other_model
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._seen import asking_for_logprobs
 from langchain_hybrid._settings import settings_for, with_settings
@@ -90,7 +91,9 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         if self._chat is None:  # a copy that configurable_fields() made
             return super()._request(value, config, kwargs)
         request = self._chat._request(value, config, kwargs)
-        return replace(request, structured=True, wanted=PARSED if self._pair.holds else None)
+        below = callbacks_of(self._chat, self._models.get("small"), self._chat.checker)
+        tracer = partial(hosted_tracer, config, below)
+        return replace(request, structured=True, wanted=PARSED if self._pair.holds else None, tracer=tracer)
 
     def _arm(self, decision: Decision) -> Runnable[Any, Any]:
         chain = super()._arm(decision)

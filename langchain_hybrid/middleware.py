@@ -246,7 +246,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
 
     def _read(self, request: ModelRequest[Any]) -> tuple[Decision | None, Request]:
         """Return the decision of this run that still holds, if any, and the core's request."""
-        asked = read_request(request, self.query, self.small, weigh_tools=self._weighs_tools)
+        asked = read_request(request, self.query, self.small, self.checker, weigh_tools=self._weighs_tools)
         if self._pair.holds:
             asked = replace(asked, wanted=wanted_of_step(request))
         if self._pair.holds or self._pair.router.parts.promises:

@@ -15,20 +15,18 @@ from pydantic import Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import Attempts, Decided, PairState, Request, asked_in, split_options
-from langchain_hybrid._answers import model_in
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._ends import heard_to_the_end, hides_ends
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import read_options
-from langchain_hybrid._private import refuse_other_model
+from langchain_hybrid._private import callbacks_of
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each
-from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import MarksStream, Run, with_decision
 from langchain_hybrid._two_arms import TwoArms
 from langchain_hybrid._usage import count_usage, hides_usage
 
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch import Pair, RuleLike
+    from hybrid_llm.dispatch import RuleLike
     from langchain_hybrid._held_chain import HeldChain, Reads
 
 
@@ -128,7 +126,6 @@ class RunnableHybrid(TwoArms[Input, Output]):
     # a field, so that what LangChain copies field by field keeps its breakers and its switch
     state: Any = Field(default=None, exclude=True, repr=False)
 
-    _pair: Pair = PrivateAttr()
     _hiding: frozenset[str] = PrivateAttr(default=frozenset())
     _chains: frozenset[str] = PrivateAttr(default=frozenset())
 
@@ -392,11 +389,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
             count_usage(child, attempts)
         return heard_to_the_end(child, decision) if decision.route in self._hiding else nullcontext()
 
-    def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
-        refuse_other_model(decision, kwargs, model_in(self.small))
-        return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
-
     def _request(self, value: Input, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
-        (options, rest), model = split_options(kwargs), model_in(self.small)
-        chosen = read_options(options, config, model.callbacks if model else None, self._within)
+        options, rest = split_options(kwargs)
+        chosen = read_options(options, config, callbacks_of(self.small, self.checker), self._within)
         return replace(request_of(value, chosen, query=self.query), asked=asked_in(rest))

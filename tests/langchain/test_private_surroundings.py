@@ -203,6 +203,22 @@ async def test_a_hosted_tracer_is_noticed_and_refused_unless_allowed(made: Any, 
     assert own.text == "from small"
 
 
+def test_a_hosted_tracer_that_small_or_the_checker_brings_is_noticed_too() -> None:
+    bound = FakeChatModel(model="small").with_config(callbacks=[OfAService()])
+    own = FakeChatModel(model="small", callbacks=[OfAService()])
+    options: dict[str, Any] = {"threshold": 0.5, "private": True}
+    schema = {"title": "A", "type": "object", "properties": {}}
+    arms = FakeChatModel(model="large"), FixedScorer(0.1)
+    for llm in (
+        RunnableHybrid(bound | StrOutputParser(), *arms, **options),
+        RunnableHybrid(FakeChatModel(model="small"), *arms, checker=bound, **options),
+        ChatHybrid(own, *arms, **options).with_structured_output(schema),
+    ):
+        with pytest.raises(PrivateError, match=r"sends its text to langfuse.OfAService"):
+            llm.invoke(SECRET)
+    assert own.asked == arms[0].asked == []
+
+
 def test_tracing_by_the_environment_is_noticed_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LANGSMITH_TRACING", "true")
     monkeypatch.setattr("langchain_hybrid._private.CallbackManager.configure", lambda *a, **k: _Managed())
