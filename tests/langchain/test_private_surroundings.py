@@ -74,6 +74,25 @@ def test_a_cloud_model_of_a_local_ollama_is_refused_and_the_server_is_asked_once
     assert "4111" not in str(asked)
 
 
+@pytest.mark.parametrize("sync", [True, False])
+@pytest.mark.parametrize("kind", ["ollama", "openai"])
+def test_a_proxy_that_a_client_was_made_with_reads_along_and_is_refused(kind: str, sync: bool) -> None:
+    if kind == "ollama":
+        from langchain_ollama import ChatOllama
+
+        settings = {"sync_client_kwargs" if sync else "async_client_kwargs": {"proxy": "http://proxy.example.com:3128"}}
+        small: Any = ChatOllama(model="qwen3:4b", base_url="http://127.0.0.1:11434", **settings)
+    else:
+        from langchain_openai import ChatOpenAI
+
+        made: Any = httpx.Client if sync else httpx.AsyncClient
+        settings = {"http_client" if sync else "http_async_client": made(proxy="http://proxy.example.com:3128")}
+        small = ChatOpenAI(model="qwen3:4b", base_url="http://127.0.0.1:8080/v1", api_key="none", **settings)  # type: ignore[arg-type]
+    llm = ChatHybrid(small, FakeChatModel(), FixedScorer(0.9), threshold=0.5, private=True)
+    with pytest.raises(PrivateError, match=r"A proxy at proxy.example.com stands between"):
+        llm.invoke(SECRET)
+
+
 def test_another_model_of_smalls_server_is_looked_at_too_where_it_is_bound_and_refused_where_a_call_names_it() -> None:
     asked: list[str] = []
 
