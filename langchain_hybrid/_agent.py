@@ -13,13 +13,12 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableBinding
 from langchain_core.runnables.config import ensure_config
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import OF_A_CALL, Request
 from langchain_hybrid._cache_marks import without_foreign_marks
 from langchain_hybrid._history import safe_history
-from langchain_hybrid._messages import request_of
+from langchain_hybrid._messages import as_function, request_of
 from langchain_hybrid._options import read_options
 from langchain_hybrid._private import callbacks_of, refuse_other_model
 from langchain_hybrid._settings import settings_for
@@ -82,7 +81,7 @@ def read_request(
         [_not_human(message) for message in messages],
         read_options(_chosen(call), ensure_config(), callbacks_of(small, checker)),
         query=query,
-        tools=[convert_to_openai_tool(tool) for tool in call.tools] if weigh_tools else call.tools,
+        tools=[*map(as_function, call.tools)] if weigh_tools else call.tools,
         tool_choice=tool_choice,
         structured=structured,
     )

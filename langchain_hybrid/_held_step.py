@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from langchain.agents.middleware import ModelRequest, ModelResponse
 from langchain_core.callbacks import BaseCallbackManager, CallbackManager
 from langchain_core.runnables.config import ensure_config, var_child_runnable_config
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import AnyTool, asked_in, says_why, second_try, status_of, wanted_of
 from hybrid_llm.look import Wanted
 from langchain_hybrid._held import BAD_REQUEST, REFUSED
-from langchain_hybrid._messages import system_of
+from langchain_hybrid._messages import as_function, system_of
 from langchain_hybrid._mute import muted
 from langchain_hybrid._seen import asking_for_logprobs, without_logprobs
 
@@ -30,7 +29,7 @@ ACalls = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 def wanted_of_step(request: ModelRequest[Any]) -> Wanted:
     """Return what the answer of an agent's model call has to be; a schema is checked by the agent itself."""
     wanted = wanted_of(
-        {**request.model_settings, "tool_choice": request.tool_choice}, [*map(convert_to_openai_tool, request.tools)]
+        {**request.model_settings, "tool_choice": request.tool_choice}, [*map(as_function, request.tools)]
     )
     return wanted if request.response_format is None else replace(wanted, tools=AnyTool(wanted.tools or {}))
 

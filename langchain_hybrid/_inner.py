@@ -18,7 +18,7 @@ from hybrid_llm.dispatch import Attempts, Decided, Request, asked_in, split_opti
 from langchain_hybrid import _calls
 from langchain_hybrid._held import HeldCall
 from langchain_hybrid._history import safe_history
-from langchain_hybrid._messages import request_of, system_of
+from langchain_hybrid._messages import as_function, request_of, system_of
 from langchain_hybrid._options import read_options
 from langchain_hybrid._pair import DECIDED, ChatPair
 from langchain_hybrid._private import refuse_other_model
@@ -45,7 +45,8 @@ class ChatCalls(ChatPair):
         if not (holds or self._pair.router.parts.promises):
             return request
         asked = {**asked_in(rest), "system": system_of(messages)}
-        return replace(request, wanted=wanted_of(rest, rest.get("tools") or ()) if holds else None, asked=asked)
+        wanted = wanted_of(rest, [*map(as_function, rest.get("tools") or ())]) if holds else None
+        return replace(request, wanted=wanted, asked=asked)
 
     def _decide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decided:
         """Return the request that was decided before, or decide it; the call has to follow."""
