@@ -243,6 +243,21 @@ def test_a_checker_has_to_be_another_chat_model() -> None:
         )
 
 
+def shorter_than(n: int) -> Any:
+    return lambda query, text: len(text) < n
+
+
+class Rule:
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __repr__(self) -> str:
+        return f"Rule({self.n})"
+
+    def holds(self, query: str, text: str) -> bool:
+        return len(text) < self.n
+
+
 def test_a_cache_tells_pairs_with_another_look_check_or_checker_apart() -> None:
     keys = [
         held_pair(scenario, **more)._get_llm_string()
@@ -250,6 +265,11 @@ def test_a_cache_tells_pairs_with_another_look_check_or_checker_apart() -> None:
             (KEPT, {}),
             (KEPT, {"check": lambda query, text: True}),
             (KEPT, {"check": lambda query, text: False}),
+            (KEPT, {"check": lambda query, text: text.islower()}),
+            (KEPT, {"check": lambda query, text: text.isupper()}),
+            (KEPT, {"check": lambda query, text: any(part.isupper() for part in text)}),
+            (KEPT, {"check": lambda query, text: any(part.islower() for part in text)}),
+            *((KEPT, {"check": check}) for n in (3, 300) for check in (shorter_than(n), Rule(n).holds)),
             (KEPT, {"second_look": False, "threshold": 0.5, "cost_advantage": None}),
             (LookScenario("", look=trained, form=True), {}),
             (LookScenario("", look=lambda: trained(checker=True), form=True, checker="1"), {}),
@@ -257,6 +277,7 @@ def test_a_cache_tells_pairs_with_another_look_check_or_checker_apart() -> None:
     ]
     assert len(set(keys)) == len(keys)
     assert held_pair(KEPT)._get_llm_string() == keys[0]
+    assert held_pair(KEPT, check=shorter_than(3))._get_llm_string() in keys
 
 
 @pytest.mark.parametrize("way", [by_invoke, by_ainvoke])
