@@ -22,6 +22,7 @@ from langchain_hybrid._messages import as_function, request_of, system_of
 from langchain_hybrid._options import read_options
 from langchain_hybrid._pair import DECIDED, ChatPair
 from langchain_hybrid._private import refuse_other_model
+from langchain_hybrid._readers import OneAnswer
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._settings import settings_for
 
@@ -98,13 +99,16 @@ class ChatCalls(ChatPair):
     ) -> ChatResult:
         decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
         attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
+        readers = OneAnswer()
 
         def ask(d: Decision) -> ChatResult:
             call = held.generate if d.held else _calls.generate
-            return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
+            run = run_manager if d.held else readers.watched(run_manager)
+            return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run, rest))
 
         try:
-            result, decision = self._pair.call(decided, ask, attempts, checker=held.check)
+            with readers.raising():
+                result, decision = self._pair.call(decided, ask, attempts, checker=held.check)
         finally:
             held.tell(decision, run_manager)
         return _calls.marked(held.shown(result, decision), decision, attempts)
@@ -118,13 +122,16 @@ class ChatCalls(ChatPair):
     ) -> ChatResult:
         decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
         attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
+        readers = OneAnswer()
 
         async def ask(d: Decision) -> ChatResult:
             call = held.agenerate if d.held else _calls.agenerate
-            return await call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
+            run = run_manager if d.held else readers.watched(run_manager)
+            return await call(self._arm(d), self._history(messages, d), *self._said(d, stop, run, rest))
 
         try:
-            result, decision = await self._pair.acall(decided, ask, attempts, checker=held.acheck)
+            with readers.raising():
+                result, decision = await self._pair.acall(decided, ask, attempts, checker=held.acheck)
         finally:
             await held.atell(decision, run_manager)
         return _calls.marked(held.shown(result, decision), decision, attempts)

@@ -17,7 +17,7 @@ from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import is_marked
 from hybrid_llm.errors import PrivateError, shown
 
-_HOSTED: Final = frozenset(
+HOSTED: Final = frozenset(
     {
         *("langfuse", "wandb", "comet_ml", "comet_llm", "opik", "mlflow", "traceloop", "phoenix", "openinference"),
         *("opentelemetry", "deepeval", "literalai", "agentops"),
@@ -79,7 +79,7 @@ def hosted_tracer(config: RunnableConfig, own: Callbacks = None) -> str | None:
         if any(base.__name__ == "LangChainTracer" for base in kind.__mro__):
             return str(getattr(getattr(handler, "client", None), "api_url", None) or "LangSmith")
         package = kind.__module__.partition(".")[0]
-        if package in _HOSTED:
+        if package in HOSTED:
             return f"{package}.{kind.__name__}"
     return None
 
