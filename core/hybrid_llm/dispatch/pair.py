@@ -336,7 +336,8 @@ class Pair:
             Exception: What could not be read, or what an arm raised.
         """
         outcomes: list[Any] = self._deciding.checked(requests, return_exceptions=return_exceptions)
-        outcomes = in_place(outcomes, self.decide_many([one for one in outcomes if isinstance(one, Request)]))
+        decide = self._deciding.decide_each if return_exceptions else self.decide_many
+        outcomes = in_place(outcomes, decide([one for one in outcomes if isinstance(one, Request)]))
 
         def answer(decided: Decided, ask: Any, checker: Checkers) -> Any:
             if call is not None:
@@ -360,7 +361,8 @@ class Pair:
         """Do what :meth:`batch` does without blocking the event loop."""
         checked = partial(self._deciding.checked, return_exceptions=return_exceptions)
         outcomes: list[Any] = await asyncio.to_thread(checked, requests)
-        outcomes = in_place(outcomes, await self.adecide_many([one for one in outcomes if isinstance(one, Request)]))
+        decide = self._deciding.adecide_each if return_exceptions else self.adecide_many
+        outcomes = in_place(outcomes, await decide([one for one in outcomes if isinstance(one, Request)]))
 
         async def answer(decided: Decided, ask: Any, checker: Checkers) -> Any:
             if call is not None:
