@@ -214,7 +214,8 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
                 return handler(for_arm(request, checker, decision, self._pair))
 
         with attempts.raising():
-            response, came = self._pair.call(decided, answer, calls, checker=check if self.checker else None)
+            compared = check if self.checker else None
+            response, came = self._pair.call(decided, answer, calls, read=step.read, checker=compared)
         response = step.shown(response, came)
         return self._answered(response, held, decided.decision, came, calls)
 
@@ -240,7 +241,8 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
                 return await handler(for_arm(request, checker, decision, self._pair))
 
         with attempts.raising():
-            response, came = await self._pair.acall(decided, answer, calls, checker=check if self.checker else None)
+            compared = check if self.checker else None
+            response, came = await self._pair.acall(decided, answer, calls, read=step.read, checker=compared)
         response = step.shown(response, came)
         return self._answered(response, held, decided.decision, came, calls)
 
@@ -248,7 +250,7 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
         """Return the decision of this run that still holds, if any, and the core's request."""
         asked = read_request(request, self.query, self.small, self.checker, weigh_tools=self._weighs_tools)
         if self._pair.holds:
-            asked = replace(asked, wanted=wanted_of_step(request))
+            asked = replace(asked, wanted=wanted_of_step(request, structured=asked.structured))
         if self._pair.holds or self._pair.router.parts.promises:
             asked = replace(asked, asked=asked_of_step(request))
         held = Decision.found_in(request.state)
