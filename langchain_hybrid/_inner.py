@@ -25,6 +25,7 @@ from langchain_hybrid._private import refuse_other_model
 from langchain_hybrid._readers import OneAnswer
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._settings import settings_for
+from langchain_hybrid._trace import is_of_a_cache
 
 
 class ChatCalls(ChatPair):
@@ -67,9 +68,12 @@ class ChatCalls(ChatPair):
         """Decide before the cache is asked, which sees nothing of a private request."""
         decided = kwargs.get(DECIDED) or self._pair.decide(self._request(messages, ensure_config(), kwargs))
         chat = self._uncached() if decided.decision.private else self
-        return super(ChatCalls, chat)._generate_with_cache(
+        result = super(ChatCalls, chat)._generate_with_cache(
             messages, stop=stop, run_manager=run_manager, **{**kwargs, DECIDED: decided}
         )
+        if is_of_a_cache(result):
+            self._pair.given_back(decided)
+        return result
 
     async def _agenerate_with_cache(
         self,
@@ -80,9 +84,12 @@ class ChatCalls(ChatPair):
     ) -> ChatResult:
         decided = kwargs.get(DECIDED) or await self._pair.adecide(self._request(messages, ensure_config(), kwargs))
         chat = self._uncached() if decided.decision.private else self
-        return await super(ChatCalls, chat)._agenerate_with_cache(
+        result = await super(ChatCalls, chat)._agenerate_with_cache(
             messages, stop=stop, run_manager=run_manager, **{**kwargs, DECIDED: decided}
         )
+        if is_of_a_cache(result):
+            self._pair.given_back(decided)
+        return result
 
     def _uncached(self) -> Self:
         """Return a copy without a cache that decides and calls as this one does."""

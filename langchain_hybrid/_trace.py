@@ -13,7 +13,7 @@ from langchain_core.callbacks import (
     Callbacks,
 )
 from langchain_core.messages import AIMessage
-from langchain_core.outputs import LLMResult
+from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import patch_config
 
@@ -143,6 +143,12 @@ def without_attempts(message: Value) -> Value:
         return message
     kept = {key: said for key, said in record.items() if key != "attempts"}
     return cast("Value", _noted(cast("AIMessage", message), kept))
+
+
+def is_of_a_cache(result: ChatResult) -> bool:
+    """Return whether a pair's answer came from LangChain's cache: :func:`without_attempts` has been there."""
+    record = result.generations[0].message.response_metadata.get(KEY) if result.generations else None
+    return isinstance(record, Mapping) and "attempts" not in record
 
 
 class MarksStream(Generic[Value]):

@@ -11,7 +11,10 @@ from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackH
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
+from hybrid_llm.dispatch import Breaker, PairState
 from hybrid_llm.errors import LookError
+from hybrid_llm.testing import FixedScorer
+from langchain_hybrid import ChatHybrid
 from langchain_hybrid.testing import FakeChatModel
 from tests.covering import covering
 from tests.langchain._held import held_pair, message_of, small_of, step_of
@@ -290,3 +293,23 @@ async def test_an_answer_from_the_cache_was_called_for_by_nobody(way: Way) -> No
     assert second.text == first.text
     assert "attempts" in first.response_metadata["hybrid"]
     assert "attempts" not in second.response_metadata["hybrid"]
+
+
+@pytest.mark.parametrize("way", [by_invoke, by_ainvoke])
+@pytest.mark.filterwarnings("ignore:small is down")
+async def test_an_answer_from_the_cache_is_no_probe_of_a_small_that_was_down(way: Way) -> None:
+    from langchain_core.caches import InMemoryCache
+
+    now = [0.0]
+    state = PairState(breakers={"small": Breaker(cooldown=30, clock=lambda: now[0]), "large": Breaker()})
+    small = FakeChatModel(model="small")
+    pair = ChatHybrid(small, FakeChatModel(), FixedScorer(0.9), threshold=0.5, cache=InMemoryCache(), state=state)
+    await way(pair, [EASY])
+    small.error = ConnectionRefusedError()
+    await way(pair, [f"{EASY} {n}" for n in range(3)])
+    small.error = None
+    now[0] = 31.0
+    (known,) = await way(pair, [EASY])
+    (new,) = await way(pair, ["Is small back?"])
+    assert "attempts" not in known.response_metadata["hybrid"]
+    assert new.response_metadata["hybrid"]["reason"] == "score"

@@ -200,6 +200,11 @@ class Pair:
             return decided
         return replace(decided, decision=self._failover.admitted(decided.decision), admitted=True)
 
+    def given_back(self, decided: Decided) -> None:
+        """Note that an admitted request needed no call, since a cache had its answer: the next one may be the probe."""
+        if decided.admitted:
+            self._failover.breakers[decided.decision.route].release()
+
     def _ready(self, decided: Decided) -> Decided:
         """Return a request that is to be held with the decision of this moment; any other as it is."""
         return self.admitted(decided) if decided.decision.held else decided
