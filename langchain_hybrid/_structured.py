@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -13,7 +13,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from pydantic import PrivateAttr
 
 from hybrid_llm.decision import KEY, Decision, Route
-from hybrid_llm.dispatch import PARSED, Attempts, Request, Within
+from hybrid_llm.dispatch import OPTIONS, PARSED, Attempts, Request, Within
 from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._held_chain import HeldChain
 from langchain_hybrid._held_object import HeldStructured
@@ -27,8 +27,6 @@ from langchain_hybrid.runnable import RunnableHybrid
 
 if TYPE_CHECKING:
     from langchain_hybrid._inner import ChatCalls
-
-_KEPT: Final = ("private", "local_hosts", "trace_private", "rules", "stay", "shadow")
 
 
 class StructuredHybrid(RunnableHybrid[Any, Any]):
@@ -70,7 +68,7 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         if len(missing) == 2:
             raise missing[1]
         fields: dict[str, Any] = {**chains, "router": pair.router, "query": pair.query, "name": pair.name}
-        fields |= {name: getattr(pair, name) for name in _KEPT}  # for copies that lose the pair
+        fields |= {name: getattr(pair, name) for name in (*OPTIONS, "state")}  # for copies that lose the pair
         structured = cls(**fields)
         structured._chat, structured._pair, structured._models = pair, pair._pair, models
         if pair._pair.holds:
@@ -89,7 +87,8 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
 
     def _request(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
         if self._chat is None:  # a copy that configurable_fields() made
-            return super()._request(value, config, kwargs)
+            request = super()._request(value, config, kwargs)
+            return replace(request, structured=True, wanted=PARSED if self._pair.holds else None)
         request = self._chat._request(value, config, kwargs)
         below = callbacks_of(self._chat, self._models.get("small"), self._chat.checker)
         tracer = partial(hosted_tracer, config, below)
