@@ -24,8 +24,8 @@ _IN_THIS_PROGRAM: Final = frozenset(
 """(package, class) of models that no server stands behind; by name, to import none of them."""
 _ADDRESSES: Final = ("base_url", "api_base", "openai_api_base", "anthropic_api_url", "endpoint_url")
 """What the integrations call the address of their server."""
-_HARMLESS: Final = frozenset({"BasePromptTemplate", "BaseLLMOutputParser"})
-"""Steps of a chain that call nobody."""
+_HARMLESS: Final = frozenset({"BasePromptTemplate", "BaseMessagePromptTemplate", "BaseLLMOutputParser"})
+"""Steps of a chain, and their parts, that call nobody, unless something that does is in them."""
 
 
 def place_of(arm: Runnable[Any, Any]) -> Place | None:
@@ -39,9 +39,19 @@ def place_of(arm: Runnable[Any, Any]) -> Place | None:
         named = named or arm.kwargs.get("model")
         arm = arm.bound
     if isinstance(arm, RunnableSequence):
-        steps = [step for step in arm.steps if not _HARMLESS & {name for _, name in classes_of(step)}]
+        steps = [step for step in arm.steps if not _calls_nobody(step)]
         return place_of(steps[0].bind(model=named) if named else steps[0]) if len(steps) == 1 else None
     return _place_of_model(arm, named) if isinstance(arm, BaseLanguageModel) else None
+
+
+def _calls_nobody(step: Any) -> bool:
+    """Return whether a step, or what it holds, is a prompt or a parser without a model of its own to mend or choose."""
+    if isinstance(step, (list, tuple)):
+        return all(map(_calls_nobody, step))
+    names = {name for _, name in classes_of(step)}
+    if _HARMLESS & names:
+        return all(map(_calls_nobody, getattr(step, "__dict__", {}).values()))
+    return not isinstance(step, Runnable) and "BaseExampleSelector" not in names
 
 
 def _place_of_model(model: Any, named: str | None) -> Place | None:

@@ -8,9 +8,15 @@ import httpx
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.example_selectors import BaseExampleSelector
 from langchain_core.messages import HumanMessage
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.output_parsers import BaseOutputParser, StrOutputParser
+from langchain_core.prompts import (
+    ChatPromptTemplate,
+    FewShotChatMessagePromptTemplate,
+    FewShotPromptTemplate,
+    PromptTemplate,
+)
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers import BaseTracer
 
@@ -142,6 +148,45 @@ def test_a_chain_runs_where_its_model_does() -> None:
     )
     with pytest.raises(PrivateError, match="Nothing tells"):
         hiding.invoke({"question": SECRET})
+
+
+class Mending(BaseOutputParser[str]):
+    """A parser that asks a model of its own, as those do which mend what does not parse."""
+
+    llm: Any
+
+    def parse(self, text: str) -> str:
+        return str(self.llm.invoke(text).text)
+
+
+class Choosing(BaseExampleSelector):
+    """Chooses examples, as those do which embed the question."""
+
+    def add_example(self, example: Any) -> None:
+        pass
+
+    def select_examples(self, input_variables: Any) -> list[dict[str, str]]:
+        raise AssertionError("it was asked")
+
+
+def test_a_prompt_or_a_parser_that_may_call_somebody_needs_the_callers_word() -> None:
+    hosted, small, of = FakeChatModel(model="hosted"), FakeChatModel(model="small"), PromptTemplate.from_template
+    chooses = FewShotPromptTemplate(
+        example_selector=Choosing(), example_prompt=of("{a}"), suffix="{question}", input_variables=["question"]
+    )
+    chooses_in_a_chat = ChatPromptTemplate(
+        [
+            FewShotChatMessagePromptTemplate(
+                example_selector=Choosing(), example_prompt=ChatPromptTemplate([("ai", "{a}")])
+            ),
+            ("human", "{q}"),
+        ]
+    )
+    for chain in (small | Mending(llm=hosted), chooses | small, chooses_in_a_chat | small):
+        hybrid = RunnableHybrid(chain, small, FixedScorer(0.1), threshold=0.5, private=True, query=lambda _: SECRET)
+        with pytest.raises(PrivateError, match="Nothing tells where"):
+            hybrid.invoke({"question": SECRET, "q": SECRET} if chain.first is not small else SECRET)
+    assert hosted.asked == small.asked == []
 
 
 # --- caches and tracers --------------------------------------------------------------------------------------------
