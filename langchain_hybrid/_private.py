@@ -24,6 +24,8 @@ HOSTED: Final = frozenset(
     }
 )
 """Packages of handlers that send what they see to a service, beside LangSmith's."""
+_SHORT: Final = 500
+"""Characters of a text that no picture fits in."""
 _MEDIA: Final = frozenset({"image", "image_url", "input_image", "audio", "input_audio", "video"})
 
 
@@ -49,19 +51,27 @@ def texts_in(value: Any) -> Iterator[str]:
         yield value
     elif isinstance(value, BaseMessage):
         yield from texts_in(value.content)
-        yield from (str(call["args"]) for call in getattr(value, "tool_calls", ()))
+        calls = (*getattr(value, "tool_calls", ()), *getattr(value, "invalid_tool_calls", ()))
+        yield from (str(call["args"]) for call in calls)
+        yield from texts_in([value.name, value.additional_kwargs])
     elif isinstance(value, PromptValue):
         yield from texts_in(value.to_messages())
     elif isinstance(value, Document):
         yield value.page_content
         yield from texts_in(value.metadata)
     elif isinstance(value, Mapping):
-        if value.get("type") not in _MEDIA:  # of a picture nobody reads the letters that it is sent as
-            yield from (text for key, part in value.items() if key != "type" for text in texts_in(part))
+        found = (text for key, part in value.items() if key != "type" for text in texts_in(part))
+        shows = value.get("type") in _MEDIA
+        yield from (text for text in found if not (shows and _is_encoded(text)))
     elif isinstance(value, (list, tuple, set, frozenset)):
         yield from (text for part in value for text in texts_in(part))
     elif value is not None:
         yield str(value)
+
+
+def _is_encoded(text: str) -> bool:
+    """Return whether a text is the letters that a picture or a sound is sent as, which nobody reads."""
+    return text.startswith("data:") or (len(text) > _SHORT and " " not in text[:_SHORT])
 
 
 def hosted_tracer(config: RunnableConfig, own: Callbacks = None) -> str | None:

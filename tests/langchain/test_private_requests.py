@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from hybrid_llm.errors import ConfigError, PrivateError
 from hybrid_llm.personal import holds_personal_data
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import RunnableHybrid
+from langchain_hybrid._private import texts_in
 from langchain_hybrid.testing import FakeChatModel
 from tests.covering import covering
 from tests.langchain._agents import agent_of, call, fake, get_weather
@@ -50,6 +52,29 @@ async def test_one_request_is_private_by_its_caller_or_by_its_text(by: str, made
     assert answer.text == "from small"
     (after,) = await way(llm, [HARD])
     assert (after.text, record(after)["private"]) == ("from large", False)
+
+
+BROKEN_CALL = {"name": "pay", "args": SECRET, "id": "1", "error": None, "type": "invalid_tool_call"}
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,4111111111111111"}}
+
+
+@both
+@pytest.mark.parametrize(
+    "message",
+    [
+        AIMessage("", invalid_tool_calls=[BROKEN_CALL]),
+        AIMessage("Hm.", additional_kwargs={"reasoning_content": SECRET}),
+        HumanMessage("Hm.", name="4111 1111 1111 1111"),
+        HumanMessage([{"type": "image", "url": "https://example.org/x.png", "title": SECRET}]),
+    ],
+    ids=["a broken call", "thoughts", "a name", "a title"],
+)
+def test_the_function_reads_all_that_is_sent_of_a_message(made: Any, message: Any) -> None:
+    llm = made(private=holds_personal_data)
+    with suppress(PrivateError):  # small reads no pictures
+        assert record(llm.invoke([HumanMessage("Hi."), message, HumanMessage(HARD)]))["private"]
+    assert llm.large.asked == []
+    assert list(texts_in(PICTURE)) == []  # nobody reads the letters that a picture is sent as
 
 
 @covering(every_way, both, times=2)
