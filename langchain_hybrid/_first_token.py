@@ -58,7 +58,8 @@ class Attempts:
         alone = _Alone(arm) if arm is not None and _has_to_be_small(decision) else None
         before = var_child_runnable_config.set(_marked(ensure_config(), decision, watch, alone))
         try:
-            yield
+            with self._shown.alone(decision):
+                yield
         except OtherModelError:
             if alone is None or alone.error is None:
                 raise

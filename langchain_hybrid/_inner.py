@@ -111,7 +111,8 @@ class ChatCalls(ChatPair):
         def ask(d: Decision) -> ChatResult:
             call = held.generate if d.held else _calls.generate
             run = run_manager if d.held else readers.watched(run_manager)
-            return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run, rest))
+            with readers.alone(d):
+                return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run, rest))
 
         try:
             with readers.raising():
@@ -134,7 +135,8 @@ class ChatCalls(ChatPair):
         async def ask(d: Decision) -> ChatResult:
             call = held.agenerate if d.held else _calls.agenerate
             run = run_manager if d.held else readers.watched(run_manager)
-            return await call(self._arm(d), self._history(messages, d), *self._said(d, stop, run, rest))
+            with readers.alone(d):
+                return await call(self._arm(d), self._history(messages, d), *self._said(d, stop, run, rest))
 
         try:
             with readers.raising():

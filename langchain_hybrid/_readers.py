@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
+from hybrid_llm.decision import Decision, Reason
 from hybrid_llm.dispatch import Attempts, has_text
 from langchain_hybrid._answers import shows
 from langchain_hybrid._mute import reads_tokens
 from langchain_hybrid._trace import First, put_first
 
 Run = TypeVar("Run")
+_AFTER_A_LOOK: Final[frozenset[Reason]] = frozenset({"escalated", "rejected"})
+"""Reasons for large where an answer of small's is at hand."""
 
 
 class HalfAnswerError(Exception):
@@ -85,6 +88,23 @@ class OneAnswer:
         found: Any = copy(run)
         found.handlers = [watch, *handlers]
         return cast("Run", found)
+
+    @contextmanager
+    def alone(self, decision: Decision) -> Iterator[None]:
+        """Let no answer that was held back take the place of an arm that breaks within, once a reader has seen tokens.
+
+        Args:
+            decision: That of the call.
+
+        Raises:
+            HalfAnswerError: It broke then.
+        """
+        try:
+            yield
+        except Exception:
+            if decision.reason in _AFTER_A_LOOK and self._last is not None and self._last.shown:
+                raise HalfAnswerError from None
+            raise
 
     @contextmanager
     def raising(self) -> Iterator[None]:

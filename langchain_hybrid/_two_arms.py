@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
@@ -48,9 +49,11 @@ class TwoArms(StandsWithin, RunnableSerializable[Input, Output]):
         refuse_other_model(decision, kwargs, model_in(self.small))
         return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
 
-    def _watched(self, child: RunnableConfig, decision: Decision, attempts: ReadCalls) -> AbstractContextManager[None]:
+    @contextmanager
+    def _watched(self, child: RunnableConfig, decision: Decision, attempts: ReadCalls) -> Iterator[None]:
         attempts.readers.watch(child)
-        return self._heard(child, decision, attempts)
+        with attempts.readers.alone(decision), self._heard(child, decision, attempts):
+            yield
 
     def _heard(self, child: RunnableConfig, decision: Decision, attempts: Attempts) -> AbstractContextManager[None]:
         if decision.route in self._chains:

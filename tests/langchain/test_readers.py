@@ -14,7 +14,9 @@ from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import ChatHybrid, RunnableHybrid
 from langchain_hybrid.testing import FakeChatModel
 from tests.covering import covering
+from tests.langchain._held import message_of
 from tests.langchain._ways import Recorder, Way, by_abatch, by_ainvoke, by_astream, by_batch, by_invoke, by_stream
+from tests.looks import LEVEL, UNSURE, Said, router_with, untrained
 from tests.scenarios import EASY
 
 whole = pytest.mark.parametrize("way", [by_invoke, by_ainvoke, by_batch, by_abatch])
@@ -86,3 +88,20 @@ async def test_small_that_fails_before_its_first_token_is_replaced_whoever_reads
     hybrid.small.fails_after = 0
     (answer,) = await way(hybrid, [EASY], {"callbacks": [recorder]})
     assert answer.text == "from large"
+
+
+@whole
+@pytest.mark.parametrize("kind", [ChatHybrid, RunnableHybrid])
+async def test_no_answer_that_was_held_back_follows_on_half_of_larges(kind: Any, way: Way) -> None:
+    def hybrid() -> Any:
+        small = FakeChatModel(model="small", provider="ollama", says=lambda _: message_of(Said(sure=UNSURE)))
+        large = FakeChatModel(model="large", error=RESET, fails_after=1)
+        look = {"second_look": "logprobs", "fallback_to_small": True, **LEVEL}
+        return kind(small, large, router_with(untrained()), **look)
+
+    recorder = Recorder()
+    with pytest.raises(ConnectionResetError):
+        await way(hybrid(), [EASY], {"callbacks": [recorder]})
+    assert recorder.tokens == ["from "]
+    (unread,) = await way(hybrid(), [EASY])
+    assert (unread.text, unread.response_metadata["hybrid"]["reason"]) == ("Lima.", "fallback")
