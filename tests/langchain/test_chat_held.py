@@ -110,12 +110,15 @@ async def test_the_call_that_was_not_shown_is_a_run_below_the_pairs(way: Way) ->
     assert len(recorder.of("model")) == 1
 
 
-@every_call
+@covering(every_call, pytest.mark.parametrize("made_with_it", [False, True]), times=4)
 @quietly
-async def test_what_counts_tokens_counts_those_of_every_model_once(way: Way) -> None:
+async def test_what_counts_tokens_counts_those_of_every_model_once(way: Way, made_with_it: bool) -> None:
     scenario = LookScenario("", Said("It is 18.", 0.6), look=lambda: trained(checker=True), form=True, checker="19")
     usage = UsageMetadataCallbackHandler()
-    (answer,) = await way(held_pair(scenario), [EASY], {"callbacks": [usage]})
+    if made_with_it:
+        (answer,) = await way(held_pair(scenario, callbacks=[usage]), [EASY])
+    else:
+        (answer,) = await way(held_pair(scenario), [EASY], {"callbacks": [usage]})
     counted = {name: used["output_tokens"] for name, used in usage.usage_metadata.items()}
     told = {one["model"]: one["output_tokens"] for one in answer.response_metadata["hybrid"]["attempts"]}
     assert counted == told == {"small": 3, "checker": 1, "large": 2}
