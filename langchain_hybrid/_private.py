@@ -16,6 +16,7 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, 
 from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import is_marked
 from hybrid_llm.errors import PrivateError, shown
+from langchain_hybrid._within import Around
 
 HOSTED: Final = frozenset(
     {
@@ -142,6 +143,8 @@ def uncached(arm: Runnable[Any, Any]) -> Runnable[Any, Any]:
     if isinstance(arm, BaseLanguageModel):
         used = arm.cache is not False and (arm.cache or get_llm_cache() is not None)
         return arm.model_copy(update={"cache": False}) if used else arm
+    if isinstance(arm, Around):
+        return arm.around(uncached(arm.inner))
     if isinstance(arm, RunnableBinding):
         bound = uncached(arm.bound)
         return arm if bound is arm.bound else arm.model_copy(update={"bound": bound})

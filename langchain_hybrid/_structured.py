@@ -18,11 +18,12 @@ from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._held_chain import HeldChain
 from langchain_hybrid._held_object import HeldStructured
 from langchain_hybrid._history import safe_history
-from langchain_hybrid._private import callbacks_of, hosted_tracer, refuse_other_model
+from langchain_hybrid._private import callbacks_of, hosted_tracer, refuse_other_model, uncached
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._seen import asking_for_logprobs
 from langchain_hybrid._settings import settings_for, with_settings
 from langchain_hybrid._trace import Run, child_config, with_decision
+from langchain_hybrid._within import Around
 from langchain_hybrid.runnable import RunnableHybrid
 
 if TYPE_CHECKING:
@@ -109,7 +110,12 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
     ) -> HeldChain:
         held = super()._held(value, config, run, kwargs, attempts)
         chat, chain = self._chat, self._asking
-        asking = None if chat is None or chain is None else lambda decision: _Answering(chain, chat, decision)
+        if chat is None or chain is None:
+            return HeldStructured(held, None)
+
+        def asking(decision: Decision) -> Runnable[Any, Any]:
+            return _Answering(uncached(chain) if decision.private else chain, chat, decision)
+
         return HeldStructured(held, asking)
 
     def _child(self, config: RunnableConfig, run: Run, decision: Decision) -> RunnableConfig:
@@ -224,23 +230,24 @@ class _Check(Runnable[Any, Any]):
             raise ANSWERS.cut()
 
 
-class _Checked(Runnable[Any, Any]):
+class _Checked(Around):
     """A model with the check behind it, where the raw message comes beside what is parsed; no run of its own either."""
 
     def __init__(self, model: Runnable[Any, Any], check: _Check) -> None:
-        self._model, self._check = model, check
+        super().__init__(model)
+        self._check = check
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return self._check.invoke(self._model.invoke(input, config, **kwargs))
+        return self._check.invoke(self.inner.invoke(input, config, **kwargs))
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return self._check.invoke(await self._model.ainvoke(input, config, **kwargs))
+        return self._check.invoke(await self.inner.ainvoke(input, config, **kwargs))
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
-        return self._check.transform(self._model.stream(input, config, **kwargs))
+        return self._check.transform(self.inner.stream(input, config, **kwargs))
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
-        chunks = self._model.astream(input, config, **kwargs)
+        chunks = self.inner.astream(input, config, **kwargs)
         async with closing_stream(chunks):
             async for chunk in self._check.atransform(chunks):
                 yield chunk

@@ -29,6 +29,8 @@ from tests.covering import covering
 from tests.langchain._agents import Changing, agent_of
 from tests.langchain._to_large import HARD, SECRET, both, chat
 from tests.langchain._ways import Way, every_way
+from tests.langchain.test_chat_held import ChatOllama
+from tests.looks import LEVEL, router_with, untrained
 
 pytestmark = pytest.mark.usefixtures("nothing_is_traced")
 
@@ -228,6 +230,22 @@ def test_no_model_of_a_chain_uses_the_cache_either(cache: InMemoryCache) -> None
     llm.with_structured_output({"title": "A", "type": "object", "properties": {}}).invoke("'x'")
     assert cache._cache == {}
     assert llm.cache is cache
+
+
+@pytest.mark.parametrize("include_raw", [False, True])
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("verb", ["invoke", "ainvoke"])
+async def test_nothing_private_that_follows_a_schema_is_in_the_cache(
+    verb: str, held: bool, include_raw: bool, cache: InMemoryCache
+) -> None:
+    look: dict[str, Any] = {"second_look": "logprobs", **LEVEL} if held else {"threshold": 0.5}
+    llm = ChatHybrid(ChatOllama(), FakeChatModel(), router_with(untrained()), private=True, **look)
+    structured = llm.with_structured_output(
+        {"title": "A", "type": "object", "properties": {"b": {"type": "string"}}}, include_raw=include_raw
+    )
+    answer = structured.invoke(SECRET) if verb == "invoke" else await structured.ainvoke(SECRET)
+    assert answer
+    assert cache._cache == {}
 
 
 class Client:
