@@ -276,10 +276,10 @@ class Failover:
             raise self._answers.cut()
 
     def _ended(self, chunk: object, decision: Decision, attempts: Attempts) -> bool:
-        """Return whether a chunk is at the end of its stream; an arm that says why is one that always does."""
+        """Return whether a chunk is at the end of its stream; a model that says why is one that always does."""
         attempts.hear(chunk, self._answers)
         why = self._answers.ended(chunk)
-        if why:
+        if why and self._serves(decision.route).is_one_model:
             self._closing.add(decision.route)
         return why is not None
 
