@@ -13,14 +13,14 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableBinding
 from langchain_core.runnables.config import ensure_config
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from hybrid_llm.decision import Route
+from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import OF_A_CALL, Request
 from langchain_hybrid._cache_marks import without_foreign_marks
 from langchain_hybrid._history import safe_history
-from langchain_hybrid._messages import request_of
+from langchain_hybrid._messages import as_function, request_of
 from langchain_hybrid._options import read_options
+from langchain_hybrid._private import callbacks_of, refuse_other_model
 from langchain_hybrid._settings import settings_for
 
 if TYPE_CHECKING:
@@ -55,7 +55,12 @@ def as_model(side: str, arm: object) -> BaseChatModel:
 
 
 def read_request(
-    call: ModelRequest[Any], query: str | Callable[[Any], str], small: BaseChatModel, *, weigh_tools: bool
+    call: ModelRequest[Any],
+    query: str | Callable[[Any], str],
+    small: BaseChatModel,
+    checker: BaseChatModel | None = None,
+    *,
+    weigh_tools: bool,
 ) -> Request:
     """Make the core's request of an agent's model call.
 
@@ -63,6 +68,7 @@ def read_request(
         call: The call.
         query: As in ``HybridRouterMiddleware``.
         small: The small arm: an agent's schema becomes what this arm's profile allows.
+        checker: What its answers are compared with, if anything.
         weigh_tools: Whether to count the tokens of the tools' descriptions.
 
     Raises:
@@ -73,19 +79,24 @@ def read_request(
     tool_choice, structured = _schema(call, small)
     return request_of(
         [_not_human(message) for message in messages],
-        read_options(_chosen(call), ensure_config(), small.callbacks),
+        read_options(_chosen(call), ensure_config(), callbacks_of(small, checker)),
         query=query,
-        tools=[convert_to_openai_tool(tool) for tool in call.tools] if weigh_tools else call.tools,
+        tools=[*map(as_function, call.tools)] if weigh_tools else call.tools,
         tool_choice=tool_choice,
         structured=structured,
     )
 
 
-def for_arm(call: ModelRequest[Any], arm: BaseChatModel, route: Route, pair: Pair) -> ModelRequest[Any]:
-    """Return the call as an arm can take it, on copies: in its own words, without what another provider left."""
+def for_arm(call: ModelRequest[Any], arm: BaseChatModel, decision: Decision, pair: Pair) -> ModelRequest[Any]:
+    """Return the call as an arm can take it, on copies: in its own words, without what another provider left.
+
+    Raises:
+        PrivateError: It is private, and its settings name another model.
+    """
+    refuse_other_model(decision, call.model_settings, arm)
     call = without_foreign_marks(call, arm)
-    messages: Sequence[BaseMessage] = safe_history([*call.messages], arm, route)
-    settings = settings_for(pair, route, arm, call.model_settings)
+    messages: Sequence[BaseMessage] = safe_history([*call.messages], arm, decision.route)
+    settings = settings_for(pair, decision.route, arm, call.model_settings)
     return call.override(model=arm, messages=[*messages], model_settings=settings)  # type: ignore[list-item]
 
 

@@ -64,7 +64,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
     because what it does with its input is its own; but one that ends in a chat model has to answer something.
     """
     tools: Sequence[Any] = ()
-    asked = _asked_of(arm)
+    asked, place = _asked_of(arm), place_of(arm)
     while isinstance(arm, RunnableBinding):
         tools = tools or arm.kwargs.get("tools") or ()
         arm = arm.bound
@@ -81,7 +81,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
             speaks=model is not None,
             closes=closes(model),
             wake=server.wake if server else None,
-            place=place_of(arm),
+            place=place,
             asked=asked,
             is_pair=holds_pair(arm),
         )
@@ -100,7 +100,7 @@ def capabilities_of(arm: Runnable[Any, Any]) -> Capabilities:
         speaks=True,
         closes=closes(arm),
         wake=server.wake if server else None,
-        place=place_of(arm),
+        place=place,
         asked=asked,
     )
 

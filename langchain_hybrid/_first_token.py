@@ -8,22 +8,21 @@ which nobody would notice: where the caller said that it has to be small, that o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config, var_child_runnable_config
 from langgraph.errors import GraphBubbleUp
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import has_text, is_behind
-from langchain_hybrid._answers import shows
+from hybrid_llm.dispatch import is_behind
 from langchain_hybrid._mute import reads_tokens
+from langchain_hybrid._readers import OneAnswer, Watch
 from langchain_hybrid._trace import First, ShowsDecision, put_first, traced
 
 
@@ -38,7 +37,7 @@ class Attempts:
     """
 
     def __init__(self) -> None:
-        self._last: _Watch | None = None
+        self._shown = OneAnswer()
 
     @contextmanager
     def of(self, decision: Decision, arm: BaseChatModel | None = None) -> Iterator[None]:
@@ -52,17 +51,15 @@ class Attempts:
             HalfAnswerError: A reader has seen tokens of the attempt before.
         """
         if is_behind():  # the answer has been read, and nobody reads this
-            yield
+            with nullcontext() if arm is None else only(arm):
+                yield
             return
-        if self._last is not None:
-            self._last.given_up = True
-            if self._last.shown:
-                raise HalfAnswerError
-        self._last = _Watch()
+        watch = self._shown.next()
         alone = _Alone(arm) if arm is not None and _has_to_be_small(decision) else None
-        before = var_child_runnable_config.set(_marked(ensure_config(), decision, self._last, alone))
+        before = var_child_runnable_config.set(_marked(ensure_config(), decision, watch, alone))
         try:
-            yield
+            with self._shown.alone(decision):
+                yield
         except OtherModelError:
             if alone is None or alone.error is None:
                 raise
@@ -70,21 +67,28 @@ class Attempts:
         finally:
             var_child_runnable_config.reset(before)
 
-    @contextmanager
-    def raising(self) -> Iterator[None]:
+    def raising(self) -> AbstractContextManager[None]:
         """Raise the arm's own error in place of a :class:`HalfAnswerError`."""
-        try:
-            yield
-        except HalfAnswerError as half:
-            error = half.__context__
-        else:
-            return
-        assert error is not None  # it is raised where the first attempt's error is being handled
-        raise error
+        return self._shown.raising()
 
 
-class HalfAnswerError(Exception):
-    """An arm broke after a reader saw its first token."""
+@contextmanager
+def only(arm: BaseChatModel) -> Iterator[None]:
+    """Let no other model run within in an arm's place, as a middleware would have it: such as that of a checker.
+
+    Args:
+        arm: The model.
+    """
+    alone = _Alone(arm)
+    before = var_child_runnable_config.set(_with_first(ensure_config(), [alone]))
+    try:
+        yield
+    except OtherModelError:
+        if alone.error is None:
+            raise
+        raise alone.error from None
+    finally:
+        var_child_runnable_config.reset(before)
 
 
 class OtherModelError(GraphBubbleUp):
@@ -94,7 +98,7 @@ class OtherModelError(GraphBubbleUp):
 class _Alone(First):
     """Lets no other model run than the arm once the arm has failed, and keeps what it failed with."""
 
-    raise_error = True
+    raise_error = behind = True
 
     def __init__(self, arm: BaseChatModel) -> None:
         self._arm = arm
@@ -117,33 +121,8 @@ def _has_to_be_small(decision: Decision) -> bool:
     return decision.route == "small" and (decision.private or decision.reason == "forced" or all_small)
 
 
-class _Watch(First):
-    """Sees the tokens of one attempt before the readers do; stops an attempt that was given up on."""
-
-    raise_error = True
-
-    def __init__(self) -> None:
-        self.shown = False
-        self.given_up = False
-
-    def on_llm_new_token(self, token: Any, *, chunk: Any = None, **_: Any) -> None:
-        message = getattr(chunk, "message", None)
-        if isinstance(message, AIMessageChunk):
-            self._note(shows(message))
-        else:
-            self._note(bool(token) and has_text(token))
-
-    def on_stream_event(self, event: Mapping[str, Any], **_: Any) -> None:
-        self._note(str(event.get("event", "")).startswith("content-block"))
-
-    def _note(self, shows: bool) -> None:
-        if self.given_up:
-            raise HalfAnswerError
-        self.shown = self.shown or shows
-
-
 def _marked(
-    config: RunnableConfig, decision: Decision, watch: _Watch, alone: BaseCallbackHandler | None
+    config: RunnableConfig, decision: Decision, watch: Watch, alone: BaseCallbackHandler | None
 ) -> RunnableConfig:
     """Return a config whose runs are marked with the decision, and watched when somebody reads their tokens."""
     callbacks = config.get("callbacks")
@@ -151,10 +130,14 @@ def _marked(
     ours: list[BaseCallbackHandler] = [alone] if alone is not None else []
     if handlers:
         ours += [ShowsDecision(decision), *([watch] if any(map(reads_tokens, handlers)) else [])]
-    if not ours:
-        return traced(config, decision)
+    return traced(_with_first(config, ours) if ours else config, decision)
+
+
+def _with_first(config: RunnableConfig, ours: list[BaseCallbackHandler]) -> RunnableConfig:
+    """Return a config with handlers before its own."""
+    callbacks = config.get("callbacks")
     if not isinstance(callbacks, BaseCallbackManager):
-        return traced(config, decision, [*ours, *handlers])
+        return {**config, "callbacks": [*ours, *(callbacks or [])]}
     callbacks = callbacks.copy()
     put_first(callbacks, ours, inherit=True)
-    return traced(config, decision, callbacks)
+    return {**config, "callbacks": callbacks}

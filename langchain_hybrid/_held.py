@@ -15,6 +15,7 @@ from uuid import UUID
 from langchain_core.callbacks import (
     AsyncCallbackManager,
     AsyncCallbackManagerForLLMRun,
+    BaseCallbackHandler,
     BaseCallbackManager,
     CallbackManager,
     CallbackManagerForLLMRun,
@@ -29,6 +30,7 @@ from hybrid_llm.dispatch import Decided, says_why, second_try, status_of
 from langchain_hybrid import _calls
 from langchain_hybrid._answers import classes_of
 from langchain_hybrid._history import safe_history
+from langchain_hybrid._private import callbacks_of
 from langchain_hybrid._seen import asking_for_logprobs, joined, streams_without_logprobs, without_logprobs
 from langchain_hybrid._trace import First, put_first
 
@@ -49,10 +51,11 @@ class RunBelow(First):
 
     Args:
         manager: The callbacks of the pair's run.
+        own: Those that the pair itself was made with, which are to hear of all its calls.
     """
 
-    def __init__(self, manager: BaseCallbackManager) -> None:
-        self.inheritable_handlers = list(manager.inheritable_handlers)
+    def __init__(self, manager: BaseCallbackManager, own: list[BaseCallbackHandler]) -> None:
+        self.inheritable_handlers = [*manager.inheritable_handlers, *own]
         self.inheritable_tags = list(manager.inheritable_tags)
         self.inheritable_metadata = dict(manager.inheritable_metadata)
         self.run_id: UUID | None = manager.parent_run_id
@@ -73,15 +76,18 @@ class DecidedHere(Decided):
 
 
 def begun(
-    config: RunnableConfig, decided: Decided, kind: type[CallbackManager] | type[AsyncCallbackManager]
+    config: RunnableConfig,
+    decided: Decided,
+    kind: type[CallbackManager] | type[AsyncCallbackManager],
+    pair: BaseChatModel,
 ) -> tuple[RunnableConfig, Decided]:
     """Return a config and a decided request, tied to each other where an answer will be held back."""
     if not decided.decision.held:
         return config, decided
-    manager = kind.configure(config.get("callbacks"))
-    if not manager.handlers:
+    manager, own = kind.configure(config.get("callbacks")), callbacks_of(pair)
+    if not (manager.handlers or own):
         return config, decided
-    run = RunBelow(manager)
+    run = RunBelow(manager, [handler for handler in own if handler not in manager.handlers])
     put_first(manager, [run], inherit=False)
     here = DecidedHere(decided.request, decided.decision, decided.seconds, decided.admitted, run)
     return {**config, "callbacks": manager}, here

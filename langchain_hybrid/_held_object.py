@@ -83,6 +83,12 @@ class HeldStructured(HeldChain):
             return Answer(whole.text, finish=whole.finish, tool_calls=whole.tool_calls)
         return Answer(as_json(parsed), whole.logprobs, whole.finish)
 
+    def shown(self, value: Any, decision: Decision) -> Any:
+        """Return the object; raise the parser's error where nobody else answers, as of a private request."""
+        if isinstance(value, Unparsed):
+            raise value.error
+        return super().shown(value, decision)
+
 
 def _is_of_the_parser(error: Exception) -> bool:
     return isinstance(error, (OutputParserException, ValidationError)) or type(error).__name__ == (

@@ -18,11 +18,14 @@ from hybrid_llm.dispatch import Attempts, Decided, Request, asked_in, split_opti
 from langchain_hybrid import _calls
 from langchain_hybrid._held import HeldCall
 from langchain_hybrid._history import safe_history
-from langchain_hybrid._messages import request_of, system_of
+from langchain_hybrid._messages import as_function, request_of, system_of
 from langchain_hybrid._options import read_options
 from langchain_hybrid._pair import DECIDED, ChatPair
+from langchain_hybrid._private import refuse_other_model
+from langchain_hybrid._readers import OneAnswer
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._settings import settings_for
+from langchain_hybrid._trace import is_of_a_cache
 
 
 class ChatCalls(ChatPair):
@@ -44,7 +47,8 @@ class ChatCalls(ChatPair):
         if not (holds or self._pair.router.parts.promises):
             return request
         asked = {**asked_in(rest), "system": system_of(messages)}
-        return replace(request, wanted=wanted_of(rest, rest.get("tools") or ()) if holds else None, asked=asked)
+        wanted = wanted_of(rest, [*map(as_function, rest.get("tools") or ())]) if holds else None
+        return replace(request, wanted=wanted, asked=asked)
 
     def _decide(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Decided:
         """Return the request that was decided before, or decide it; the call has to follow."""
@@ -64,9 +68,12 @@ class ChatCalls(ChatPair):
         """Decide before the cache is asked, which sees nothing of a private request."""
         decided = kwargs.get(DECIDED) or self._pair.decide(self._request(messages, ensure_config(), kwargs))
         chat = self._uncached() if decided.decision.private else self
-        return super(ChatCalls, chat)._generate_with_cache(
+        result = super(ChatCalls, chat)._generate_with_cache(
             messages, stop=stop, run_manager=run_manager, **{**kwargs, DECIDED: decided}
         )
+        if is_of_a_cache(result):
+            self._pair.given_back(decided)
+        return result
 
     async def _agenerate_with_cache(
         self,
@@ -77,9 +84,12 @@ class ChatCalls(ChatPair):
     ) -> ChatResult:
         decided = kwargs.get(DECIDED) or await self._pair.adecide(self._request(messages, ensure_config(), kwargs))
         chat = self._uncached() if decided.decision.private else self
-        return await super(ChatCalls, chat)._agenerate_with_cache(
+        result = await super(ChatCalls, chat)._agenerate_with_cache(
             messages, stop=stop, run_manager=run_manager, **{**kwargs, DECIDED: decided}
         )
+        if is_of_a_cache(result):
+            self._pair.given_back(decided)
+        return result
 
     def _uncached(self) -> Self:
         """Return a copy without a cache that decides and calls as this one does."""
@@ -96,13 +106,17 @@ class ChatCalls(ChatPair):
     ) -> ChatResult:
         decided, rest = self._decide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
         attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
+        readers = OneAnswer()
 
         def ask(d: Decision) -> ChatResult:
             call = held.generate if d.held else _calls.generate
-            return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
+            run = run_manager if d.held else readers.watched(run_manager)
+            with readers.alone(d):
+                return call(self._arm(d), self._history(messages, d), *self._said(d, stop, run, rest))
 
         try:
-            result, decision = self._pair.call(decided, ask, attempts, checker=held.check)
+            with readers.raising():
+                result, decision = self._pair.call(decided, ask, attempts, checker=held.check)
         finally:
             held.tell(decision, run_manager)
         return _calls.marked(held.shown(result, decision), decision, attempts)
@@ -116,13 +130,17 @@ class ChatCalls(ChatPair):
     ) -> ChatResult:
         decided, rest = await self._adecide(messages, ensure_config(), kwargs), _for_the_arm(kwargs)
         attempts, held, decision = Attempts(), HeldCall(self._pair, messages, self.checker, stop, decided), None
+        readers = OneAnswer()
 
         async def ask(d: Decision) -> ChatResult:
             call = held.agenerate if d.held else _calls.agenerate
-            return await call(self._arm(d), self._history(messages, d), *self._said(d, stop, run_manager, rest))
+            run = run_manager if d.held else readers.watched(run_manager)
+            with readers.alone(d):
+                return await call(self._arm(d), self._history(messages, d), *self._said(d, stop, run, rest))
 
         try:
-            result, decision = await self._pair.acall(decided, ask, attempts, checker=held.acheck)
+            with readers.raising():
+                result, decision = await self._pair.acall(decided, ask, attempts, checker=held.acheck)
         finally:
             await held.atell(decision, run_manager)
         return _calls.marked(held.shown(result, decision), decision, attempts)
@@ -187,6 +205,7 @@ class ChatCalls(ChatPair):
         self, decision: Decision, stop: list[str] | None, run_manager: Any, kwargs: Mapping[str, Any]
     ) -> tuple[list[str] | None, Any, dict[str, Any]]:
         """Return the last arguments of a call, with its settings in the words of the arm."""
+        refuse_other_model(decision, kwargs, self.small)
         given = {**kwargs, "stop": stop} if stop is not None else kwargs
         settings = settings_for(self._pair, decision.route, self._arm(decision), given)
         return settings.pop("stop", None), run_manager, settings

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
 from langchain_core.prompt_values import PromptValue
+from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import (
@@ -21,6 +22,8 @@ from hybrid_llm.dispatch import (
 from langchain_hybrid._options import Options
 from langchain_hybrid._private import is_private, texts_in
 
+_DESCRIBES: Final = frozenset({"name", "title", "description", "parameters", "properties", "input_schema", "toolSpec"})
+"""Keys of a dict that describes a function, in one provider's form or another's."""
 LAST_HUMAN: Final = "last_human"
 CONVERSATION: Final = "conversation"
 _HINT: Final = "pass a function of the input that returns the text: query=lambda x: ..."
@@ -214,9 +217,25 @@ def tokens_of_tools(tools: Sequence[Any]) -> int:
 
 
 def _kind(tool: Any) -> str:
-    """Return "function", or the type of a tool that is built into a provider; a JSON schema describes a function."""
-    kind = tool.get("type") if isinstance(tool, Mapping) and "function" not in tool else None
-    return kind if isinstance(kind, str) and kind != "object" else FUNCTION
+    """Return "function", or what a tool is called that is built into a provider: its type, or else its only key."""
+    if not isinstance(tool, Mapping) or "function" in tool:
+        return FUNCTION
+    kind = tool.get("type")
+    if isinstance(kind, str) and kind != "object":  # a JSON schema describes a function
+        return kind
+    return FUNCTION if not tool or _DESCRIBES & tool.keys() else str(next(iter(tool)))
+
+
+def as_function(tool: Any) -> Any:
+    """Return the description of a tool in OpenAI's form; of one that is built into a provider its own.
+
+    Example:
+        >>> as_function({"title": "add", "type": "object", "properties": {}})["function"]["name"]
+        'add'
+        >>> as_function({"google_search": {}})
+        {'google_search': {}}
+    """
+    return convert_to_openai_tool(tool) if _kind(tool) == FUNCTION else tool
 
 
 def _names(value: Mapping[Any, Any]) -> str:

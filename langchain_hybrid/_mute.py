@@ -11,6 +11,7 @@ from langchain_core.tracers.base import BaseTracer
 
 from hybrid_llm.dispatch import is_behind
 from langchain_hybrid._held import NOT_STREAMED
+from langchain_hybrid._private import HOSTED
 
 _UNREAD: Final = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
 
@@ -25,7 +26,8 @@ def muted(config: RunnableConfig) -> RunnableConfig:
     """
     callbacks = cast("BaseCallbackManager", config["callbacks"]).copy()
     if is_behind():
-        callbacks.handlers, callbacks.inheritable_handlers, callbacks.parent_run_id = [], [], None
+        ours = [each for each in callbacks.inheritable_handlers if getattr(each, "behind", False)]
+        callbacks.handlers, callbacks.inheritable_handlers, callbacks.parent_run_id = ours, [*ours], None
     callbacks.add_tags([NOT_STREAMED], inherit=True)
     callbacks.handlers = list(map(_muted, callbacks.handlers))
     callbacks.inheritable_handlers = list(map(_muted, callbacks.inheritable_handlers))
@@ -34,7 +36,9 @@ def muted(config: RunnableConfig) -> RunnableConfig:
 
 def reads_tokens(handler: BaseCallbackHandler) -> bool:
     """Return whether a handler shows tokens to somebody, as a stream does; a tracer only keeps them."""
-    return not isinstance(handler, BaseTracer) and type(handler).on_llm_new_token not in _UNREAD
+    kind = type(handler)
+    traces = isinstance(handler, BaseTracer) or kind.__module__.partition(".")[0] in HOSTED
+    return not traces and kind.on_llm_new_token not in _UNREAD
 
 
 def _muted(handler: BaseCallbackHandler) -> BaseCallbackHandler:

@@ -10,7 +10,6 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGeneration
 from langchain_core.runnables.config import ensure_config
 from langchain_core.runnables.utils import ConfigurableFieldSpec
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr
 
 from hybrid_llm.decision import Decision, Route
@@ -25,7 +24,7 @@ from hybrid_llm.dispatch import (
 )
 from hybrid_llm.errors import ConfigError
 from langchain_hybrid._capabilities import pair_of
-from langchain_hybrid._messages import LAST_HUMAN, tokens_of, tokens_of_tools
+from langchain_hybrid._messages import LAST_HUMAN, as_function, tokens_of, tokens_of_tools
 from langchain_hybrid._options import CONFIG_SPECS, read_options
 from langchain_hybrid._parts import as_chat_arm, checked_query, looked_at_by, merged_profiles, own_settings, refuse_pair
 from langchain_hybrid._trace import without_attempts
@@ -258,7 +257,7 @@ class ChatPair(StandsWithin, BaseChatModel):
         """Return the number of tokens of messages: an estimate, unless there is a ``custom_get_token_ids``."""
         if self._own_token_ids() is not None:
             return super().get_num_tokens_from_messages(messages, tools)
-        return sum(map(tokens_of, messages)) + tokens_of_tools([convert_to_openai_tool(tool) for tool in tools or ()])
+        return sum(map(tokens_of, messages)) + tokens_of_tools(list(map(as_function, tools or ())))
 
     def _own_token_ids(self) -> Callable[[str], list[int]] | None:
         """Return what counts tokens without the network, if somebody gave it."""

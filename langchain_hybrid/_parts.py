@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Mapping
+from types import CellType, CodeType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -21,6 +22,7 @@ _OF_THE_ARMS: Final = frozenset(
     {"model", "temperature", "max_tokens", "timeout", "stop", "max_retries", "api_key", "base_url", "top_p", "seed"}
 )
 """Settings that a chat model usually takes and a pair leaves to its arms."""
+_EMPTY: Final = CellType()
 
 
 def as_chat_arm(side: str, arm: Any) -> BaseChatModel:
@@ -94,11 +96,25 @@ def looked_at_by(
     look: SecondLook | None, checker: BaseChatModel | None, check: Any, level: Level | None
 ) -> tuple[Any, ...]:
     """Return what a held answer's place in a cache depends on besides both arms: look, level, checker and check."""
-    code = getattr(check, "__code__", None)
-    named = None if check is None else getattr(check, "__qualname__", repr(check))
-    by = None if code is None else hashlib.sha256(code.co_code + repr(code.co_consts).encode()).hexdigest()[:16]
     model = None if checker is None else checker._get_llm_string()
-    return (look and look.id, level and level.as_dict(), model, named, by)
+    return (look and look.id, level and level.as_dict(), model, *_named(check))
+
+
+def _named(check: Any) -> tuple[Any, ...]:
+    """Return what tells a check from others: its name and its code, with all that this code works with."""
+    code = getattr(check, "__code__", None)
+    if code is None:
+        return (None, None) if check is None else (getattr(check, "__qualname__", repr(check)), repr(check))
+    cells = [cell.cell_contents for cell in check.__closure__ or () if cell != _EMPTY]
+    works_with = (check.__defaults__, check.__kwdefaults__, cells, getattr(check, "__self__", None))
+    said = repr((_parts_of(code), works_with)).encode("utf-8", "replace")
+    return check.__qualname__, hashlib.sha256(said).hexdigest()[:16]
+
+
+def _parts_of(code: CodeType) -> tuple[Any, ...]:
+    """Return what a piece of code does, in values that are the same in each process."""
+    inner = [_parts_of(one) if isinstance(one, CodeType) else one for one in code.co_consts]
+    return code.co_code, code.co_names, inner
 
 
 def refuse_pair(small: Any) -> None:

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from langchain_core.callbacks import CallbackManager, Callbacks
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, CallbackManager, Callbacks
 from langchain_core.documents import Document
 from langchain_core.globals import get_llm_cache
-from langchain_core.language_models import BaseLanguageModel
+from langchain_core.language_models import BaseChatModel, BaseLanguageModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableParallel, RunnableSequence
 
+from hybrid_llm.decision import Decision
 from hybrid_llm.dispatch import is_marked
+from hybrid_llm.errors import PrivateError, shown
+from langchain_hybrid._within import Around
 
-_HOSTED: Final = frozenset({"langfuse", "wandb", "comet_ml", "comet_llm", "opik", "mlflow", "traceloop", "phoenix"})
+HOSTED: Final = frozenset(
+    {
+        *("langfuse", "wandb", "comet_ml", "comet_llm", "opik", "mlflow", "traceloop", "phoenix", "openinference"),
+        *("opentelemetry", "deepeval", "literalai", "agentops"),
+    }
+)
 """Packages of handlers that send what they see to a service, beside LangSmith's."""
+_SHORT: Final = 500
+"""Characters of a text that no picture fits in."""
 _MEDIA: Final = frozenset({"image", "image_url", "input_image", "audio", "input_audio", "video"})
 
 
@@ -42,19 +52,27 @@ def texts_in(value: Any) -> Iterator[str]:
         yield value
     elif isinstance(value, BaseMessage):
         yield from texts_in(value.content)
-        yield from (str(call["args"]) for call in getattr(value, "tool_calls", ()))
+        calls = (*getattr(value, "tool_calls", ()), *getattr(value, "invalid_tool_calls", ()))
+        yield from (str(call["args"]) for call in calls)
+        yield from texts_in([value.name, value.additional_kwargs])
     elif isinstance(value, PromptValue):
         yield from texts_in(value.to_messages())
     elif isinstance(value, Document):
         yield value.page_content
         yield from texts_in(value.metadata)
     elif isinstance(value, Mapping):
-        if value.get("type") not in _MEDIA:  # of a picture nobody reads the letters that it is sent as
-            yield from (text for key, part in value.items() if key != "type" for text in texts_in(part))
+        found = (text for key, part in value.items() if key != "type" for text in texts_in(part))
+        shows = value.get("type") in _MEDIA
+        yield from (text for text in found if not (shows and _is_encoded(text)))
     elif isinstance(value, (list, tuple, set, frozenset)):
         yield from (text for part in value for text in texts_in(part))
     elif value is not None:
         yield str(value)
+
+
+def _is_encoded(text: str) -> bool:
+    """Return whether a text is the letters that a picture or a sound is sent as, which nobody reads."""
+    return text.startswith("data:") or (len(text) > _SHORT and " " not in text[:_SHORT])
 
 
 def hosted_tracer(config: RunnableConfig, own: Callbacks = None) -> str | None:
@@ -65,16 +83,56 @@ def hosted_tracer(config: RunnableConfig, own: Callbacks = None) -> str | None:
 
     Args:
         config: That of the run.
-        own: The callbacks of the model itself.
+        own: The callbacks of the models themselves.
     """
-    for handler in CallbackManager.configure(config.get("callbacks"), own).handlers:
+    for handler in [*CallbackManager.configure(config.get("callbacks")).handlers, *_handlers_in(own)]:
         kind = type(handler)
         if any(base.__name__ == "LangChainTracer" for base in kind.__mro__):
             return str(getattr(getattr(handler, "client", None), "api_url", None) or "LangSmith")
         package = kind.__module__.partition(".")[0]
-        if package in _HOSTED:
+        if package in HOSTED:
             return f"{package}.{kind.__name__}"
     return None
+
+
+def callbacks_of(*arms: Runnable[Any, Any] | None) -> list[BaseCallbackHandler]:
+    """Return the handlers that arms bring themselves: those of their models, and those bound to their parts."""
+    return [handler for arm in arms for handler in _brought_by(arm)]
+
+
+def _brought_by(arm: Runnable[Any, Any] | None) -> list[BaseCallbackHandler]:
+    if isinstance(arm, BaseLanguageModel):
+        return _handlers_in(arm.callbacks)
+    if isinstance(arm, RunnableBinding):
+        return [*_handlers_in(arm.config.get("callbacks")), *callbacks_of(arm.bound)]
+    if isinstance(arm, RunnableParallel):
+        return callbacks_of(*arm.steps__.values())
+    return callbacks_of(*arm.steps) if isinstance(arm, RunnableSequence) else []
+
+
+def _handlers_in(callbacks: Callbacks) -> list[BaseCallbackHandler]:
+    return callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else [*(callbacks or [])]
+
+
+def refuse_other_model(decision: Decision, settings: Mapping[str, Any], model: BaseChatModel | None) -> None:
+    """Refuse a call that names another model than small's for a private request: nobody has looked where that one runs.
+
+    Args:
+        decision: Where the request goes.
+        settings: The keyword arguments of the call.
+        model: Small's, where it is known.
+
+    Raises:
+        PrivateError: It does.
+    """
+    named = settings.get("model")
+    if not decision.private or named is None:
+        return
+    if model is None or named != model._get_ls_params().get("ls_model_name"):
+        raise PrivateError(
+            f"model={shown(named)} of this call is not the model of small, to which a private request goes: leave it "
+            "out, or pass that model as small=."
+        )
 
 
 def uncached(arm: Runnable[Any, Any]) -> Runnable[Any, Any]:
@@ -85,6 +143,8 @@ def uncached(arm: Runnable[Any, Any]) -> Runnable[Any, Any]:
     if isinstance(arm, BaseLanguageModel):
         used = arm.cache is not False and (arm.cache or get_llm_cache() is not None)
         return arm.model_copy(update={"cache": False}) if used else arm
+    if isinstance(arm, Around):
+        return arm.around(uncached(arm.inner))
     if isinstance(arm, RunnableBinding):
         bound = uncached(arm.bound)
         return arm if bound is arm.bound else arm.model_copy(update={"bound": bound})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
@@ -12,21 +13,21 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from pydantic import PrivateAttr
 
 from hybrid_llm.decision import KEY, Decision, Route
-from hybrid_llm.dispatch import PARSED, Attempts, Request, Within
+from hybrid_llm.dispatch import OPTIONS, PARSED, Attempts, Request, Within
 from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._held_chain import HeldChain
 from langchain_hybrid._held_object import HeldStructured
 from langchain_hybrid._history import safe_history
+from langchain_hybrid._private import callbacks_of, hosted_tracer, refuse_other_model, uncached
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._seen import asking_for_logprobs
 from langchain_hybrid._settings import settings_for, with_settings
 from langchain_hybrid._trace import Run, child_config, with_decision
+from langchain_hybrid._within import Around
 from langchain_hybrid.runnable import RunnableHybrid
 
 if TYPE_CHECKING:
     from langchain_hybrid._inner import ChatCalls
-
-_KEPT: Final = ("private", "local_hosts", "trace_private", "rules", "stay", "shadow")
 
 
 class StructuredHybrid(RunnableHybrid[Any, Any]):
@@ -68,7 +69,7 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
         if len(missing) == 2:
             raise missing[1]
         fields: dict[str, Any] = {**chains, "router": pair.router, "query": pair.query, "name": pair.name}
-        fields |= {name: getattr(pair, name) for name in _KEPT}  # for copies that lose the pair
+        fields |= {name: getattr(pair, name) for name in (*OPTIONS, "state")}  # for copies that lose the pair
         structured = cls(**fields)
         structured._chat, structured._pair, structured._models = pair, pair._pair, models
         if pair._pair.holds:
@@ -87,9 +88,12 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
 
     def _request(self, value: Any, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
         if self._chat is None:  # a copy that configurable_fields() made
-            return super()._request(value, config, kwargs)
+            request = super()._request(value, config, kwargs)
+            return replace(request, structured=True, wanted=PARSED if self._pair.holds else None)
         request = self._chat._request(value, config, kwargs)
-        return replace(request, structured=True, wanted=PARSED if self._pair.holds else None)
+        below = callbacks_of(self._chat, self._models.get("small"), self._chat.checker)
+        tracer = partial(hosted_tracer, config, below)
+        return replace(request, structured=True, wanted=PARSED if self._pair.holds else None, tracer=tracer)
 
     def _arm(self, decision: Decision) -> Runnable[Any, Any]:
         chain = super()._arm(decision)
@@ -98,6 +102,7 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
     def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
         if self._chat is None or not kwargs:
             return kwargs
+        refuse_other_model(decision, kwargs, self._models[decision.route])
         return settings_for(self._pair, decision.route, self._models[decision.route], kwargs)
 
     def _held(
@@ -105,7 +110,12 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
     ) -> HeldChain:
         held = super()._held(value, config, run, kwargs, attempts)
         chat, chain = self._chat, self._asking
-        asking = None if chat is None or chain is None else lambda decision: _Answering(chain, chat, decision)
+        if chat is None or chain is None:
+            return HeldStructured(held, None)
+
+        def asking(decision: Decision) -> Runnable[Any, Any]:
+            return _Answering(uncached(chain) if decision.private else chain, chat, decision)
+
         return HeldStructured(held, asking)
 
     def _child(self, config: RunnableConfig, run: Run, decision: Decision) -> RunnableConfig:
@@ -220,23 +230,24 @@ class _Check(Runnable[Any, Any]):
             raise ANSWERS.cut()
 
 
-class _Checked(Runnable[Any, Any]):
+class _Checked(Around):
     """A model with the check behind it, where the raw message comes beside what is parsed; no run of its own either."""
 
     def __init__(self, model: Runnable[Any, Any], check: _Check) -> None:
-        self._model, self._check = model, check
+        super().__init__(model)
+        self._check = check
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return self._check.invoke(self._model.invoke(input, config, **kwargs))
+        return self._check.invoke(self.inner.invoke(input, config, **kwargs))
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
-        return self._check.invoke(await self._model.ainvoke(input, config, **kwargs))
+        return self._check.invoke(await self.inner.ainvoke(input, config, **kwargs))
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[Any]:
-        return self._check.transform(self._model.stream(input, config, **kwargs))
+        return self._check.transform(self.inner.stream(input, config, **kwargs))
 
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
-        chunks = self._model.astream(input, config, **kwargs)
+        chunks = self.inner.astream(input, config, **kwargs)
         async with closing_stream(chunks):
             async for chunk in self._check.atransform(chunks):
                 yield chunk

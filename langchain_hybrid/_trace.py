@@ -13,7 +13,7 @@ from langchain_core.callbacks import (
     Callbacks,
 )
 from langchain_core.messages import AIMessage
-from langchain_core.outputs import LLMResult
+from langchain_core.outputs import ChatResult, LLMResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import patch_config
 
@@ -86,9 +86,13 @@ class First(BaseCallbackHandler):
     """A handler that is called before the others.
 
     LangChain merges the handlers of two configs as sets; those hand out a hash of 0 first.
+
+    Attributes:
+        behind: Whether it is there in shadow too, where the run above has ended and the others hear nothing.
     """
 
     run_inline = True
+    behind = False
 
     def __hash__(self) -> int:
         """Return 0."""
@@ -139,6 +143,12 @@ def without_attempts(message: Value) -> Value:
         return message
     kept = {key: said for key, said in record.items() if key != "attempts"}
     return cast("Value", _noted(cast("AIMessage", message), kept))
+
+
+def is_of_a_cache(result: ChatResult) -> bool:
+    """Return whether a pair's answer came from LangChain's cache: :func:`without_attempts` has been there."""
+    record = result.generations[0].message.response_metadata.get(KEY) if result.generations else None
+    return isinstance(record, Mapping) and "attempts" not in record
 
 
 class MarksStream(Generic[Value]):

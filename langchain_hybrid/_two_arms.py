@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.graph import Graph
 from langchain_core.runnables.utils import ConfigurableFieldSpec, Input, Output, get_unique_config_specs
@@ -9,11 +13,19 @@ from langchain_core.utils.pydantic import TypeBaseModel
 from pydantic import ConfigDict, PrivateAttr
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import Within
+from hybrid_llm.dispatch import Attempts, Within
+from langchain_hybrid._answers import model_in
+from langchain_hybrid._ends import heard_to_the_end
 from langchain_hybrid._options import CONFIG_SPECS
-from langchain_hybrid._private import uncached
+from langchain_hybrid._private import refuse_other_model, uncached
+from langchain_hybrid._readers import ReadCalls
+from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import Run, child_config
+from langchain_hybrid._usage import count_usage
 from langchain_hybrid._within import StandsWithin, standing
+
+if TYPE_CHECKING:
+    from hybrid_llm.dispatch import Pair
 
 
 class TwoArms(StandsWithin, RunnableSerializable[Input, Output]):
@@ -23,12 +35,30 @@ class TwoArms(StandsWithin, RunnableSerializable[Input, Output]):
     large: Runnable[Input, Output]
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
+    _pair: Pair = PrivateAttr()
     _within: Within | None = PrivateAttr(default=None)
+    _hiding: frozenset[str] = PrivateAttr(default=frozenset())
+    _chains: frozenset[str] = PrivateAttr(default=frozenset())
 
     def _arm(self, decision: Decision) -> Runnable[Input, Output]:
         arm = self.small if decision.route == "small" else self.large
         arm = standing(arm, Within.of(decision, self._within))
         return uncached(arm) if decision.private else arm
+
+    def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
+        refuse_other_model(decision, kwargs, model_in(self.small))
+        return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
+
+    @contextmanager
+    def _watched(self, child: RunnableConfig, decision: Decision, attempts: ReadCalls) -> Iterator[None]:
+        attempts.readers.watch(child)
+        with attempts.readers.alone(decision), self._heard(child, decision, attempts):
+            yield
+
+    def _heard(self, child: RunnableConfig, decision: Decision, attempts: Attempts) -> AbstractContextManager[None]:
+        if decision.route in self._chains:
+            count_usage(child, attempts)
+        return heard_to_the_end(child, decision) if decision.route in self._hiding else nullcontext()
 
     def _child(self, config: RunnableConfig, run: Run, decision: Decision) -> RunnableConfig:
         return child_config(config, run, decision)

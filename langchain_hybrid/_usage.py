@@ -35,10 +35,10 @@ class _Counts(First):
     """Tells what each model used when it has answered."""
 
     def __init__(self, attempts: Attempts) -> None:
-        self._attempts = attempts
+        self._tell = attempts.telling
 
     def on_llm_end(self, response: LLMResult, **_: Any) -> None:
         answer = response.generations[0][0] if response.generations and response.generations[0] else None
         usage = used(answer)
         if usage is not None:
-            self._attempts.tell(usage)
+            self._tell(usage)

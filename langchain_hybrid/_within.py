@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableParallel, RunnableSequence
 
@@ -23,6 +24,21 @@ class StandsWithin:
         return copy
 
 
+class Around(Runnable[Any, Any]):
+    """A runnable of ours around another one, which is reached through it."""
+
+    def __init__(self, inner: Runnable[Any, Any]) -> None:
+        self.inner = inner
+
+    def around(self, inner: Runnable[Any, Any]) -> Self:
+        """Return a copy around another runnable; itself around the same."""
+        if inner is self.inner:
+            return self
+        found = copy(self)
+        found.inner = inner
+        return found
+
+
 def standing(arm: Arm, within: Within) -> Arm:
     """Return an arm whose pairs know where they stand; itself where there is none.
 
@@ -30,6 +46,8 @@ def standing(arm: Arm, within: Within) -> Arm:
     """
     if isinstance(arm, StandsWithin):
         return arm.standing(within)
+    if isinstance(arm, Around):
+        return arm.around(standing(arm.inner, within))
     if isinstance(arm, RunnableBinding):
         bound = standing(arm.bound, within)
         return arm if bound is arm.bound else arm.model_copy(update={"bound": bound})
@@ -47,6 +65,8 @@ def holds_pair(arm: Runnable[Any, Any]) -> bool:
     """Return whether a pair stands in an arm where :func:`standing` finds it."""
     if isinstance(arm, RunnableBinding):
         return holds_pair(arm.bound)
+    if isinstance(arm, Around):
+        return holds_pair(arm.inner)
     if isinstance(arm, RunnableSequence):
         return any(map(holds_pair, arm.steps))
     return isinstance(arm, StandsWithin) or (

@@ -117,7 +117,7 @@ class ChatHybrid(ChatCalls):
         """Decide, and return what the chosen model answers."""
         config = ensure_config(config)
         decided = self._decide(input, config, kwargs)
-        config, decided = begun(self._traced(config, decided), decided, CallbackManager)
+        config, decided = begun(self._traced(config, decided), decided, CallbackManager, self)
         return super().invoke(input, config, stop=stop, **_settled(kwargs, decided))
 
     async def ainvoke(
@@ -131,7 +131,7 @@ class ChatHybrid(ChatCalls):
         """Do what :meth:`invoke` does; the scoring does not block the event loop."""
         config = ensure_config(config)
         decided = await self._adecide(input, config, kwargs)
-        config, decided = begun(self._traced(config, decided), decided, AsyncCallbackManager)
+        config, decided = begun(self._traced(config, decided), decided, AsyncCallbackManager, self)
         return await super().ainvoke(input, config, stop=stop, **_settled(kwargs, decided))
 
     def stream(
@@ -145,7 +145,7 @@ class ChatHybrid(ChatCalls):
         """Decide, then yield the chunks of the chosen model as they come."""
         config = ensure_config(config)
         decided = self._decide(input, config, kwargs)
-        config, decided = begun(self._traced(config, decided), decided, CallbackManager)
+        config, decided = begun(self._traced(config, decided), decided, CallbackManager, self)
         yield from super().stream(input, config, stop=stop, **_settled(kwargs, decided))
 
     async def astream(
@@ -159,7 +159,7 @@ class ChatHybrid(ChatCalls):
         """Do what :meth:`stream` does; the scoring does not block the event loop."""
         config = ensure_config(config)
         decided = await self._adecide(input, config, kwargs)
-        config, decided = begun(self._traced(config, decided), decided, AsyncCallbackManager)
+        config, decided = begun(self._traced(config, decided), decided, AsyncCallbackManager, self)
         chunks = super().astream(input, config, stop=stop, **_settled(kwargs, decided))
         async with closing_stream(chunks):
             async for chunk in chunks:
@@ -258,13 +258,13 @@ class ChatHybrid(ChatCalls):
         """Decide before the run begins (``stream_events`` of version 3)."""
         config = ensure_config(config)
         decided = self._decide(input, config, kwargs)
-        config, decided = begun(self._traced(config, decided), decided, CallbackManager)
+        config, decided = begun(self._traced(config, decided), decided, CallbackManager, self)
         return super()._chat_model_stream_v3(input, config, **_settled(kwargs, decided))
 
     async def _achat_model_stream_v3(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         config = ensure_config(config)
         decided = await self._adecide(input, config, kwargs)
-        config, decided = begun(self._traced(config, decided), decided, AsyncCallbackManager)
+        config, decided = begun(self._traced(config, decided), decided, AsyncCallbackManager, self)
         return await super()._achat_model_stream_v3(input, config, **_settled(kwargs, decided))
 
 

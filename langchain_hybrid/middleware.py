@@ -19,7 +19,7 @@ from hybrid_llm.dispatch import PairState, Request, RuleLike, Within, is_marked
 from hybrid_llm.errors import ConfigError
 from langchain_hybrid._agent import HybridState, as_model, for_arm, read_request
 from langchain_hybrid._capabilities import capabilities_of, pair_of
-from langchain_hybrid._first_token import Attempts
+from langchain_hybrid._first_token import Attempts, only
 from langchain_hybrid._held_step import HeldStep, asked_of_step, muted_here, wanted_of_step
 from langchain_hybrid._messages import CONVERSATION, LAST_HUMAN
 from langchain_hybrid._parts import refuse_pair
@@ -204,16 +204,18 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
             arm = self._arm(decision)
             with attempts.of(decision, arm):
                 if decision.held:
-                    return step.answer(for_arm(request, arm, decision.route, self._pair), handler)
-                return handler(for_arm(request, arm, decision.route, self._pair))
+                    return step.answer(for_arm(request, arm, decision, self._pair), handler)
+                return handler(for_arm(request, arm, decision, self._pair))
 
         def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
-            with muted_here():
-                return handler(for_arm(request, self._asks(self.checker, decision), decision.route, self._pair))
+            checker = self._asks(self.checker, decision)
+            with only(checker), muted_here():
+                return handler(for_arm(request, checker, decision, self._pair))
 
         with attempts.raising():
-            response, came = self._pair.call(decided, answer, calls, checker=check if self.checker else None)
+            compared = check if self.checker else None
+            response, came = self._pair.call(decided, answer, calls, read=step.read, checker=compared)
         response = step.shown(response, came)
         return self._answered(response, held, decided.decision, came, calls)
 
@@ -229,24 +231,26 @@ class HybridRouterMiddleware(AgentMiddleware[HybridState, Any, Any]):
             arm = self._arm(decision)
             with attempts.of(decision, arm):
                 if decision.held:
-                    return await step.aanswer(for_arm(request, arm, decision.route, self._pair), handler)
-                return await handler(for_arm(request, arm, decision.route, self._pair))
+                    return await step.aanswer(for_arm(request, arm, decision, self._pair), handler)
+                return await handler(for_arm(request, arm, decision, self._pair))
 
         async def check(decision: Decision) -> ModelResponse[Any]:
             assert self.checker is not None
-            with muted_here():
-                return await handler(for_arm(request, self._asks(self.checker, decision), decision.route, self._pair))
+            checker = self._asks(self.checker, decision)
+            with only(checker), muted_here():
+                return await handler(for_arm(request, checker, decision, self._pair))
 
         with attempts.raising():
-            response, came = await self._pair.acall(decided, answer, calls, checker=check if self.checker else None)
+            compared = check if self.checker else None
+            response, came = await self._pair.acall(decided, answer, calls, read=step.read, checker=compared)
         response = step.shown(response, came)
         return self._answered(response, held, decided.decision, came, calls)
 
     def _read(self, request: ModelRequest[Any]) -> tuple[Decision | None, Request]:
         """Return the decision of this run that still holds, if any, and the core's request."""
-        asked = read_request(request, self.query, self.small, weigh_tools=self._weighs_tools)
+        asked = read_request(request, self.query, self.small, self.checker, weigh_tools=self._weighs_tools)
         if self._pair.holds:
-            asked = replace(asked, wanted=wanted_of_step(request))
+            asked = replace(asked, wanted=wanted_of_step(request, structured=asked.structured))
         if self._pair.holds or self._pair.router.parts.promises:
             asked = replace(asked, asked=asked_of_step(request))
         held = Decision.found_in(request.state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -11,23 +11,23 @@ from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackMa
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.base import RunnableLike
 from langchain_core.runnables.utils import Input, Output
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from hybrid_llm.decision import Decision, Route
 from hybrid_llm.dispatch import Attempts, Decided, PairState, Request, asked_in, split_options
-from langchain_hybrid._answers import model_in
 from langchain_hybrid._capabilities import pair_of
-from langchain_hybrid._ends import heard_to_the_end, hides_ends
+from langchain_hybrid._ends import hides_ends
 from langchain_hybrid._messages import LAST_HUMAN, request_of
 from langchain_hybrid._options import read_options
+from langchain_hybrid._private import callbacks_of
+from langchain_hybrid._readers import ReadCalls
 from langchain_hybrid._runs import as_arm, closing_stream, configs_of, read_each
-from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import MarksStream, Run, with_decision
 from langchain_hybrid._two_arms import TwoArms
-from langchain_hybrid._usage import count_usage, hides_usage
+from langchain_hybrid._usage import hides_usage
 
 if TYPE_CHECKING:
-    from hybrid_llm.dispatch import Pair, RuleLike
+    from hybrid_llm.dispatch import RuleLike
     from langchain_hybrid._held_chain import HeldChain, Reads
 
 
@@ -127,10 +127,6 @@ class RunnableHybrid(TwoArms[Input, Output]):
     # a field, so that what LangChain copies field by field keeps its breakers and its switch
     state: Any = Field(default=None, exclude=True, repr=False)
 
-    _pair: Pair = PrivateAttr()
-    _hiding: frozenset[str] = PrivateAttr(default=frozenset())
-    _chains: frozenset[str] = PrivateAttr(default=frozenset())
-
     def __init__(
         self,
         small: RunnableLike[Input, Output],
@@ -220,7 +216,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
         def answer(
             inputs: Iterator[Input], run_manager: CallbackManagerForChainRun, config: RunnableConfig
         ) -> Iterator[Output]:
-            value, attempts = next(inputs), Attempts()
+            value, attempts = next(inputs), ReadCalls()
             held = self._held(value, config, run_manager, rest, attempts)
 
             def ask(decision: Decision) -> Iterator[Output]:
@@ -228,13 +224,13 @@ class RunnableHybrid(TwoArms[Input, Output]):
                     yield from held.stream(decision)
                     return
                 child = self._child(config, run_manager, decision)
-                with self._heard(child, decision, attempts):
+                with self._watched(child, decision, attempts):
                     yield from self._arm(decision).stream(value, child, **self._said(decision, rest))
 
             marks = MarksStream[Output](attempts)
             request = self._request(value, config, kwargs)
             chunks = self._pair.stream(request, ask, attempts, read=held.read, checker=held.check)
-            with closing(chunks):
+            with attempts.readers.raising(), closing(chunks):
                 for chunk, decision in chunks:
                     yield from marks.of(held.shown(chunk, decision), decision)
             yield from marks.end()
@@ -251,7 +247,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
         async def answer(
             inputs: AsyncIterator[Input], run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
         ) -> AsyncIterator[Output]:
-            value, attempts = await anext(inputs), Attempts()
+            value, attempts = await anext(inputs), ReadCalls()
             held = self._held(value, config, run_manager, rest, attempts)
 
             async def ask(decision: Decision) -> AsyncIterator[Output]:
@@ -260,7 +256,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
                         yield chunk
                     return
                 child = self._child(config, run_manager, decision)
-                with self._heard(child, decision, attempts):
+                with self._watched(child, decision, attempts):
                     chunks = self._arm(decision).astream(value, child, **self._said(decision, rest))
                     async with closing_stream(chunks):
                         async for chunk in chunks:
@@ -269,10 +265,11 @@ class RunnableHybrid(TwoArms[Input, Output]):
             marks = MarksStream[Output](attempts)
             request = self._request(value, config, kwargs)
             chunks = self._pair.astream(request, ask, attempts, read=held.read, checker=held.acheck)
-            async with closing_stream(chunks):
-                async for chunk, decision in chunks:
-                    for one in marks.of(held.shown(chunk, decision), decision):
-                        yield one
+            with attempts.readers.raising():
+                async with closing_stream(chunks):
+                    async for chunk, decision in chunks:
+                        for one in marks.of(held.shown(chunk, decision), decision):
+                            yield one
             for one in marks.end():
                 yield one
 
@@ -331,17 +328,18 @@ class RunnableHybrid(TwoArms[Input, Output]):
         read: Callable[[RunnableConfig], Request | Decided],
     ) -> Output:
         def answer(value: Input, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Output:
-            attempts = Attempts()
+            attempts = ReadCalls()
             held = self._held(value, config, run_manager, kwargs, attempts)
 
             def ask(decision: Decision) -> Output:
                 if decision.held:
                     return cast("Output", held.invoke(decision))
                 child = self._child(config, run_manager, decision)
-                with self._heard(child, decision, attempts):
+                with self._watched(child, decision, attempts):
                     return self._arm(decision).invoke(value, child, **self._said(decision, kwargs))
 
-            found, came = self._pair.call(read(config), ask, attempts, read=held.read, checker=held.check)
+            with attempts.readers.raising():
+                found, came = self._pair.call(read(config), ask, attempts, read=held.read, checker=held.check)
             return with_decision(held.shown(found, came), came, attempts)
 
         return self._call_with_config(answer, value, config)
@@ -354,17 +352,18 @@ class RunnableHybrid(TwoArms[Input, Output]):
         read: Callable[[RunnableConfig], Request | Decided],
     ) -> Output:
         async def answer(value: Input, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Output:
-            attempts = Attempts()
+            attempts = ReadCalls()
             held = self._held(value, config, run_manager, kwargs, attempts)
 
             async def ask(decision: Decision) -> Output:
                 if decision.held:
                     return cast("Output", await held.ainvoke(decision))
                 child = self._child(config, run_manager, decision)
-                with self._heard(child, decision, attempts):
+                with self._watched(child, decision, attempts):
                     return await self._arm(decision).ainvoke(value, child, **self._said(decision, kwargs))
 
-            found, came = await self._pair.acall(read(config), ask, attempts, read=held.read, checker=held.acheck)
+            with attempts.readers.raising():
+                found, came = await self._pair.acall(read(config), ask, attempts, read=held.read, checker=held.acheck)
             return with_decision(held.shown(found, came), came, attempts)
 
         return await self._acall_with_config(answer, value, config)
@@ -386,15 +385,7 @@ class RunnableHybrid(TwoArms[Input, Output]):
             self.read,
         )
 
-    def _heard(self, child: RunnableConfig, decision: Decision, attempts: Attempts) -> AbstractContextManager[None]:
-        if decision.route in self._chains:
-            count_usage(child, attempts)
-        return heard_to_the_end(child, decision) if decision.route in self._hiding else nullcontext()
-
-    def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
-        return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
-
     def _request(self, value: Input, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
-        (options, rest), model = split_options(kwargs), model_in(self.small)
-        chosen = read_options(options, config, model.callbacks if model else None, self._within)
+        options, rest = split_options(kwargs)
+        chosen = read_options(options, config, callbacks_of(self.small, self.checker), self._within)
         return replace(request_of(value, chosen, query=self.query), asked=asked_in(rest))

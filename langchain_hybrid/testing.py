@@ -27,10 +27,10 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import Field, InstanceOf
 
 from hybrid_llm.testing import arguments_for
+from langchain_hybrid._messages import as_function
 
 __all__ = ["Asked", "FakeChatModel"]
 
@@ -113,8 +113,9 @@ class FakeChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Runnable[Any, AIMessage]:
         """Bind tools; one that is built into a provider stays as it is."""
-        converted = [tool if _is_built_in(tool) else convert_to_openai_tool(tool) for tool in tools]
-        return self.bind(tools=converted, **({"tool_choice": tool_choice} if tool_choice else {}), **kwargs)
+        return self.bind(
+            tools=[*map(as_function, tools)], **({"tool_choice": tool_choice} if tool_choice else {}), **kwargs
+        )
 
     def _generate(
         self,
@@ -188,10 +189,6 @@ class FakeChatModel(BaseChatModel):
             yield AIMessageChunk(content=part)
         if self.error is not None:
             raise self.error
-
-
-def _is_built_in(tool: Any) -> bool:
-    return isinstance(tool, dict) and tool.get("type", "function") not in ("function", "object")
 
 
 def _wanted(kwargs: dict[str, Any]) -> dict[str, Any] | None:

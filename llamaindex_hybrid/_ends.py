@@ -76,11 +76,12 @@ class Heard:
     @contextmanager
     def telling(self) -> Iterator[None]:
         """Note in the end, whatever it is, what was used by all models that were heard."""
+        tell = self._attempts.telling
         try:
             yield
         finally:
             for usage in filter(None, self._used):
-                self._attempts.tell(usage)
+                tell(usage)
 
     @contextmanager
     def here(self) -> Iterator[None]:

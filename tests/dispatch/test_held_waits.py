@@ -177,6 +177,25 @@ def test_a_checker_that_hangs_costs_its_signal_and_no_more_than_the_time_of_the_
     assert [(attempt.model, attempt.error) for attempt in attempts.made] == [("small", None), (CHECKER, "GivenUpError")]
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_checker_that_hangs_has_smalls_time_where_the_look_has_none(is_async: bool) -> None:
+    hangs, pair = threading.Event(), comparing(small_timeout=0.05)
+
+    async def ask(decision: Decision) -> Any:
+        return EIGHTEEN if decision.route == "small" else "from large"
+
+    async def check(_: Decision) -> Any:
+        await asyncio.sleep(5)
+
+    if is_async:
+        _, came = await pair.acall(Request(EASY), ask, read=read, checker=check)
+    else:
+        both = {"small": EIGHTEEN, "large": "from large"}
+        _, came = pair.call(Request(EASY), lambda d: both[d.route], read=read, checker=lambda _: hangs.wait(5))
+    hangs.set()
+    assert came.reason == "escalated"
+
+
 def test_a_checker_that_keeps_failing_is_left_alone_for_a_while() -> None:
     pair, asked = comparing(), []
 

@@ -26,6 +26,23 @@ RULES = [
 ]
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_a_rule_that_fails_at_one_text_of_a_batch_costs_that_text_alone(is_async: bool) -> None:
+    def fails_at_primes(text: str) -> bool:
+        return bool({"primes": 1}["primes" if "primes" not in text else text])
+
+    pair, requests = pair_of(rules=[(fails_at_primes, "small")]), [Request(EASY), Request(HARD), Request(EASY)]
+    arms = arms_of()
+    if is_async:
+        answers = await pair.abatch(requests, [arms.acall] * 3, return_exceptions=True)
+    else:
+        answers = pair.batch(requests, [arms.call] * 3, return_exceptions=True)
+    assert isinstance(answers[1], KeyError)
+    assert [answer[0] for answer in (answers[0], answers[2])] == ["from small"] * 2
+    with pytest.raises(KeyError):
+        pair.batch(requests, [arms.call] * 3)
+
+
 @every_way
 @pytest.mark.parametrize(
     ("text", "route", "reason"),

@@ -13,11 +13,11 @@ import pytest
 
 from hybrid_llm import Pair, Router
 from hybrid_llm.certify import Certificate, Menu, Provenance
-from hybrid_llm.dispatch import Capabilities, Place, Request
+from hybrid_llm.dispatch import FUNCTION, Capabilities, Place, Request
 from hybrid_llm.errors import HybridLLMWarning
 from hybrid_llm.router import TrainingRecord
 from hybrid_llm.testing import FixedScorer
-from tests.dispatch.pairs import Way, arms_of, every_way
+from tests.dispatch.pairs import DOWN, Way, arms_of, every_way
 
 PROOF = Certificate(True, 0.5, 0.6, 0.1, 0.95, 900, 0.05, 0.05, 0.08, 0.9, 0.95)
 MENU = Menu((PROOF,), 0.1, Provenance("qwen3:4b", "gpt-4o", "exact"))
@@ -189,3 +189,44 @@ def test_a_follow_up_does_not_inherit_a_promise_that_has_ended() -> None:
     now = later.decide(Request("and Spain?", turns=["Tell me more."], previous=before)).decision
     assert (now.reason, now.certified) == ("follow_up", False)
     assert now.void_reason == "An audit found that the drop is more."
+
+
+FRANCE = "What is the capital of France?"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tools": frozenset({FUNCTION})},
+        {"structured": True},
+        {"same_turn": True},
+        {"text": "and Spain?", "turns": [FRANCE]},
+        {"text": "and Spain?", "turns": [FRANCE], "previous": None},
+        {"text": "Now prove Fermat's last theorem in full detail.", "turns": [FRANCE], "stay": True},
+    ],
+    ids=[
+        "tools",
+        "a schema",
+        "a step of a tool loop",
+        "a follow-up",
+        "one that is scored",
+        "a conversation that stays",
+    ],
+)
+def test_nothing_is_promised_of_what_was_not_measured(changes: dict[str, Any]) -> None:
+    stay = "conversation" if changes.pop("stay", False) else None
+    pair = pair_of(Server(OLD), stay=stay)
+    first = pair.decide(Request(FRANCE)).decision
+    assert first.certified
+    now = pair.decide(replace(Request(FRANCE, previous=first, began=first), **changes)).decision
+    assert (now.route, now.certified, now.void_reason) == ("small", False, "")
+
+
+@every_way
+@pytest.mark.filterwarnings("ignore:large is down")
+async def test_nothing_is_promised_of_small_in_the_place_of_large_that_is_down(way: Way) -> None:
+    router = Router(FixedScorer(0.1), certificate=MENU)
+    pair = Pair(router, quality=0.9, fallback_to_small=True)
+    for reason in ["fallback"] * 3 + ["cooldown"]:
+        _, came = await way(pair, Request(FRANCE), arms_of(large=DOWN))
+        assert (came.route, came.reason, came.certified) == ("small", reason, False)

@@ -13,7 +13,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import JsonOutputParser, StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableBranch, RunnableLambda
 from langchain_ollama import ChatOllama
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
@@ -324,3 +324,12 @@ async def test_what_a_parser_cannot_read_of_a_whole_answer_is_its_own_error(way:
 @pytest.mark.parametrize(("parser", "smalls"), [(TEXT, '{"value": 4}'), (JSON, {"value": 4})], ids=["text", "JSON"])
 async def test_a_whole_answer_of_a_chain_is_smalls(way: Way, parser: Any, smalls: Any) -> None:
     assert await way(parsed(ollama_lines('{"value"', ": 4}"), parser)) == smalls
+
+
+def test_a_stream_without_a_word_on_why_is_whole_where_another_model_of_the_arm_gives_one() -> None:
+    arm = RunnableBranch(
+        (lambda text: "first" in text, ollama(ollama_lines("from A"))), FakeListChatModel(responses=["B"])
+    )
+    hybrid = RunnableHybrid(arm, FakeListChatModel(responses=["large"]), EASY, threshold=0.5)
+    for text, said in (("Ask the first.", "from A"), ("Ask the other one.", "B"), ("And once more the other.", "B")):
+        assert "".join(str(chunk.content) for chunk in hybrid.stream(text)) == said

@@ -11,7 +11,10 @@ from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackH
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
+from hybrid_llm.dispatch import Breaker, PairState
 from hybrid_llm.errors import LookError
+from hybrid_llm.testing import FixedScorer
+from langchain_hybrid import ChatHybrid
 from langchain_hybrid.testing import FakeChatModel
 from tests.covering import covering
 from tests.langchain._held import held_pair, message_of, small_of, step_of
@@ -107,12 +110,15 @@ async def test_the_call_that_was_not_shown_is_a_run_below_the_pairs(way: Way) ->
     assert len(recorder.of("model")) == 1
 
 
-@every_call
+@covering(every_call, pytest.mark.parametrize("made_with_it", [False, True]), times=4)
 @quietly
-async def test_what_counts_tokens_counts_those_of_every_model_once(way: Way) -> None:
+async def test_what_counts_tokens_counts_those_of_every_model_once(way: Way, made_with_it: bool) -> None:
     scenario = LookScenario("", Said("It is 18.", 0.6), look=lambda: trained(checker=True), form=True, checker="19")
     usage = UsageMetadataCallbackHandler()
-    (answer,) = await way(held_pair(scenario), [EASY], {"callbacks": [usage]})
+    if made_with_it:
+        (answer,) = await way(held_pair(scenario, callbacks=[usage]), [EASY])
+    else:
+        (answer,) = await way(held_pair(scenario), [EASY], {"callbacks": [usage]})
     counted = {name: used["output_tokens"] for name, used in usage.usage_metadata.items()}
     told = {one["model"]: one["output_tokens"] for one in answer.response_metadata["hybrid"]["attempts"]}
     assert counted == told == {"small": 3, "checker": 1, "large": 2}
@@ -243,6 +249,21 @@ def test_a_checker_has_to_be_another_chat_model() -> None:
         )
 
 
+def shorter_than(n: int) -> Any:
+    return lambda query, text: len(text) < n
+
+
+class Rule:
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __repr__(self) -> str:
+        return f"Rule({self.n})"
+
+    def holds(self, query: str, text: str) -> bool:
+        return len(text) < self.n
+
+
 def test_a_cache_tells_pairs_with_another_look_check_or_checker_apart() -> None:
     keys = [
         held_pair(scenario, **more)._get_llm_string()
@@ -250,6 +271,11 @@ def test_a_cache_tells_pairs_with_another_look_check_or_checker_apart() -> None:
             (KEPT, {}),
             (KEPT, {"check": lambda query, text: True}),
             (KEPT, {"check": lambda query, text: False}),
+            (KEPT, {"check": lambda query, text: text.islower()}),
+            (KEPT, {"check": lambda query, text: text.isupper()}),
+            (KEPT, {"check": lambda query, text: any(part.isupper() for part in text)}),
+            (KEPT, {"check": lambda query, text: any(part.islower() for part in text)}),
+            *((KEPT, {"check": check}) for n in (3, 300) for check in (shorter_than(n), Rule(n).holds)),
             (KEPT, {"second_look": False, "threshold": 0.5, "cost_advantage": None}),
             (LookScenario("", look=trained, form=True), {}),
             (LookScenario("", look=lambda: trained(checker=True), form=True, checker="1"), {}),
@@ -257,6 +283,7 @@ def test_a_cache_tells_pairs_with_another_look_check_or_checker_apart() -> None:
     ]
     assert len(set(keys)) == len(keys)
     assert held_pair(KEPT)._get_llm_string() == keys[0]
+    assert held_pair(KEPT, check=shorter_than(3))._get_llm_string() in keys
 
 
 @pytest.mark.parametrize("way", [by_invoke, by_ainvoke])
@@ -269,3 +296,23 @@ async def test_an_answer_from_the_cache_was_called_for_by_nobody(way: Way) -> No
     assert second.text == first.text
     assert "attempts" in first.response_metadata["hybrid"]
     assert "attempts" not in second.response_metadata["hybrid"]
+
+
+@pytest.mark.parametrize("way", [by_invoke, by_ainvoke])
+@pytest.mark.filterwarnings("ignore:small is down")
+async def test_an_answer_from_the_cache_is_no_probe_of_a_small_that_was_down(way: Way) -> None:
+    from langchain_core.caches import InMemoryCache
+
+    now = [0.0]
+    state = PairState(breakers={"small": Breaker(cooldown=30, clock=lambda: now[0]), "large": Breaker()})
+    small = FakeChatModel(model="small")
+    pair = ChatHybrid(small, FakeChatModel(), FixedScorer(0.9), threshold=0.5, cache=InMemoryCache(), state=state)
+    await way(pair, [EASY])
+    small.error = ConnectionRefusedError()
+    await way(pair, [f"{EASY} {n}" for n in range(3)])
+    small.error = None
+    now[0] = 31.0
+    (known,) = await way(pair, [EASY])
+    (new,) = await way(pair, ["Is small back?"])
+    assert "attempts" not in known.response_metadata["hybrid"]
+    assert new.response_metadata["hybrid"]["reason"] == "score"

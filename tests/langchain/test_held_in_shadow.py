@@ -109,3 +109,16 @@ async def test_an_object_that_small_would_not_have_made_is_rejected() -> None:
     pair.large.calls_tools, pair.large.says = True, "Cusco"
     assert pair.with_structured_output(Place).invoke(EASY) == Place(city="Cusco")
     assert await heard_of(seen, 1) == ["rejected"]
+
+
+@every_agent_way
+async def test_no_fallback_middleware_answers_in_smalls_place_where_nobody_waits(way: AgentWay) -> None:
+    from langchain.agents.middleware import ModelFallbackMiddleware
+
+    seen: list[Any] = []
+    hosted, small = fake("hosted"), fake("small", error=ConnectionRefusedError())
+    behind = {"shadow": True, "observers": [seen.append], "agent": {"after": [ModelFallbackMiddleware(hosted)]}}
+    agent = agent_of(small, fake("large"), router_with(untrained()), check=lambda *_: True, **behind)
+    await way(agent, EASY)
+    assert await heard_of(seen, 1) == ["fallback"]
+    assert (len(small.asked), hosted.asked) == (1, [])

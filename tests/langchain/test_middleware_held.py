@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from langchain.agents.middleware import HumanInTheLoopMiddleware
-from langchain.agents.structured_output import ToolStrategy
+from langchain.agents.structured_output import ProviderStrategy, StructuredOutputError, ToolStrategy
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -14,6 +14,7 @@ from langgraph.types import Command
 from pydantic import BaseModel
 
 from hybrid_llm.errors import ConfigError, LookError
+from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import HybridRouterMiddleware
 from langchain_hybrid.testing import FakeChatModel
 from tests.langchain._agents import Way, agent_of, answers, call, every_way, fake, reasons, routes
@@ -144,6 +145,45 @@ async def test_a_schema_that_is_followed_by_a_call_is_the_agents_to_check(way: W
     agent = agent_of(small, fake("large", "hosted"), router_with(untrained()), tools=[], agent=schema, **HELD)
     state = await way(agent, EASY)
     assert state["structured_response"] == Place(city="Lima")
+
+
+def place(text: str) -> AIMessage:
+    return AIMessage(text, response_metadata={"finish_reason": "stop"})
+
+
+STRATEGIES = [
+    (ToolStrategy(Place), call("Place", city="Lima"), call("Place", town="Lima"), "tool_arguments"),
+    (ToolStrategy(Place, handle_errors=False), call("Place", city="Lima"), call("Place", town=1), "tool_arguments"),
+    (ProviderStrategy(Place), place('{"city": "Lima"}'), place("Lima, I guess."), "json"),
+    (ProviderStrategy(Place), place('{"city": "Lima"}'), place('{"town": "Lima"}'), "schema"),
+]
+CAN = {"tool_choice": True, "structured_output": True, "tool_calling": True}
+
+
+@every_way
+@pytest.mark.parametrize(("strategy", "good", "bad", "why"), STRATEGIES, ids=["call", "raised", "no json", "schema"])
+async def test_what_is_not_of_the_agents_schema_is_answered_by_large(
+    strategy: Any, good: AIMessage, bad: AIMessage, why: str, way: Way
+) -> None:
+    for reply, route, rejected in ((good, "small", None), (bad, "large", why)):
+        small = fake("small", "local", replies=[reply], profile=CAN)
+        large = fake("large", "hosted", replies=[good], profile=CAN)
+        checks: dict[str, Any] = {"check": lambda *_: True, "agent": {"response_format": strategy}}
+        state = await way(agent_of(small, large, FixedScorer(0.9), tools=[], **checks), EASY)
+        assert state["structured_response"] == Place(city="Lima")
+        assert routes(state) == [route]
+        assert answers(state)[0].response_metadata["hybrid"]["look"]["rejected"] == rejected
+
+
+@every_way
+async def test_a_private_answer_that_is_not_of_the_schema_is_the_agents_error(way: Way) -> None:
+    small = fake("small", "local", replies=[place("Lima, I guess.")], profile=CAN)
+    large = fake("large", "hosted", profile=CAN)
+    schema = {"response_format": ProviderStrategy(Place)}
+    agent = agent_of(small, large, FixedScorer(0.9), tools=[], check=lambda *_: True, private=True, agent=schema)
+    with pytest.raises(StructuredOutputError):
+        await way(agent, EASY)
+    assert large.asked == []
 
 
 @every_way

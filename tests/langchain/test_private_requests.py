@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,11 +18,15 @@ from hybrid_llm.errors import ConfigError, PrivateError
 from hybrid_llm.personal import holds_personal_data
 from hybrid_llm.testing import FixedScorer
 from langchain_hybrid import RunnableHybrid
+from langchain_hybrid._private import texts_in
 from langchain_hybrid.testing import FakeChatModel
 from tests.covering import covering
 from tests.langchain._agents import agent_of, call, fake, get_weather
+from tests.langchain._held import message_of
 from tests.langchain._to_large import DOWN, HARD, SECRET, both, chain, chat, record
 from tests.langchain._ways import Way, every_way
+from tests.looks import CHECKER, LEVEL, Said, router_with, trained
+from tests.scenarios import EASY
 
 pytestmark = pytest.mark.usefixtures("nothing_is_traced")
 
@@ -47,6 +52,29 @@ async def test_one_request_is_private_by_its_caller_or_by_its_text(by: str, made
     assert answer.text == "from small"
     (after,) = await way(llm, [HARD])
     assert (after.text, record(after)["private"]) == ("from large", False)
+
+
+BROKEN_CALL = {"name": "pay", "args": SECRET, "id": "1", "error": None, "type": "invalid_tool_call"}
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,4111111111111111"}}
+
+
+@both
+@pytest.mark.parametrize(
+    "message",
+    [
+        AIMessage("", invalid_tool_calls=[BROKEN_CALL]),
+        AIMessage("Hm.", additional_kwargs={"reasoning_content": SECRET}),
+        HumanMessage("Hm.", name="4111 1111 1111 1111"),
+        HumanMessage([{"type": "image", "url": "https://example.org/x.png", "title": SECRET}]),
+    ],
+    ids=["a broken call", "thoughts", "a name", "a title"],
+)
+def test_the_function_reads_all_that_is_sent_of_a_message(made: Any, message: Any) -> None:
+    llm = made(private=holds_personal_data)
+    with suppress(PrivateError):  # small reads no pictures
+        assert record(llm.invoke([HumanMessage("Hi."), message, HumanMessage(HARD)]))["private"]
+    assert llm.large.asked == []
+    assert list(texts_in(PICTURE)) == []  # nobody reads the letters that a picture is sent as
 
 
 @covering(every_way, both, times=2)
@@ -165,6 +193,25 @@ def test_no_fallback_middleware_answers_in_the_place_of_small() -> None:
     with pytest.raises(PrivateError, match="small is down"):
         agent.invoke({"messages": [HumanMessage(SECRET)]})
     assert large.asked == []
+
+
+@pytest.mark.parametrize("verb", ["invoke", "ainvoke"])
+async def test_no_fallback_middleware_answers_in_the_place_of_a_checker(verb: str) -> None:
+    from langchain.agents.middleware import ModelFallbackMiddleware
+
+    hosted, checker = fake("hosted"), fake(CHECKER, error=DOWN)
+    agent = agent_of(
+        fake("small", replies=[message_of(Said())]),
+        fake("large"),
+        router_with(trained(checker=True)),
+        tools=[],
+        agent={"after": [ModelFallbackMiddleware(hosted)]},
+        **{"threshold": None, "second_look": True, "checker": checker, "private": True, **LEVEL},
+    )
+    asked: Any = {"messages": [HumanMessage(EASY)]}
+    state = agent.invoke(asked) if verb == "invoke" else await agent.ainvoke(asked)
+    assert state["messages"][-1].text == "Lima."
+    assert (len(checker.asked), hosted.asked) == (1, [])
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------

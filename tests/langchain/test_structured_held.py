@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import JsonOutputParser, PydanticOutputParser
-from langchain_core.runnables import Runnable, RunnablePassthrough
-from pydantic import BaseModel, field_validator
+from langchain_core.runnables import ConfigurableField, Runnable, RunnablePassthrough
+from pydantic import BaseModel, ValidationError, field_validator
 
 from langchain_hybrid.testing import FakeChatModel
 from tests.covering import covering
@@ -102,3 +102,22 @@ async def test_partial_objects_are_held() -> None:
     structured = pair_of(small_that_writes(text)).with_structured_output(schema)
     assert list(structured.stream(EASY)) == [json.loads(text)]
     assert [part async for part in structured.astream(EASY)] == [json.loads(text)]
+
+
+@every_way
+async def test_a_private_answer_that_does_not_parse_is_the_parsers_error_as_without_a_check(way: Way) -> None:
+    pair = pair_of(small_that_calls({"town": "Lima"}))
+    with pytest.raises(ValidationError, match="city"):
+        await way(pair.model_copy(update={"private": True}).with_structured_output(Place), [EASY])
+    assert pair.large.asked == []
+
+
+def test_a_copy_with_a_configured_field_has_all_else_of_its_pair() -> None:
+    pair = pair_of(small_that_calls({"town": "Lima"}))
+    structured = pair.with_structured_output(Place).configurable_fields(threshold=ConfigurableField(id="dial"))
+    copy = structured.with_config(configurable={"dial": 0.4})
+    assert copy.invoke(EASY).city == "Cusco"
+    assert len(pair.small.asked) == 1
+    pair.force = "large"
+    assert copy.invoke(EASY).city == "Cusco"
+    assert len(pair.small.asked) == 1

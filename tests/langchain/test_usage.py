@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda
 from pydantic import BaseModel
 
 from hybrid_llm.event import RequestEvent
@@ -114,3 +116,26 @@ async def test_structured_output_tells_what_it_used_and_its_raw_message_too() ->
     raw = hybrid.with_structured_output(Verdict, include_raw=True).invoke("easy one")["raw"]
     assert [event.attempts[0].input_tokens for event in events] == [2, 2]
     assert raw.response_metadata["hybrid"]["attempts"][0]["input_tokens"] == 2
+
+
+@pytest.mark.filterwarnings("ignore:small is down")
+def test_what_small_says_it_used_after_it_was_given_up_on_is_not_larges() -> None:
+    go_on, ended = threading.Event(), threading.Event()
+
+    def late(_: Any) -> str:
+        go_on.wait(5)
+        return "words " * 100
+
+    def meanwhile(_: Any) -> str:
+        go_on.set()
+        ended.wait(5)
+        return "from large"
+
+    def note(message: AIMessage) -> AIMessage:
+        ended.set()
+        return message
+
+    small = FakeChatModel(model="small", says=late) | RunnableLambda(note)
+    hybrid = hybrid_of(RunnableHybrid, small, FakeChatModel(model="large", says=meanwhile), small_timeout=0.02)
+    answer = hybrid.invoke("easy one")
+    assert figures(answer.response_metadata["hybrid"]["attempts"])[1][:4] == ("large", 2, 2, pytest.approx(24e-6))

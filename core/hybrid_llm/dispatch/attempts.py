@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -104,6 +104,13 @@ class Attempts:
             self._open.told.append(usage)
         elif self.behind is not None:
             self.behind.tell(usage)
+
+    @property
+    def telling(self) -> Callable[[Usage], object]:
+        """What :meth:`tell` does, for the call that is under way now alone: one that was given up on may end later."""
+        if self._open is not None:
+            return self._open.told.append
+        return self.behind.telling if self.behind is not None else self.tell
 
     def end(self, error: BaseException | None = None, *, kept: bool = True) -> None:
         """Note how the call that is under way ended.

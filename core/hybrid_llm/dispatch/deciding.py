@@ -51,6 +51,20 @@ class Deciding:
         decisions = self._forced(ready) or self._followed(await self._policy.adecide_many(self._as_scored(ready)))
         return _decided(ready, decisions, start)
 
+    def decide_each(self, requests: Sequence[Request]) -> list[Decided | Exception]:
+        """Decide n requests; in the place of one that a rule of the caller's failed at, its error."""
+        try:
+            return [*self.decide_many(requests)]
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is that of one request
+            return [error] if len(requests) == 1 else [one for each in requests for one in self.decide_each([each])]
+
+    async def adecide_each(self, requests: Sequence[Request]) -> list[Decided | Exception]:
+        """Do what :meth:`decide_each` does without blocking the event loop."""
+        try:
+            return [*await self.adecide_many(requests)]
+        except Exception as error:  # noqa: BLE001 - as above
+            return [error] if len(requests) == 1 else [(await self.adecide_each([each]))[0] for each in requests]
+
     def checked(self, requests: Sequence[Request | Exception], *, return_exceptions: bool) -> list[Request | Exception]:
         """Return requests that can be decided; in the place of one that cannot its error, or raise the first."""
         outcomes = [one if isinstance(one, Exception) else self._checked(one) for one in requests]

@@ -94,7 +94,7 @@ class Failover:
         """
         if not self._may_leave(decision) or self.breakers[decision.route].admit():
             return decision
-        return decision.override(route=_other(decision.route), reason="cooldown", look=None)
+        return _instead(decision, "cooldown")
 
     def call(
         self,
@@ -276,10 +276,10 @@ class Failover:
             raise self._answers.cut()
 
     def _ended(self, chunk: object, decision: Decision, attempts: Attempts) -> bool:
-        """Return whether a chunk is at the end of its stream; an arm that says why is one that always does."""
+        """Return whether a chunk is at the end of its stream; a model that says why is one that always does."""
         attempts.hear(chunk, self._answers)
         why = self._answers.ended(chunk)
-        if why:
+        if why and self._serves(decision.route).is_one_model:
             self._closing.add(decision.route)
         return why is not None
 
@@ -296,7 +296,7 @@ class Failover:
         if not is_outage(error) or not self._may_leave(decision):
             return None
         self.announce(decision.route, error)
-        return decision.override(route=_other(decision.route), reason="fallback", look=None)
+        return _instead(decision, "fallback")
 
     def announce(self, route: Route, error: BaseException) -> None:
         """Tell the user that an arm is down and the other one answers, once in each outage."""
@@ -328,6 +328,13 @@ class Failover:
     def _found_alive(self, route: Route) -> None:
         if self.breakers[route].succeed():
             logger.warning("%s is back: model %r answers again.", route, self._name(route))
+
+
+def _instead(decision: Decision, reason: Reason) -> Decision:
+    """Return the decision for the other arm; of small in large's place nothing is promised."""
+    other = _other(decision.route)
+    certified = decision.certified and other == "large"
+    return decision.override(route=other, reason=reason, look=None, certified=certified)
 
 
 def _other(route: Route) -> Route:

@@ -249,9 +249,11 @@ class _One:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds that checkers still have."""
+        """Seconds that checkers still have, once small has answered: small's own, where the look has no time."""
         whole = self.held.failover.look_timeout
-        return None if whole is None else max(whole - (time.monotonic() - self._began), 0.0)
+        if whole is None:
+            return self.held.failover.small_timeout
+        return max(whole - (time.monotonic() - self._began), 0.0)
 
     def answered(self, chunks: list[Any]) -> None:
         """Note what small gave, if it gave anything."""

@@ -21,12 +21,14 @@ class Holding(Failover):
 
     Attributes:
         to_small: Whether small's answer may be shown when large is down.
+        small_timeout: Seconds that small has.
     """
 
     def __init__(self, *, look_timeout: float | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.look_timeout = look_timeout
         self.to_small = self._leaves["large"]
+        self.small_timeout = self._timeout["small"]
 
     def hold(
         self, decision: Decision, ask: Callable[[Decision], Any], attempts: Attempts, *, streams: bool

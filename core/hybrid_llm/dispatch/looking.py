@@ -277,12 +277,12 @@ class Looking:
 
     def _certified(self, request: Request, decision: Decision, plan: LookPlan) -> bool:
         promised = plan.certified and decision.familiar is not False
-        return promised and not _is_other(request) and not self._otherwise(request)
+        return promised and not _is_other(request, decision) and not self._otherwise(request)
 
     def _still_certified(self, request: Request, decision: Decision) -> Decision:
-        """Return a decision for a promised level as it is now: that of an earlier turn may be from before."""
+        """Return a decision for a promised level as it is now, where the promise is about such a request at all."""
         ended = self.standing.ended() or self.router.parts.void_reason
-        if self.look is not None and _is_other(request):
+        if _is_other(request, decision):
             return decision.override(certified=False, void_reason=ended)
         ended = ended or (self._asked_otherwise(request) if self.look is None else self._otherwise(request))
         return decision.override(certified=False, void_reason=ended) if ended else decision
@@ -340,9 +340,9 @@ def _certified_with(router: Router) -> Bound | None:
     return Bound("", settings={ASKED_WITH: noted}) if noted and router.parts.promises else None
 
 
-def _is_other(request: Request) -> bool:
-    """Return whether a request is none of those that the promise of a look is about: words alone."""
-    return bool(request.tools) or request.same_turn or request.structured
+def _is_other(request: Request, decision: Decision) -> bool:
+    """Return whether a request is none of those that a promise is about: words alone, and scored themselves."""
+    return bool(request.tools) or request.same_turn or request.structured or decision.reason == "follow_up"
 
 
 class _CheckFailedError(Exception):

@@ -71,7 +71,7 @@ async def aanswer_many(
     return list(await asyncio.gather(*answers, return_exceptions=return_exceptions))
 
 
-def in_place(outcomes: Sequence[Request | Exception], decided: Sequence[Decided]) -> list[Any]:
+def in_place(outcomes: Sequence[Request | Exception], decided: Sequence[Outcome]) -> list[Any]:
     """Return each request as it was decided, and each error where it stood."""
     rest = iter(decided)
     return [one if isinstance(one, Exception) else next(rest) for one in outcomes]

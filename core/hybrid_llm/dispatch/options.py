@@ -43,7 +43,8 @@ class PairOptions:
             that needs no training: small's answer is held back until it was looked at, and large answers in its place
             where it is not good enough. Not at ``threshold=`` and ``route=``, which are about the query alone.
         look_timeout: Seconds that an answer which is held back has as a whole, and the checkers with it; ``None``
-            waits as long as the arm does (as long as ``small_timeout``, where the answer is not streamed).
+            waits as long as the arm does (as long as ``small_timeout``, where the answer is not streamed, and for the
+            checkers after it).
         check: A function of the query and of small's answer that returns ``False`` for one that must not be shown:
             large answers then. Without a second look too, small's answer is held back for it.
         prices: Dollars for a million tokens (read, written) by the name of a model, or ``Price`` objects; a model on

@@ -200,6 +200,11 @@ class Pair:
             return decided
         return replace(decided, decision=self._failover.admitted(decided.decision), admitted=True)
 
+    def given_back(self, decided: Decided) -> None:
+        """Note that an admitted request needed no call, since a cache had its answer: the next one may be the probe."""
+        if decided.admitted:
+            self._failover.breakers[decided.decision.route].release()
+
     def _ready(self, decided: Decided) -> Decided:
         """Return a request that is to be held with the decision of this moment; any other as it is."""
         return self.admitted(decided) if decided.decision.held else decided
@@ -336,7 +341,8 @@ class Pair:
             Exception: What could not be read, or what an arm raised.
         """
         outcomes: list[Any] = self._deciding.checked(requests, return_exceptions=return_exceptions)
-        outcomes = in_place(outcomes, self.decide_many([one for one in outcomes if isinstance(one, Request)]))
+        decide = self._deciding.decide_each if return_exceptions else self.decide_many
+        outcomes = in_place(outcomes, decide([one for one in outcomes if isinstance(one, Request)]))
 
         def answer(decided: Decided, ask: Any, checker: Checkers) -> Any:
             if call is not None:
@@ -360,7 +366,8 @@ class Pair:
         """Do what :meth:`batch` does without blocking the event loop."""
         checked = partial(self._deciding.checked, return_exceptions=return_exceptions)
         outcomes: list[Any] = await asyncio.to_thread(checked, requests)
-        outcomes = in_place(outcomes, await self.adecide_many([one for one in outcomes if isinstance(one, Request)]))
+        decide = self._deciding.adecide_each if return_exceptions else self.adecide_many
+        outcomes = in_place(outcomes, await decide([one for one in outcomes if isinstance(one, Request)]))
 
         async def answer(decided: Decided, ask: Any, checker: Checkers) -> Any:
             if call is not None:

@@ -114,7 +114,7 @@ class Capabilities:
         structured: Whether it can be made to follow a schema.
         no_logprobs: Why its answers come without log-probabilities, and what to do; empty when nothing is known.
         speaks: Whether an answer of it with nothing to show is a failure: that of a chat model is.
-        closes: Whether its answers are known to end with a word on why, so that one without was cut off. Of an arm
+        closes: Whether its answers are known to end with a word on why, so that one without was cut off. Of one model
             that has given one in a stream it is known from then on.
         wake: Has its model loaded in the background, after a call that gave up on it; calls the function it is given
             when that was a failure all the same. ``None`` where that makes no sense.
@@ -138,6 +138,11 @@ class Capabilities:
     tools: frozenset[str] | None = frozenset({FUNCTION})
     forced_tool: bool = False
     structured: bool = True
+
+    @property
+    def is_one_model(self) -> bool:
+        """Whether what holds for one of its answers holds for all: it is no pair, and nothing that may call several."""
+        return self.speaks and not self.is_pair
 
     @classmethod
     def unlimited(cls, model: str = "") -> Capabilities:
