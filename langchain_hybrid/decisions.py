@@ -233,8 +233,7 @@ class HybridDecisionModel(BaseDecisionModel):
 
     def _answer(self, question: Any, decision: Decision) -> dict[str, Any]:
         """Return the answer to a question; a query without a score is one that large is to have, or small."""
-        score = decision.score if decision.score is not None else float(decision.route == "small")
-        likely = min(max(score, 0.0), 1.0)  # a scorer of your own may give what is no probability
+        likely = decision.score if decision.score is not None else float(decision.route == "small")
         if question.type == "noul":
             return {"type": "noul", "noul": likely}
         if question.type == "predicate":

@@ -52,21 +52,6 @@ async def ways(model: HybridDecisionModel, texts: Sequence[str], config: Any = N
     ]
 
 
-@pytest.mark.parametrize(("score", "probability"), [(1.5, 1.0), (-0.5, 0.0)])
-def test_a_scorer_of_ones_own_that_gives_no_probability_is_answered_with_the_nearest(
-    score: float, probability: float
-) -> None:
-    class Own:
-        id = "own"
-
-        def score(self, queries: Sequence[str]) -> list[float]:
-            return [score] * len(queries)
-
-    answer = decider(Own()).invoke(asked("easy", easy=IS_EASY, route=WHICH))
-    assert answer.nouls["easy"].noul == probability
-    assert answer.choices["route"].confidence == 1.0
-
-
 async def test_a_choice_is_what_the_level_says_and_a_noul_is_the_score() -> None:
     for easy, hard in await ways(decider(), ["easy", "hard"]):
         assert [one.choices["route"].choice for one in (easy, hard)] == ["small", "large"]
