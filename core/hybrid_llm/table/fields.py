@@ -133,7 +133,9 @@ def literal_of(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return str(int(value))  # pandas makes floats of whole numbers when one is missing
-    return str(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, (int, float)) else None
 
 
 def is_missing(value: Any) -> bool:
