@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import errno
 import os
 import signal
@@ -11,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,6 +53,31 @@ def test_every_row_gets_what_the_router_says_of_it_to_the_last_bit(tmp_path):
     assert rows["truncated"] == [decision.truncated for decision in decisions]
     assert rows["route"] == [decision.route for decision in decisions]
     assert summary.routes == {arm: rows["route"].count(arm) for arm in ("small", "large")}
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        ([datetime.date(2026, 1, 2), None], ["2026-01-02", None]),
+        (
+            [{"shard": 1, "at": datetime.date(2026, 1, 2)}, {"shard": 2}],
+            ['{"shard": 1, "at": "2026-01-02"}', '{"shard": 2, "at": null}'],
+        ),
+        ([b"\x00\xff", b"ok"], ["00ff", "6f6b"]),
+        ([decimal.Decimal("7"), float("nan")], ["7", None]),
+    ],
+)
+def test_an_id_of_any_type_is_told_as_text(tmp_path, ids, told):
+    pq.write_table(pa.table({"query": texts(2), "id": pa.array(ids, from_pandas=True)}), tmp_path / "rows.parquet")
+    scored(tmp_path / "rows.parquet", tmp_path / "out")
+    assert rows_in(tmp_path / "out")["id"] == told
+
+
+def test_an_id_that_no_file_can_hold_does_not_stop_the_others(tmp_path):
+    table = tmp_path / "rows.jsonl"
+    table.write_text('{"id": "\\ud800", "query": "x"}\n{"id": 1' + "0" * 400 + ', "query": "y"}\n')
+    scored(table, tmp_path / "out")
+    assert rows_in(tmp_path / "out")["id"] == ["\\ud800", "1" + "0" * 400]
 
 
 @pytest.mark.slow
