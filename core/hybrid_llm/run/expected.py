@@ -71,10 +71,10 @@ def forecast(
         rest = fold != number
         cut = calibrate(s[rest], small[rest], large[rest]).cut(Level("quality", quality))
         kept[~rest] = s[~rest] >= cut.threshold
-    lost = np.where(kept, large - small, 0.0)
+    lost, once = np.where(kept, large - small, 0.0), metrics.counted_once(query)
 
     def drop(weights: NDArray[np.float64]) -> float:
         return float(lost @ weights) / max(float(large @ weights), metrics.SLACK)
 
-    low, high = metrics.bootstrap(lambda drawn: drop(drawn[query]), n, repetitions)
-    return Forecast(float(kept.mean()), drop(np.ones(s.size)), float(low), float(high))
+    low, high = metrics.bootstrap(lambda drawn: drop(drawn[query] * once), n, repetitions)
+    return Forecast(float(np.average(kept, weights=once)), drop(once), float(low), float(high))
