@@ -141,6 +141,31 @@ def test_a_damaged_part_is_scored_again(tmp_path):
     assert scored(table, tmp_path / "out").asked == texts(30)[10:20]
 
 
+@pytest.mark.parametrize("columns", [{"row": [10, 11], "score": [0.5, 0.5]}, {"row": list(range(10, 20))}])
+def test_a_part_that_lacks_rows_or_scores_is_scored_again(tmp_path, columns):
+    table = write_parquet(tmp_path / "rows.parquet", texts(25))
+    scored(table, tmp_path / "out")
+    pq.write_table(pa.table(columns), tmp_path / "out" / "part-000001.parquet")
+    assert scored(table, tmp_path / "out").asked == texts(25)[10:20]
+    assert rows_in(tmp_path / "out")["row"] == list(range(25))
+
+
+def test_a_manifest_with_other_values_is_damaged(tmp_path):
+    table = write_parquet(tmp_path / "rows.parquet", texts(5))
+    scored(table, tmp_path / "out")
+    manifest = tmp_path / "out" / "_scores.json"
+    manifest.write_text(manifest.read_text().replace('"map": {}', '"map": 5'))
+    with pytest.raises(TableError, match="is damaged; remove the folder"):
+        scored(table, tmp_path / "out")
+
+
+def test_a_row_without_a_text_keeps_the_id_that_a_map_names(tmp_path):
+    table = tmp_path / "rows.jsonl"
+    table.write_text('{"q": {"text": "x"}, "meta": {"id": 7}}\n{"q": null, "meta": {"id": 8}}\n')
+    scored(table, tmp_path / "out", paths={"query": "q.text", "id": "meta.id"}, skip_bad=True)
+    assert rows_in(tmp_path / "out")["id"] == ["7", "8"]
+
+
 def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path):
     table = write_parquet(tmp_path / "rows.parquet", texts(12))
     (tmp_path / "mine").mkdir()

@@ -105,9 +105,9 @@ class SlicedTable:
             if isinstance(raw, tuple):  # a row of a text, which knows its line
                 place, raw = raw
             fields = fields_of(place, {"query": raw} if isinstance(raw, str) else raw, needs=_NEEDS)
-            given = told_id_of(fields.get("id"))
-            fields = mapped(place, fields, self.paths)
-            return query_of(place, fields, needs=_NEEDS)[0], told_id_of(fields.get("id"))
+            own = {name: path for name, path in self.paths.items() if name == "id"}
+            given = told_id_of(mapped(place, fields, own).get("id"))  # also of a row that cannot be used
+            return query_of(place, mapped(place, fields, self.paths), needs=_NEEDS)[0], given
         except TableError as error:
             return error, given
 
