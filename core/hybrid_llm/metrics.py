@@ -154,7 +154,7 @@ def _between(falling: FloatArray, ends: NDArray[np.intp]) -> FloatArray:
     return middle
 
 
-def random_curve(q_small: ArrayLike, q_large: ArrayLike, weights: ArrayLike | None = None) -> Curve:
+def random_curve(q_small: ArrayLike, q_large: ArrayLike, weights: FloatArray | None = None) -> Curve:
     """Return the expectation of routing at random: a straight line with n + 1 cuts."""
     small, large = _columns(q_small, q_large)
     share = np.linspace(0.0, 1.0, small.size + 1)
@@ -162,7 +162,7 @@ def random_curve(q_small: ArrayLike, q_large: ArrayLike, weights: ArrayLike | No
     return Curve(ALWAYS_LARGE * (1 - share), share, of_large + share * (of_small - of_large))
 
 
-def oracle_curve(q_small: ArrayLike, q_large: ArrayLike, weights: ArrayLike | None = None) -> Curve:
+def oracle_curve(q_small: ArrayLike, q_large: ArrayLike, weights: FloatArray | None = None) -> Curve:
     """Return the best curve that any router can reach: it knows every gap H beforehand."""
     small, large = _columns(q_small, q_large)
     w = np.ones_like(small) if weights is None else _columns(weights, small)[0]

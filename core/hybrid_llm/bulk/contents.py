@@ -69,10 +69,9 @@ class Contents:
             found = json.loads(file.read_text(encoding="utf-8"))
             if found.pop("format") != FORMAT:
                 raise TableError(f"{file} was written by another version of the library; choose another --out.")
-            contents = cls(**found)
-            if not isinstance(contents.map, dict) or (contents.level is None) != (contents.threshold is None):
+            if not isinstance(found["map"], dict) or (found["level"] is None) != (found["threshold"] is None):
                 raise TypeError("a field is not as it was written")
-            return contents
+            return cls(**found)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             if isinstance(error, TableError):
                 raise
