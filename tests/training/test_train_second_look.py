@@ -227,6 +227,13 @@ def test_the_names_of_both_models_are_needed(trained: Router, answered: QualityT
         train_second_look(trained, answered)
 
 
+def test_thoughts_without_an_answer_are_no_answer_in_a_table_either() -> None:
+    rows = make_answered_rows(2)
+    for row, text in zip(rows, ("<think>2+2, so</think> ", "<think>2+2</think> 4"), strict=True):
+        row["responses"]["small"] = [text]
+    assert LookRows.of(QualityTable.from_rows(rows).pair(*PAIR), np.full(2, 0.5)).usable.tolist() == [False, True]
+
+
 def test_equal_scores_are_as_good_however_often_large_was_asked() -> None:
     def heads(times: int) -> list[LookHead]:
         rows = make_answered_rows(60)
@@ -292,6 +299,10 @@ def test_untrained_answers_that_are_cut_off_are_said() -> None:
         untrained_looks("tiny", ["Is it?"] * 100, answers)
     with pytest.raises(LookError, match="log-probabilities from version"):
         untrained_looks("tiny", ["Is it?"] * 100, [Answer("yes")] * 100)
+    with pytest.raises(LookError, match="told apart by log-probabilities, or by the queries' scores"):
+        untrained_looks("tiny", ["Is it?"] * 100, [Answer("yes")] * 100, checkers={"other": [Answer("yes")] * 100})
+    with pytest.raises(LookError, match="0 answers of tiny to 0 queries give no levels"):
+        untrained_looks("tiny", [], [])
 
 
 def test_a_router_that_has_no_look_names_the_command(trained: Router) -> None:

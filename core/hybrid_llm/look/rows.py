@@ -13,6 +13,7 @@ from hybrid_llm.errors import LookError
 from hybrid_llm.look.answer import Answer
 from hybrid_llm.look.checks import Wanted, rejected
 from hybrid_llm.look.signals import AGREEMENT, LOGPROBS, QUERY, Finds, Signals, log_odds
+from hybrid_llm.look.spans import without_thoughts
 
 if TYPE_CHECKING:
     from hybrid_llm.table import PairTable, Response
@@ -143,7 +144,7 @@ def _rejected(query: str, answer: Answer, response: Response) -> bool:
     """Return whether a check rejects the answer; of one whose text nobody kept only its end can be checked."""
     if response.text is None:
         return answer.finish == "length"
-    whole = Answer(response.text, finish=answer.finish)
+    whole = Answer(without_thoughts(response.text), finish=answer.finish)  # as it is read when it is served
     return rejected(query, whole, Wanted()) is not None
 
 
