@@ -234,6 +234,14 @@ def test_thoughts_without_an_answer_are_no_answer_in_a_table_either() -> None:
     assert LookRows.of(QualityTable.from_rows(rows).pair(*PAIR), np.full(2, 0.5)).usable.tolist() == [False, True]
 
 
+def test_an_answer_that_a_limit_cut_off_is_one_in_the_words_of_any_server() -> None:
+    rows = [
+        row | {"finish": {"small": [why]}}
+        for row, why in zip(make_answered_rows(2), ("MAX_TOKENS", "end"), strict=True)
+    ]
+    assert LookRows.of(QualityTable.from_rows(rows).pair(*PAIR), np.full(2, 0.5)).usable.tolist() == [False, True]
+
+
 def test_equal_scores_are_as_good_however_often_large_was_asked() -> None:
     def heads(times: int) -> list[LookHead]:
         rows = make_answered_rows(60)
