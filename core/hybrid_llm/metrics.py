@@ -154,19 +154,23 @@ def _between(falling: FloatArray, ends: NDArray[np.intp]) -> FloatArray:
     return middle
 
 
-def random_curve(q_small: ArrayLike, q_large: ArrayLike) -> Curve:
+def random_curve(q_small: ArrayLike, q_large: ArrayLike, weights: FloatArray | None = None) -> Curve:
     """Return the expectation of routing at random: a straight line with n + 1 cuts."""
     small, large = _columns(q_small, q_large)
     share = np.linspace(0.0, 1.0, small.size + 1)
-    return Curve(ALWAYS_LARGE * (1 - share), share, large.mean() + share * (small.mean() - large.mean()))
+    of_small, of_large = (float(np.average(quality, weights=weights)) for quality in (small, large))
+    return Curve(ALWAYS_LARGE * (1 - share), share, of_large + share * (of_small - of_large))
 
 
-def oracle_curve(q_small: ArrayLike, q_large: ArrayLike) -> Curve:
+def oracle_curve(q_small: ArrayLike, q_large: ArrayLike, weights: FloatArray | None = None) -> Curve:
     """Return the best curve that any router can reach: it knows every gap H beforehand."""
     small, large = _columns(q_small, q_large)
-    gain = np.sort(small - large)[::-1]
-    share = np.linspace(0.0, 1.0, small.size + 1)
-    return Curve(ALWAYS_LARGE * (1 - share), share, large.mean() + np.append(0.0, np.cumsum(gain)) / small.size)
+    w = np.ones_like(small) if weights is None else _columns(weights, small)[0]
+    order = np.argsort(large - small, kind="stable")
+    gain, w = ((small - large) * w)[order], w[order]
+    share = np.linspace(0.0, 1.0, small.size + 1) if weights is None else np.append(0.0, np.cumsum(w)) / w.sum()
+    quality = np.average(large, weights=weights) + np.append(0.0, np.cumsum(gain)) / w.sum()
+    return Curve(ALWAYS_LARGE * (1 - share), share, quality)
 
 
 def auc(scores: ArrayLike, positive: ArrayLike, weights: ArrayLike | None = None) -> float:
@@ -223,7 +227,7 @@ def evaluate(
         confidence: Coverage of the (percentile) intervals.
         seed: Seed of the bootstrap; the result does not depend on the order of the rows.
         queries: Shape (n,), a whole number for the query of each row, where one may have several rows: they are drawn
-            together, since several answers to a query say little more than one.
+            together, since several answers to a query say little more than one, and count as one query.
 
     Returns:
         Plain JSON values; a figure that is not defined is ``None``. Shares are fractions.
@@ -231,19 +235,21 @@ def evaluate(
     asked = np.arange(np.size(scores)) if queries is None else queries
     s, small, large, query = canonical_order(scores, q_small, q_large, asked)
     good = small - large >= -1e-9
+    place = in_order_of_appearance(query)
+    once = counted_once(place)
+    uneven = once if once.min() < 1 else None
     result: dict[str, Any] = {
         "n": int(s.size),
-        "small_quality": float(small.mean()),
-        "large_quality": float(large.mean()),
-        **figures(tradeoff_curve(s, small, large), auc(s, good)),
-        "random": figures(random_curve(small, large), 0.5),
-        "oracle": figures(oracle_curve(small, large), auc(good, good)),
+        "small_quality": float(np.average(small, weights=once)),
+        "large_quality": float(np.average(large, weights=once)),
+        **figures(tradeoff_curve(s, small, large, once), auc(s, good, once)),
+        "random": figures(random_curve(small, large, uneven), 0.5),
+        "oracle": figures(oracle_curve(small, large, uneven), auc(good, good, once)),
     }
     if repetitions:
-        place = in_order_of_appearance(query)
 
         def resampled(drawn: FloatArray) -> dict[str, Any]:
-            weights = drawn[place]
+            weights = drawn[place] * once
             curve = tradeoff_curve(s, small, large, weights)
             means = {"small_quality": curve.small_quality, "large_quality": curve.large_quality}
             return means | figures(curve, auc(s, good, weights))
@@ -258,6 +264,16 @@ def in_order_of_appearance(labels: FloatArray) -> NDArray[np.intp]:
     """Number labels from 0 in the order in which they first stand there."""
     _, first, place = np.unique(labels, return_index=True, return_inverse=True)
     return np.asarray(np.argsort(np.argsort(first))[place], dtype=np.intp)
+
+
+def counted_once(query: NDArray[np.intp]) -> FloatArray:
+    """Return weights of n rows with which each query counts once, however many rows it has; 1 where all have as many.
+
+    Args:
+        query: Shape (n,), a whole number for the query of each row.
+    """
+    rows = np.bincount(query)[query]
+    return np.asarray(rows.min() / rows, dtype=np.float64)
 
 
 def canonical_order(*columns: ArrayLike) -> tuple[FloatArray, ...]:

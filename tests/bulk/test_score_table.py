@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import errno
 import os
 import signal
@@ -11,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,6 +53,31 @@ def test_every_row_gets_what_the_router_says_of_it_to_the_last_bit(tmp_path):
     assert rows["truncated"] == [decision.truncated for decision in decisions]
     assert rows["route"] == [decision.route for decision in decisions]
     assert summary.routes == {arm: rows["route"].count(arm) for arm in ("small", "large")}
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        ([datetime.date(2026, 1, 2), None], ["2026-01-02", None]),
+        (
+            [{"shard": 1, "at": datetime.date(2026, 1, 2)}, {"shard": 2}],
+            ['{"shard": 1, "at": "2026-01-02"}', '{"shard": 2, "at": null}'],
+        ),
+        ([b"\x00\xff", b"ok"], ["00ff", "6f6b"]),
+        ([decimal.Decimal("7"), float("nan")], ["7", None]),
+    ],
+)
+def test_an_id_of_any_type_is_told_as_text(tmp_path, ids, told):
+    pq.write_table(pa.table({"query": texts(2), "id": pa.array(ids, from_pandas=True)}), tmp_path / "rows.parquet")
+    scored(tmp_path / "rows.parquet", tmp_path / "out")
+    assert rows_in(tmp_path / "out")["id"] == told
+
+
+def test_an_id_that_no_file_can_hold_does_not_stop_the_others(tmp_path):
+    table = tmp_path / "rows.jsonl"
+    table.write_text('{"id": "\\ud800", "query": "x"}\n{"id": 1' + "0" * 400 + ', "query": "y"}\n')
+    scored(table, tmp_path / "out")
+    assert rows_in(tmp_path / "out")["id"] == ["\\ud800", "1" + "0" * 400]
 
 
 @pytest.mark.slow
@@ -110,6 +139,31 @@ def test_a_damaged_part_is_scored_again(tmp_path):
     scored(table, tmp_path / "out")
     ScoresFolder(tmp_path / "out").part(1).write_bytes(b"half")
     assert scored(table, tmp_path / "out").asked == texts(30)[10:20]
+
+
+@pytest.mark.parametrize("columns", [{"row": [10, 11], "score": [0.5, 0.5]}, {"row": list(range(10, 20))}])
+def test_a_part_that_lacks_rows_or_scores_is_scored_again(tmp_path, columns):
+    table = write_parquet(tmp_path / "rows.parquet", texts(25))
+    scored(table, tmp_path / "out")
+    pq.write_table(pa.table(columns), tmp_path / "out" / "part-000001.parquet")
+    assert scored(table, tmp_path / "out").asked == texts(25)[10:20]
+    assert rows_in(tmp_path / "out")["row"] == list(range(25))
+
+
+def test_a_manifest_with_other_values_is_damaged(tmp_path):
+    table = write_parquet(tmp_path / "rows.parquet", texts(5))
+    scored(table, tmp_path / "out")
+    manifest = tmp_path / "out" / "_scores.json"
+    manifest.write_text(manifest.read_text().replace('"map": {}', '"map": 5'))
+    with pytest.raises(TableError, match="is damaged; remove the folder"):
+        scored(table, tmp_path / "out")
+
+
+def test_a_row_without_a_text_keeps_the_id_that_a_map_names(tmp_path):
+    table = tmp_path / "rows.jsonl"
+    table.write_text('{"q": {"text": "x"}, "meta": {"id": 7}}\n{"q": null, "meta": {"id": 8}}\n')
+    scored(table, tmp_path / "out", paths={"query": "q.text", "id": "meta.id"}, skip_bad=True)
+    assert rows_in(tmp_path / "out")["id"] == ["7", "8"]
 
 
 def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path):

@@ -46,6 +46,11 @@ def test_a_character_may_be_spread_over_tokens() -> None:
     assert content_logprobs(parts, "\u5229") == (-0.5, -0.5)
 
 
+@pytest.mark.parametrize("raw", [[300], [None], "yes", 3, -1])
+def test_bytes_that_are_none_leave_the_text_of_the_token(raw) -> None:
+    assert content_logprobs([{"token": "yes", "bytes": raw, "logprob": -0.5}], "yes") == (-0.5,)
+
+
 @pytest.mark.parametrize(
     "sent", [None, [], [{"token": "else", "logprob": -1}], [{"token": "yes", "logprob": math.nan}]]
 )

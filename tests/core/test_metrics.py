@@ -164,6 +164,17 @@ def test_more_answers_to_the_same_queries_make_no_interval_narrower():
     assert together["drop_at_cost_advantage"]["0.4"] == pytest.approx(alone["drop_at_cost_advantage"]["0.4"])
 
 
+def test_a_query_that_was_answered_more_often_counts_no_more():
+    rng = np.random.default_rng(3)
+    rows = rng.random(40), rng.integers(0, 2, 40).astype(float), rng.uniform(0.5, 1, 40)
+    query = np.repeat(np.arange(40), rng.integers(1, 9, 40))
+    alone = evaluate(*rows, repetitions=0)
+    often = evaluate(*(column[query] for column in rows), repetitions=0, queries=query)
+    for of in ("random", "oracle"):
+        assert often.pop(of)["apgr"] == pytest.approx(alone.pop(of)["apgr"])
+    assert flat(often) | {"/n": 40} == pytest.approx(flat(alone), nan_ok=True)
+
+
 @pytest.mark.parametrize(
     "columns",
     [([], [], []), ([0.1], [0.1, 0.2], [0.1]), ([np.nan], [0.1], [0.1]), ([[0.1]], [[0.1]], [[0.1]])],

@@ -3,6 +3,7 @@
 import math
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +66,8 @@ def test_json_that_breaks_the_schema_is_rejected():
 def test_the_callers_own_rule_rejects_by_false_alone():
     assert why(Answer("4"), check=lambda query, answer: "five" in answer) == "check"
     assert why(Answer("4"), check=lambda query, answer: None) is None
+    assert why(Answer("4"), check=lambda query, answer: np.mean([1, 0]) > 0.6) == "check"  # numpy's own False
+    assert why(Answer("4"), check=lambda query, answer: np.zeros(2)) is None
 
 
 def test_a_loop_is_found():

@@ -176,6 +176,7 @@ def test_what_it_is_bound_to_is_compared_with_what_is_asked() -> None:
     assert "small model" in bound.differs(small="tinier")
     assert "checkers" in bound.differs(checkers=[])
     assert "temperature" in bound.differs(settings={"temperature": "1"})
+    assert "temperature" in bound.differs(settings={"temperature": 10**400})  # no float holds it
     assert bound.differs(small="ollama:tiny@http://127.0.0.1:11434", checkers=["other:latest"]) == ""
 
 

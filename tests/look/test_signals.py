@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -26,6 +27,12 @@ def test_quantiles_are_those_of_numpy(values: list[float]) -> None:
 @given(logprobs)
 def test_an_answer_that_is_twice_as_long_is_no_less_sure(values: list[float]) -> None:
     assert LogProbs.of(values * 2).mean == pytest.approx(LogProbs.of(values).mean)
+
+
+def test_a_token_that_cannot_come_leaves_numbers_that_json_has() -> None:
+    seen = Signals.of(Answer("18", [-math.inf, -0.5]))
+    assert json.loads(json.dumps(seen.told(), allow_nan=False))
+    assert seen.columns() == Signals.of(Answer("18", [-9999.0, -0.5])).columns()
 
 
 def test_agreement_compares_final_answers_and_not_texts() -> None:

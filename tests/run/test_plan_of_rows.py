@@ -79,6 +79,19 @@ def test_a_forecast_of_many_answers_to_each_query_is_as_wide_as_of_one() -> None
     assert vars(together) == pytest.approx(vars(alone))
 
 
+def test_a_query_that_was_answered_more_often_counts_no_more_in_a_forecast() -> None:
+    easy = np.repeat([1.0, 0.0], [50, 150])  # 50 queries that were answered once, 50 that were answered 3 times
+    query = np.append(np.arange(50), np.repeat(np.arange(50, 100), 3))
+    assert forecast(easy, easy, np.ones(200), 1.0, repetitions=10, queries=query).cost_advantage == pytest.approx(0.5)
+
+
+def test_a_forecast_sends_unfamiliar_queries_to_large_as_a_level_does() -> None:
+    familiar = np.arange(200) % 2 == 0
+    good = familiar.astype(float)  # what is unfamiliar would be lost
+    found = forecast(np.full(200, 0.9), good, np.ones(200), 0.95, repetitions=10, familiar=familiar)
+    assert (found.cost_advantage, found.drop) == (pytest.approx(0.5), 0.0)
+
+
 def test_a_forecast_has_an_interval_around_what_was_measured_whatever_the_order_of_the_rows() -> None:
     rng = np.random.default_rng(2)
     scores = rng.random(300)

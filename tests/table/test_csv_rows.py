@@ -93,7 +93,10 @@ def test_a_chat_in_a_cell_is_a_chat_and_other_json_is_text(save: Save) -> None:
         ("id,query,tiny\n1,,1\n", "line 2: field 'query' is missing"),
         ("id,query,tiny\n1,Why?,\n", "line 2: field 'quality' is missing"),
         ("id,query,tiny\n", "is empty; each row needs query and quality"),
-        ("id,query,tiny\n1," + "x" * 140_000 + ",1\n", "line 2: not valid CSV (field larger than field limit"),
+        (
+            "id,query,tiny\n1," + "x" * 140_000 + ",1\n",
+            "field limit (131072)); if no quote is missing, a text is longer than",
+        ),
     ],
 )
 def test_a_csv_that_cannot_be_read_says_how_to_mend_it(save: Save, content: str, message: str) -> None:

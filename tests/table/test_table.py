@@ -289,6 +289,16 @@ def test_equal_text_in_one_split_is_no_leak() -> None:
     assert table.drop_leaks().ids == table.ids
 
 
+def test_rows_of_one_question_get_the_same_split_by_hash() -> None:
+    rows = [{**row(i, stem_key=f"s{i // 5}"), "split": None} for i in range(100)]
+    rows.append({**row(100, query=rows[0]["query"], stem_key="s19"), "split": None})  # joins the first and the last
+    table = QualityTable.from_rows(rows)
+    assert table.leaks.equal_stem == 0
+    assert len(set(table.splits)) == 3
+    assert len({table.row_splits[i] for i in (0, 4, 95, 99, 100)}) == 1
+    assert len(set(table.pair("tiny", "big").questions)) == 19
+
+
 def test_equal_stem_keys_in_two_splits_are_counted_and_can_be_dropped(write: Callable[..., Path]) -> None:
     rows = [
         row(1, stem_key="a"),

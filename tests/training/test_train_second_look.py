@@ -14,7 +14,7 @@ import pytest
 from benchmarks.common.cache import CachedEncoder
 from hybrid_llm import Answer, Level, QualityTable, Router
 from hybrid_llm.errors import CertificateError, DamagedFolderError, HybridLLMWarning, LevelError, LookError
-from hybrid_llm.look import Ladder, LookRows
+from hybrid_llm.look import Ladder, LookHead, LookRows
 from hybrid_llm.report import evaluate_look, evaluate_router
 from hybrid_llm.router import RouterParts, look_rows, void_certificates
 from hybrid_llm.testing import FixedScorer
@@ -25,7 +25,7 @@ from hybrid_llm.training import (
     train_second_look,
     untrained_looks,
 )
-from hybrid_llm.training.second_look import fit_head
+from hybrid_llm.training.second_look import fit_head, fit_paths
 from tests.answered_table import make_answered_rows
 
 PAIR = ("small", "large")
@@ -191,6 +191,11 @@ def test_what_is_missing_is_judged_by_the_rest(answered: QualityTable, encoder: 
         (without(make_answered_rows(360), "responses", "logprobs"), [], "Only 0 of 180"),
         (make_answered_rows(360, logprobs=False, checker=False), [], "No signal"),
         (make_answered_rows(360), [f"c{i}" for i in range(5)], "too many"),
+        (
+            [row | {"finish": {"small": ["length"]}} for row in make_answered_rows(360)],
+            [],
+            "None of the 180",
+        ),
     ],
 )
 def test_rows_that_cannot_teach_say_why(trained: Router, rows: Any, checkers: list[str], error: str) -> None:
@@ -220,6 +225,34 @@ def test_scores_of_other_rows_are_refused(trained: Router, answered: QualityTabl
 def test_the_names_of_both_models_are_needed(trained: Router, answered: QualityTable) -> None:
     with pytest.raises(TypeError, match="names of both models"):
         train_second_look(trained, answered)
+
+
+def test_thoughts_without_an_answer_are_no_answer_in_a_table_either() -> None:
+    rows = make_answered_rows(2)
+    for row, text in zip(rows, ("<think>2+2, so</think> ", "<think>2+2</think> 4"), strict=True):
+        row["responses"]["small"] = [text]
+    assert LookRows.of(QualityTable.from_rows(rows).pair(*PAIR), np.full(2, 0.5)).usable.tolist() == [False, True]
+
+
+def test_an_answer_that_a_limit_cut_off_is_one_in_the_words_of_any_server() -> None:
+    rows = [
+        row | {"finish": {"small": [why]}}
+        for row, why in zip(make_answered_rows(2), ("MAX_TOKENS", "end"), strict=True)
+    ]
+    assert LookRows.of(QualityTable.from_rows(rows).pair(*PAIR), np.full(2, 0.5)).usable.tolist() == [False, True]
+
+
+def test_equal_scores_are_as_good_however_often_large_was_asked() -> None:
+    def heads(times: int) -> list[LookHead]:
+        rows = make_answered_rows(60)
+        for row in rows:
+            # the mean of three is a little above 0.1
+            row["quality"] = {"small": [0.1 * row["quality"]["small"][0]], "large": [0.1] * times}
+            row["responses"].pop("large")
+        pair = QualityTable.from_rows(rows).pair(*PAIR)
+        return [path.head for path in fit_paths(LookRows.of(pair, np.full(60, 0.5)), pair.ids, ()).values()]
+
+    assert heads(3) == heads(1)
 
 
 def test_a_signal_that_misleads_on_these_rows_does_not_turn() -> None:
@@ -274,6 +307,10 @@ def test_untrained_answers_that_are_cut_off_are_said() -> None:
         untrained_looks("tiny", ["Is it?"] * 100, answers)
     with pytest.raises(LookError, match="log-probabilities from version"):
         untrained_looks("tiny", ["Is it?"] * 100, [Answer("yes")] * 100)
+    with pytest.raises(LookError, match="told apart by log-probabilities, or by the queries' scores"):
+        untrained_looks("tiny", ["Is it?"] * 100, [Answer("yes")] * 100, checkers={"other": [Answer("yes")] * 100})
+    with pytest.raises(LookError, match="0 answers of tiny to 0 queries give no levels"):
+        untrained_looks("tiny", [], [])
 
 
 def test_a_router_that_has_no_look_names_the_command(trained: Router) -> None:

@@ -69,6 +69,8 @@ class Contents:
             found = json.loads(file.read_text(encoding="utf-8"))
             if found.pop("format") != FORMAT:
                 raise TableError(f"{file} was written by another version of the library; choose another --out.")
+            if not isinstance(found["map"], dict) or (found["level"] is None) != (found["threshold"] is None):
+                raise TypeError("a field is not as it was written")
             return cls(**found)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             if isinstance(error, TableError):

@@ -69,7 +69,9 @@ class ScoresFolder:
         for file in sorted(self.path.iterdir()):
             if named := _PART.fullmatch(file.name):
                 with suppress(OSError, pa.ArrowException):
-                    found[int(named[1])] = int(pq.read_metadata(file).num_rows)
+                    metadata = pq.read_metadata(file)
+                    if {"row", "score"} <= set(metadata.schema.names):
+                        found[int(named[1])] = int(metadata.num_rows)
         return found
 
     def write(self, number: int, columns: Mapping[str, list[Any]]) -> None:

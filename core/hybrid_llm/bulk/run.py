@@ -79,7 +79,7 @@ def score_table(
         if engine == "ray":
             check_ray(work)
         folder.begin(contents)
-        began, kept = time.monotonic(), folder.parts()
+        began, kept = time.monotonic(), _whole(folder.parts(), source.rows, part_rows)
         told = _Told(source.rows, sum(kept.values()), progress)
         if engine == "ray":
             numbers = [number for number in range(-(-(source.rows or 0) // part_rows)) if number not in kept]
@@ -106,6 +106,11 @@ def score_table(
         workers=used,
         seconds=seconds,
     )
+
+
+def _whole(parts: Mapping[int, int], rows: int | None, size: int) -> dict[int, int]:
+    """Return the parts that hold as many rows as they should; the others are scored again."""
+    return {number: n for number, n in parts.items() if rows is None or n == min(size, rows - number * size)}
 
 
 def _check(engine: str, address: str | None, workers: int | None, part_rows: int) -> None:

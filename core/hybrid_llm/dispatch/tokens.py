@@ -44,7 +44,9 @@ def content_logprobs(tokens: Iterable[Any] | None, text: str) -> tuple[float, ..
 def _bytes_of(token: dict[str, Any]) -> bytes:
     """Return the bytes of a token: a character may be spread over several."""
     raw = token.get("bytes")
-    return bytes(raw) if raw is not None else str(token.get("token") or "").encode("utf-8", "replace")
+    if isinstance(raw, (list, tuple)) and all(type(each) is int and 0 <= each < 256 for each in raw):
+        return bytes(raw)
+    return raw if isinstance(raw, bytes) else str(token.get("token") or "").encode("utf-8", "replace")
 
 
 def _as_dict(token: Any) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def _as_measured(key: str, now: Any, then: Any) -> bool:
         return now is then or (key == "max_tokens" and now is None)
     try:
         number, before = float(now), float(then)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return str(now).strip() == str(then).strip()
     return number >= before if key == "max_tokens" else number == before
 

@@ -68,7 +68,7 @@ def rejected(query: str, answer: Answer, wanted: Wanted) -> str | None:
         return "repeats"
     if (wanted.json or wanted.schema) and (why := _of_json(answer.text, wanted.schema)):
         return why
-    if wanted.check is not None and wanted.check(query, answer.text) is False:
+    if wanted.check is not None and _says_no(wanted.check(query, answer.text)):
         return "check"
     return None
 
@@ -87,6 +87,12 @@ def repeats(text: str) -> bool:
         if end.endswith(passage * REPEATS) and len(set(passage.strip())) > 2:
             return True
     return False
+
+
+def _says_no(said: object) -> bool:
+    """Return whether a rule rejects: by False, or by the False of an array library, which is another object."""
+    truth = str(getattr(said, "dtype", "")).endswith("bool") and getattr(said, "ndim", 1) == 0
+    return said is False or (truth and not said)
 
 
 def _of_tools(calls: Collection[ToolCall], tools: dict[str, Validates | None] | None) -> str | None:

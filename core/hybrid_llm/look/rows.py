@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from hybrid_llm.errors import LookError
 from hybrid_llm.look.answer import Answer
 from hybrid_llm.look.checks import Wanted, rejected
 from hybrid_llm.look.signals import AGREEMENT, LOGPROBS, QUERY, Finds, Signals, log_odds
+from hybrid_llm.look.spans import without_thoughts
 
 if TYPE_CHECKING:
     from hybrid_llm.table import PairTable, Response
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
+
+_CUT: Final = frozenset({"length", "max_tokens", "MAX_TOKENS", "incomplete"})
+"""What servers say of an answer that a limit cut off; the adapters read the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,14 +140,14 @@ def answer_of(response: Response) -> Answer | None:
     if text is None and response.logprobs is None:
         return None
     logprobs = None if response.logprobs is None else np.minimum(response.logprobs, 0.0).tolist()
-    return Answer(text or "", logprobs, response.finish or "")
+    return Answer(text or "", logprobs, "length" if response.finish in _CUT else response.finish or "")
 
 
 def _rejected(query: str, answer: Answer, response: Response) -> bool:
     """Return whether a check rejects the answer; of one whose text nobody kept only its end can be checked."""
     if response.text is None:
         return answer.finish == "length"
-    whole = Answer(response.text, finish=answer.finish)
+    whole = Answer(without_thoughts(response.text), finish=answer.finish)  # as it is read when it is served
     return rejected(query, whole, Wanted()) is not None
 
 

@@ -25,6 +25,8 @@ AGREEMENT: Final = "agreement:"
 """Before the name of the checker that agrees, or does not."""
 CERTAIN: Final = 1e-6
 """Log-odds are those of a probability this far inside (0, 1), as scores are."""
+NEVER: Final = -1e9
+"""What the log-probability of a token that cannot come counts as: JSON has no -inf, and no answer's mean hides this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class LogProbs:
             >>> LogProbs.of([-0.5, -0.25, 0.0]).median
             -0.25
         """
-        rising = sorted(min(float(each), 0.0) for each in logprobs)
+        rising = sorted(max(min(float(each), 0.0), NEVER) for each in logprobs)
         mean = math.fsum(rising) / len(rising)
         return cls(mean, rising[0], *(_quantile(rising, share) for share in (0.1, 0.25, 0.5)))
 

@@ -88,7 +88,7 @@ def evaluate_look(
     measured = look.paths[look.columns].calibration if heights is not None else None
     looked, kept = heights if heights is not None else look.along(rows)
     figures = metrics.evaluate(kept, rows.small, rows.large, repetitions=repetitions, queries=rows.query)
-    curve = metrics.tradeoff_curve(kept, rows.small, rows.large)
+    curve = metrics.tradeoff_curve(kept, rows.small, rows.large, metrics.counted_once(rows.query))
     spent, weights = spent_on(pair), rows.weights
     points = tuple(_points_measured(measured, levels) if measured else _points(look, rows, levels, spent))
     return Looked(

@@ -40,6 +40,7 @@ def forecast(
     *,
     repetitions: int = 1000,
     queries: ArrayLike | None = None,
+    familiar: ArrayLike | None = None,
 ) -> Forecast:
     """Judge a quality level without the luck of the rows that choose its threshold.
 
@@ -54,6 +55,7 @@ def forecast(
         repetitions: Resamples for the interval.
         queries: Shape (n,), a whole number for the query of each row, where one may have several rows: they stay
             together, in the fifths and in the resamples.
+        familiar: Shape (n,), false where a quality level sends the query to large whatever its score. All by default.
 
     Example:
         >>> rows = np.arange(400)
@@ -62,19 +64,21 @@ def forecast(
         (0.8, 0.06)
     """
     asked = np.arange(np.size(scores)) if queries is None else queries
-    s, small, large, labels = metrics.canonical_order(scores, q_small, q_large, asked)
+    known = np.ones(np.size(scores)) if familiar is None else np.asarray(familiar)
+    s, small, large, labels, known = metrics.canonical_order(scores, q_small, q_large, asked, known)
+    may = known > 0
     query = metrics.in_order_of_appearance(labels)
     n = int(query.max()) + 1
     fold = (np.random.default_rng(0).permutation(n) % FOLDS)[query]
     kept = np.zeros(s.size, dtype=bool)
     for number in range(FOLDS):
         rest = fold != number
-        cut = calibrate(s[rest], small[rest], large[rest]).cut(Level("quality", quality))
-        kept[~rest] = s[~rest] >= cut.threshold
-    lost = np.where(kept, large - small, 0.0)
+        cut = calibrate(s[rest], small[rest], large[rest], familiar=may[rest]).cut(Level("quality", quality))
+        kept[~rest] = (s[~rest] >= cut.threshold) & may[~rest]
+    lost, once = np.where(kept, large - small, 0.0), metrics.counted_once(query)
 
     def drop(weights: NDArray[np.float64]) -> float:
         return float(lost @ weights) / max(float(large @ weights), metrics.SLACK)
 
-    low, high = metrics.bootstrap(lambda drawn: drop(drawn[query]), n, repetitions)
-    return Forecast(float(kept.mean()), drop(np.ones(s.size)), float(low), float(high))
+    low, high = metrics.bootstrap(lambda drawn: drop(drawn[query] * once), n, repetitions)
+    return Forecast(float(np.average(kept, weights=once)), drop(once), float(low), float(high))

@@ -21,6 +21,7 @@ from hybrid_llm.run.attempts import Attempt, confidence_of, counted
 from hybrid_llm.run.plan import CERTIFY, REPORT, VALIDATION, few
 from hybrid_llm.run.verdict import LevelFigures, Verdict, WayFigures
 from hybrid_llm.run.ways import LOOK, Way, better, by_look, by_query
+from hybrid_llm.scoring import UNFAMILIAR
 from hybrid_llm.training import TrainConfig, left_out_heights, train_and_score, train_second_look
 
 if TYPE_CHECKING:
@@ -226,7 +227,8 @@ def _ways(fit: _Fit, question: Question) -> tuple[Way, Looked | None]:
     looked = evaluate_look(
         fit.router, fit.rows, scores=fit.scores, heights=fit.heights, levels=_levels(question), repetitions=0
     )
-    query = by_query(fit.scores, fit.rows, question.quality, fit.router.certificate)
+    familiar = ~(fit.router.familiarity(fit.rows.queries) < UNFAMILIAR)
+    query = by_query(fit.scores, familiar, fit.rows, question.quality, fit.router.certificate)
     return better(query, by_look(looked, question.quality) if looked is not None else None), looked
 
 

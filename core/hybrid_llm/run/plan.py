@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from hybrid_llm.router import ENOUGH_ROWS
-from hybrid_llm.table import TRAIN, PairTable, QualityTable, hash_fraction, normal_text
+from hybrid_llm.table import TRAIN, PairTable, QualityTable, hash_fraction, same_question
 
 TEST: Final = 0.15
 """Share of the rows that only report."""
@@ -31,7 +31,8 @@ def with_splits(table: Rows) -> Rows:
         >>> [pair.row_splits.count(split) for split in ("train", "validation", "test")]
         [428, 438, 134]
     """
-    keys = [stem or normal_text(query) for stem, query in zip(table.stem_keys, table.queries, strict=True)]
+    questions = same_question(table.queries, table.stem_keys)
+    keys = [question.partition(" ")[2] for question in questions]  # the stem_key or the text alone
     return replace(table, row_splits=tuple(map(_split, keys)))
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hybrid_llm.table import PairTable
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 QUERY: Final = "query"
 LOOK: Final = "second_look"
@@ -35,6 +36,7 @@ class Way:
         expected: What the level that was asked for does on further prompts.
         certificate: That of this level, where it was tested.
         heights: The thresholds that a certificate tests; None for an even grid.
+        eligible: Shape (n,), false where large answers whatever the threshold; all may go to small by default.
     """
 
     name: Literal["query", "second_look"]
@@ -44,6 +46,7 @@ class Way:
     expected: Forecast
     certificate: Certificate | None = None
     heights: FloatArray | None = None
+    eligible: BoolArray | None = None
 
     @property
     def worth(self) -> tuple[float, float]:
@@ -53,22 +56,23 @@ class Way:
 
     def estimate(self, max_drop: float, confidence: float) -> Certificate:
         """Return the certificate that these rows would give, for how many more would do."""
-        eligible = None if self.heights is None else self.scores > 0
         scores = np.clip(self.scores, 0.0, 1.0)
-        return certify(scores, self.small, self.large, max_drop, confidence, self.heights, eligible=eligible)
+        return certify(scores, self.small, self.large, max_drop, confidence, self.heights, eligible=self.eligible)
 
 
-def by_query(scores: FloatArray, rows: PairTable, quality: float, menu: Menu | None) -> Way:
+def by_query(scores: FloatArray, familiar: BoolArray, rows: PairTable, quality: float, menu: Menu | None) -> Way:
     """Return what the query alone is worth.
 
     Args:
         scores: Shape (n,).
+        familiar: Shape (n,), false where a quality level sends the query to large whatever its score.
         rows: n rows.
         quality: The level that was asked for.
         menu: The certificate, where there is one.
     """
-    expected = forecast(scores, rows.mean_small, rows.mean_large, quality)
-    return Way("query", scores, rows.mean_small, rows.mean_large, expected, menu.asked if menu else None)
+    expected = forecast(scores, rows.mean_small, rows.mean_large, quality, familiar=familiar)
+    asked = menu.asked if menu else None
+    return Way("query", scores, rows.mean_small, rows.mean_large, expected, asked, eligible=familiar)
 
 
 def by_look(looked: Looked, quality: float) -> Way:
@@ -82,7 +86,7 @@ def by_look(looked: Looked, quality: float) -> Way:
     expected = forecast(looked.heights, rows.small, rows.large, quality, queries=rows.query)
     heights = looked.look.paths[looked.look.columns].ladder.heights
     asked = menu.asked if menu else None
-    return Way("second_look", looked.heights, rows.small, rows.large, expected, asked, heights)
+    return Way("second_look", looked.heights, rows.small, rows.large, expected, asked, heights, looked.heights > 0)
 
 
 def better(query: Way, look: Way | None) -> Way:

@@ -7,7 +7,7 @@ from hybrid_llm.table.prompts import Prompt, prompts_of_files, read_prompts
 from hybrid_llm.table.responses import PARALLEL, Response
 from hybrid_llm.table.scores import Scale, check_scale
 from hybrid_llm.table.slices import Slice, SlicedTable
-from hybrid_llm.table.splits import TRAIN, hash64, hash_fraction, normal_text
+from hybrid_llm.table.splits import TRAIN, hash64, hash_fraction, normal_text, same_question
 from hybrid_llm.table.table import LeakReport, QualityTable
 from hybrid_llm.table.write import write_table
 
@@ -30,5 +30,6 @@ __all__ = [
     "parse_map",
     "prompts_of_files",
     "read_prompts",
+    "same_question",
     "write_table",
 ]

@@ -84,7 +84,8 @@ def csv_rows(source: str, lines: Iterable[str], delimiter: str, *, scored: bool 
         except StopIteration:
             return
         except csv.Error as error:
-            yield place, TableError(f"{place}: not valid CSV ({error}); {_CSV_HELP}")
+            help_ = _TOO_WIDE if "field limit" in str(error) else _CSV_HELP
+            yield place, TableError(f"{place}: not valid CSV ({error}); {help_}")
             continue
         if not any(map(str.strip, cells)) or (columns is None and _SEPARATOR.fullmatch(delimiter.join(cells))):
             continue
@@ -102,6 +103,10 @@ def csv_rows(source: str, lines: Iterable[str], delimiter: str, *, scored: bool 
             yield place, _fields(columns, cells, said, kinds, comma=delimiter == ";")
 
 
+_TOO_WIDE: Final = (
+    "if no quote is missing, a text is longer than Python's csv reads: write JSON Lines or Parquet, or raise "
+    "csv.field_size_limit"
+)
 _CSV_HELP: Final = "put quotes around texts with separators or line ends, and double the quotes within"
 
 

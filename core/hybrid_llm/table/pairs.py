@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hybrid_llm.errors import TableError
 from hybrid_llm.table.responses import Response
-from hybrid_llm.table.splits import normal_text, rows_of_split
+from hybrid_llm.table.splits import rows_of_split, same_question
 
 FloatArray = NDArray[np.float64]
 
@@ -88,12 +88,7 @@ class PairTable:
     @cached_property
     def questions(self) -> tuple[str, ...]:
         """A label for each row; rows with equal text or an equal ``stem_key`` ask one question and share theirs."""
-        texts = [normal_text(query) for query in self.queries]
-        stems: dict[str, str] = {}
-        for text, stem in zip(texts, self.stem_keys, strict=True):
-            if stem is not None:
-                stems.setdefault(text, stem)
-        return tuple(f"stem {stems[text]}" if text in stems else f"text {text}" for text in texts)
+        return same_question(self.queries, self.stem_keys)
 
     @cached_property
     def data_hash(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -133,7 +132,7 @@ def _answer(where: str, entry: Any) -> str:
 def _logprobs(where: str, entry: Any) -> LogProbs:
     try:
         array = np.array(entry, dtype=np.float32)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.array(np.nan)
     if array.ndim != 1 or not np.isfinite(array).all():
         raise TableError(f"{where} has {shown(entry)}, which is no list of finite numbers, one for each token")
@@ -147,12 +146,16 @@ _ROUNDING: Final = 1e-3
 """Servers that compute in half precision give a little more than 0 for a certain token."""
 
 
+_ENDLESS: Final = 1e300
+"""No amount: a whole number of JSON may be beyond what a float holds."""
+
+
 def _finish(where: str, entry: Any) -> str:
     return sys.intern(_text(where, entry))
 
 
 def _amount(where: str, entry: Any) -> float:
-    if isinstance(entry, bool) or not isinstance(entry, (int, float)) or not 0 <= entry < math.inf:
+    if isinstance(entry, bool) or not isinstance(entry, (int, float)) or not 0 <= entry < _ENDLESS:
         raise TableError(f"{where} has {shown(entry)}, which is not a number from 0 on")
     return float(entry)
 
@@ -167,7 +170,7 @@ def _usage(where: str, entry: Any) -> tuple[int | None, int | None] | None:
 def _tokens(where: str, count: Any) -> int | None:
     if is_missing(count):
         return None
-    if isinstance(count, bool) or not isinstance(count, (int, float)) or not 0 <= count < math.inf or count % 1:
+    if isinstance(count, bool) or not isinstance(count, (int, float)) or not 0 <= count < _ENDLESS or count % 1:
         raise TableError(f"{where} has {shown(count)} tokens, which is not a whole number from 0 on")
     return int(count)
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from hybrid_llm.errors import MissingExtraError, TableError
 from hybrid_llm.table.columns import QUERY_NAMES, canonical_names
-from hybrid_llm.table.fields import literal_of, query_of
+from hybrid_llm.table.fields import query_of, told_id_of
 from hybrid_llm.table.files import PARQUET, rows_of_file
 from hybrid_llm.table.parquet_rows import AS_JSON, parsed, rows_of_batch
 from hybrid_llm.table.paths import mapped, roots
@@ -105,9 +105,9 @@ class SlicedTable:
             if isinstance(raw, tuple):  # a row of a text, which knows its line
                 place, raw = raw
             fields = fields_of(place, {"query": raw} if isinstance(raw, str) else raw, needs=_NEEDS)
-            given = literal_of(fields.get("id"))
-            fields = mapped(place, fields, self.paths)
-            return query_of(place, fields, needs=_NEEDS)[0], literal_of(fields.get("id"))
+            own = {name: path for name, path in self.paths.items() if name == "id"}
+            given = told_id_of(mapped(place, fields, own).get("id"))  # also of a row that cannot be used
+            return query_of(place, mapped(place, fields, self.paths), needs=_NEEDS)[0], given
         except TableError as error:
             return error, given
 

@@ -46,6 +46,32 @@ def normal_text(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
+def same_question(queries: Sequence[str], stem_keys: Sequence[str | None]) -> tuple[str, ...]:
+    """Return a label for each of n rows, the same for rows that ask one question, whatever their order.
+
+    Rows with equal text or an equal ``stem_key`` do, and so do those that others join: one has the text of the first
+    and the ``stem_key`` of the second.
+
+    Example:
+        >>> same_question(["What?", "what? ", "Which?"], [None, "s", "s"])
+        ('stem s', 'stem s', 'stem s')
+    """
+    joined: dict[str, str] = {}
+
+    def first_of(name: str) -> str:
+        while (up := joined.get(name, name)) != name:
+            joined[name] = joined.get(up, up)
+            name = up
+        return name
+
+    texts = [f"text {normal_text(query)}" for query in queries]
+    for text, stem in zip(texts, stem_keys, strict=True):
+        if stem is not None:
+            first, other = sorted((first_of(text), first_of(f"stem {stem}")))
+            joined[other] = first
+    return tuple(map(first_of, texts))
+
+
 def split_name(name: str) -> str:
     """Return the name that a split has here.
 
@@ -74,12 +100,12 @@ def splits_of(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _splits_by_hash(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Split by the id; rows with equal text follow the smallest id among them, so that they stay together."""
+    """Split by the id; rows that ask one question follow the smallest id among them, so that they stay together."""
     leader: dict[str, str] = {}
-    texts = [normal_text(row.query) for row in rows]
-    for row, text in zip(rows, texts, strict=True):
-        leader[text] = min(row.id, leader.get(text, row.id))
-    fractions = (hash_fraction(f"split {leader[text]}") for text in texts)
+    questions = same_question([row.query for row in rows], [row.stem_key for row in rows])
+    for row, question in zip(rows, questions, strict=True):
+        leader[question] = min(row.id, leader.get(question, row.id))
+    fractions = (hash_fraction(f"split {leader[question]}") for question in questions)
     return tuple(next(name for end, name in _BY_HASH if fraction < end) for fraction in fractions)
 
 

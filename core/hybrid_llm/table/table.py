@@ -103,7 +103,8 @@ class QualityTable:
         true is 1, false 0, null none. A query may be a list of messages: the user's last text is read, and the list
         kept. ``id`` may occur once over all files; a row without one gets a hash of its query. When no row has a
         ``split``, 70 % become ``train``, 15 % ``validation`` and 15 % ``test``, by a hash of the id (rows with equal
-        text stay together). In CSV and Parquet the scores may stand in columns called ``quality.MODEL`` or ``MODEL``.
+        text or an equal ``stem_key`` stay together). In CSV and Parquet the scores may stand in columns called
+        ``quality.MODEL`` or ``MODEL``.
 
         Args:
             paths: The files.

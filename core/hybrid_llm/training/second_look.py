@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybrid_llm.errors import LookError, MissingExtraError
+from hybrid_llm.labels import TOLERANCE
 from hybrid_llm.look import (
     LOGPROBS,
     OWN_FINAL,
@@ -136,7 +137,7 @@ def fit_paths(
         for some in combinations(signals, size):
             for columns in ((QUERY, *some), some):
                 there = rows.having(some) & rows.seen
-                if int(there.sum()) >= LEAST_ANSWERS:
+                if int(there.sum()) >= LEAST_ANSWERS and rows.usable[there].any():
                     paths[columns] = _fit_path(rows.take(there), folds[there], columns, gate=gate, measure=measure)
     if paths:  # of an answer of which nothing can be seen the query still says something
         paths[(QUERY,)] = _fit_path(rows, folds, (QUERY,), gate=False, measure=measure)
@@ -187,7 +188,7 @@ def _fit_and_leave_out(
 ) -> tuple[LookHead, FloatArray]:
     """Fit a head to all rows; return it, and s of each row by a head that left its query out."""
     x = np.column_stack([rows.column(name) for name in columns])
-    good = (rows.small >= rows.large).astype(np.float64)
+    good = (rows.small >= rows.large - TOLERANCE).astype(np.float64)  # a mean of equal scores may round above them
     head = fit_head(columns, x, good, rows.weights)
     left_out = np.empty(len(rows))
     for fold in range(FOLDS):
@@ -244,6 +245,11 @@ def _refuse_few(rows: LookRows, small: str) -> None:
         raise LookError(
             f"Only {there} of {len(rows)} training rows say what {small} answered; a second look needs at least "
             f"{LEAST_ANSWERS}: the fields answers or responses, and logprobs. hybrid-llm collect writes such a table."
+        )
+    if not rows.usable.any():
+        raise LookError(
+            f"None of the {there:,} answers of {small} in the training rows can be used: cut off, empty or a loop; let "
+            "it write longer answers (--max-tokens)."
         )
     if there < len(rows):
         warn_user(f"{len(rows) - there:,} of {len(rows):,} graded answers of {small} have no text: they are left out.")

@@ -72,6 +72,11 @@ def untrained_looks(
         >>> looks["logprobs"].plan(Level("cost_advantage", 0.25)).cost_advantage
         0.25
     """
+    if not answers or len(queries) != len(answers):
+        raise LookError(
+            f"{len(answers):,} answers of {small} to {len(queries):,} queries give no levels; one to each is needed, "
+            f"and at least {LEAST_ANSWERS}."
+        )
     names = checked_names(small, tuple(checkers or ()))
     p = None if scores is None else np.asarray(scores, dtype=np.float64)
     seen = [
@@ -118,6 +123,8 @@ def _nothing(small: str, seen: Sequence[Mapping[str, float]], checkers: Sequence
             f"{rejected:,} of {len(seen):,} answers of {small} cannot be used: cut off, empty or a loop; let it write "
             f"longer answers (--max-tokens). Levels need at least {LEAST_ANSWERS} that can."
         )
+    if both >= LEAST_ANSWERS:
+        return f"{said}; equal agreement is told apart by log-probabilities, or by the queries' scores: scores="
     return (
         f"{said}; levels need at least {LEAST_ANSWERS}. Give more prompts; Ollama tells log-probabilities from version "
         "0.12.11 on, llama.cpp and vLLM by openai:NAME@BASE_URL, and a --checker needs none."
