@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from hybrid_llm.look import Answer
 
 LOGPROBS: Final = "logprobs"
-_CUT: Final = frozenset({"length", "max_tokens", "MAX_TOKENS", "incomplete"})
-"""Words of servers for an answer that reached its limit."""
 _WHY: Final = ("done_reason", "finish_reason", "stop_reason", "status")
 
 
@@ -49,7 +47,7 @@ def as_answer(value: Any) -> Answer:
     calls = [ToolCall(call["name"], call["args"]) for call in message.tool_calls]
     calls += [ToolCall(call["name"] or "", str(call["args"])) for call in message.invalid_tool_calls]
     logprobs = content_logprobs(_tokens(info.get(LOGPROBS)), text)
-    return Answer(text, logprobs, "length" if why in _CUT else why, calls)
+    return Answer(text, logprobs, why, calls)
 
 
 def _tokens(told: Any) -> list[Any]:

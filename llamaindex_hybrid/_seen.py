@@ -17,8 +17,6 @@ from llamaindex_hybrid._raw import choice_of, tokens_of, why_ended
 from llamaindex_hybrid._settings import dialect_of_llm, with_fields
 
 LOGPROBS: Final = "logprobs"
-_CUT: Final = frozenset({"length", "max_tokens", "MAX_TOKENS", "incomplete"})
-"""Words of servers for an answer that reached its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ def as_answer(value: Any) -> Answer:
     return Answer(
         _written(seen.value) if is_made else said,
         content_logprobs(_tokens(response), said),
-        "length" if why in _CUT else why,
+        why,
         calls,
     )
 

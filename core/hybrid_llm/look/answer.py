@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hybrid_llm.errors import LookError
+
+_CUT: Final = frozenset({"length", "max_tokens", "MAX_TOKENS", "incomplete"})
+"""Words of servers for an answer that reached its limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Answer:
         text: Its content, without what a model thought aloud.
         logprobs: Natural log-probabilities of the tokens of the content alone, each at most 0; ``None`` where they are
             not known.
-        finish: How it ended: ``"stop"``, ``"length"``, ``"tool_calls"``; empty when unknown.
+        finish: How it ended: ``"stop"``, ``"length"``, ``"tool_calls"``; empty when unknown. Every server's word for
+            an answer that its limit cut off becomes ``"length"``.
         tool_calls: The tools that it calls.
         tokens: Tokens of the content, where they are counted beside the log-probabilities.
 
@@ -62,7 +66,7 @@ class Answer:
             _check(numbers, tokens)
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "logprobs", numbers or None)  # of no token nothing is known
-        object.__setattr__(self, "finish", finish)
+        object.__setattr__(self, "finish", "length" if finish in _CUT else finish)
         object.__setattr__(self, "tool_calls", tuple(tool_calls))
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
-
-_CUT: Final = frozenset({"length", "max_tokens", "MAX_TOKENS", "incomplete"})
-"""What servers say of an answer that a limit cut off; the adapters read the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,7 +137,7 @@ def answer_of(response: Response) -> Answer | None:
     if text is None and response.logprobs is None:
         return None
     logprobs = None if response.logprobs is None else np.minimum(response.logprobs, 0.0).tolist()
-    return Answer(text or "", logprobs, "length" if response.finish in _CUT else response.finish or "")
+    return Answer(text or "", logprobs, response.finish or "")
 
 
 def _rejected(query: str, answer: Answer, response: Response) -> bool:
