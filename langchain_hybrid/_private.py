@@ -21,7 +21,7 @@ from langchain_hybrid._within import Around
 HOSTED: Final = frozenset(
     {
         *("langfuse", "wandb", "comet_ml", "comet_llm", "opik", "mlflow", "traceloop", "phoenix", "openinference"),
-        *("opentelemetry", "deepeval", "literalai", "agentops"),
+        *("opentelemetry", "deepeval", "literalai", "agentops", "weave"),
     }
 )
 """Packages of handlers that send what they see to a service, beside LangSmith's."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from llama_index.core import Settings
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
+from llama_index.core.instrumentation import root_manager  # type: ignore[attr-defined]
 
 from hybrid_llm.dispatch import is_marked
 from llamaindex_hybrid._history import tool_calls_of
@@ -16,7 +16,7 @@ from llamaindex_hybrid._history import tool_calls_of
 _HOSTED: Final = frozenset(
     {
         *("langfuse", "wandb", "openinference", "phoenix", "deepeval", "literalai", "agentops", "opik", "comet_ml"),
-        *("traceloop", "mlflow", "opentelemetry"),
+        *("traceloop", "mlflow", "opentelemetry", "weave"),
     }
 )
 """Packages of handlers that send what they hear to a service."""
@@ -51,11 +51,12 @@ def hosted_service(*managers: CallbackManager | None) -> str | None:
 
     Handlers of callback managers, the global one among them, and of the instrumentation are looked at.
     """
-    dispatcher: Any = get_dispatcher()
-    listening: list[Any] = [*dispatcher.event_handlers, *dispatcher.span_handlers]
+    dispatchers: list[Any] = [*root_manager.dispatchers.values()]  # a handler may listen at any branch of their tree
+    listening: list[Any] = [each for one in dispatchers for each in (*one.event_handlers, *one.span_handlers)]
     for manager in (Settings._callback_manager, *managers):
         listening += manager.handlers if manager is not None else []
-    return next((name for each in listening if (name := _service_of(type(each)))), None)
+    kinds = (kind for each in listening for kind in type(each).__mro__)
+    return next((name for kind in kinds if (name := _service_of(kind))), None)
 
 
 def _service_of(kind: type) -> str | None:
