@@ -18,6 +18,7 @@ from hybrid_llm.dispatch import Attempts, Pair, says_why, second_try, status_of,
 from hybrid_llm.look import Wanted
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._ends import Heard
+from llamaindex_hybrid._private import refuse_other_model
 from llamaindex_hybrid._seen import Seen, as_chunk, asked_for_logprobs, without_logprobs
 
 if TYPE_CHECKING:
@@ -135,15 +136,17 @@ class HeldCall(Generic[T]):
         """What asks the checker in an event loop."""
         return self._acheck if self._checker is not None else None
 
-    def _check(self, _: Decision) -> Seen:
+    def _check(self, decision: Decision) -> Seen:
         assert self._checker is not None
+        refuse_other_model(decision, self._ask.settings, self._checker.asks_for)
         heard = Heard(self._checker, Attempts())
         with self._hearing(heard):
             value = self._ask.beside().put(self._checker, self._pair)
         return self._seen(value, heard)
 
-    async def _acheck(self, _: Decision) -> Seen:
+    async def _acheck(self, decision: Decision) -> Seen:
         assert self._checker is not None
+        refuse_other_model(decision, self._ask.settings, self._checker.asks_for)
         heard = Heard(self._checker, Attempts())
         with self._hearing(heard):
             value = await self._ask.beside().put(self._checker, self._pair)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from llama_index.core.llms import LLM
 
-from hybrid_llm.dispatch import OllamaServer, Place
+from hybrid_llm.dispatch import OllamaServer, Place, model_named
 
 _IN_THIS_PROGRAM: Final = frozenset(
     {
@@ -18,6 +18,11 @@ _IN_THIS_PROGRAM: Final = frozenset(
     }
 )
 """(module, class) of LLMs that no server stands behind; by name, to import none of them."""
+
+
+def asked_for_by(llm: LLM, name: str) -> str:
+    """Return the model that an LLM asks its server for: the one of its name, unless its own extras name another."""
+    return str(model_named(getattr(llm, "additional_kwargs", None) or {}) or name)
 
 
 def place_of(llm: LLM, server: OllamaServer | None = None) -> Place | None:
@@ -40,5 +45,5 @@ def place_of(llm: LLM, server: OllamaServer | None = None) -> Place | None:
         return Place(url)
     root = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
     # an Ollama speaks as OpenAI does, too
-    asked = OllamaServer(lambda: model._get_client()._client, model.model, root=root)
+    asked = OllamaServer(lambda: model._get_client()._client, asked_for_by(model, model.model), root=root)
     return Place(url, shown=asked.shown, digest=asked.digest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from llama_index.core import Settings
@@ -10,7 +10,9 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.instrumentation import root_manager  # type: ignore[attr-defined]
 
-from hybrid_llm.dispatch import is_marked
+from hybrid_llm.decision import Decision
+from hybrid_llm.dispatch import is_marked, model_named
+from hybrid_llm.errors import PrivateError, shown
 from llamaindex_hybrid._history import tool_calls_of
 
 _HOSTED: Final = frozenset(
@@ -44,6 +46,25 @@ def texts_in(messages: Sequence[ChatMessage]) -> Iterator[str]:
             elif isinstance(text, list):  # a block of blocks
                 yield from (inner.text for inner in text if isinstance(getattr(inner, "text", None), str))
         yield from (str(call.tool_kwargs) for call in tool_calls_of(message))
+
+
+def refuse_other_model(decision: Decision, settings: Mapping[str, Any], own: str) -> None:
+    """Refuse a call that names another model for a private request: nobody has looked where that one runs.
+
+    Args:
+        decision: Where the request goes.
+        settings: The keyword arguments of the call.
+        own: The model that is asked where no call names one.
+
+    Raises:
+        PrivateError: It does.
+    """
+    named = model_named(settings)
+    if decision.private and named is not None and named != own:
+        raise PrivateError(
+            f"model={shown(named)} of this call is not {shown(own)}, to which a private request goes: leave it out, or "
+            "pass that model as small=."
+        )
 
 
 def hosted_service(*managers: CallbackManager | None) -> str | None:

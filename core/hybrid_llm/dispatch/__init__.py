@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.privacy import private
     from hybrid_llm.dispatch.request import FUNCTION, MEDIA_TYPES, Capabilities, Request
     from hybrid_llm.dispatch.rules import RuleLike
-    from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
+    from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, model_named, translated
     from hybrid_llm.dispatch.state import Decided, PairState
     from hybrid_llm.dispatch.steps import Within, as_an_arm, decision_at, is_marked, noted_at
     from hybrid_llm.dispatch.tokens import content_logprobs
@@ -88,6 +88,7 @@ __all__ = [
     "is_setting",
     "json_schema_of",
     "level_of",
+    "model_named",
     "noted_at",
     "private",
     "private_of",
@@ -121,7 +122,8 @@ _HOMES = {
         "hybrid_llm.dispatch.options",
     ),
     **dict.fromkeys(
-        ("Dialect", "dialect_of", "is_setting", "json_schema_of", "translated"), "hybrid_llm.dispatch.settings"
+        ("Dialect", "dialect_of", "is_setting", "json_schema_of", "model_named", "translated"),
+        "hybrid_llm.dispatch.settings",
     ),
     **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
     **dict.fromkeys(("OllamaServer", "remote_host_of", "window_of"), "hybrid_llm.dispatch.ollama"),

@@ -1,0 +1,64 @@
+"""Where small's clients really send a private call, whatever its address says: other models, proxies, other clients."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.prompts import PromptTemplate
+from llama_index.llms.openai_like import OpenAILike
+
+from hybrid_llm.errors import PrivateError
+from tests.llamaindex._arms import Said, hybrid
+
+SECRET = [ChatMessage("Is my salary fair?")]
+HERE = "http://127.0.0.1:11434"
+CLOUD = "gpt-oss:120b-cloud"
+
+
+def answering(asked: list[str]) -> httpx.MockTransport:
+    """Return a server that is an Ollama with a cloud model; it notes the models that it is asked for."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        named = json.loads(request.content)["model"]
+        if request.url.path == "/api/show":
+            return httpx.Response(200, json={"remote_host": "https://ollama.com:443"} if named == CLOUD else {})
+        asked.append(named)
+        choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Yes."}}
+        return httpx.Response(
+            200, json={"id": "1", "object": "chat.completion", "created": 1, "model": named, "choices": [choice]}
+        )
+
+    return httpx.MockTransport(answer)
+
+
+def small_of(asked: list[str], **settings: Any) -> Any:
+    client = httpx.Client(transport=answering(asked))
+    given: dict[str, Any] = {"http_client": client, "is_function_calling_model": True, **settings}
+    return OpenAILike(model="qwen3:4b", api_base=f"{HERE}/v1", api_key="none", is_chat_model=True, **given)
+
+
+def test_a_private_call_that_names_another_model_of_smalls_server_is_refused() -> None:
+    asked: list[str] = []
+    llm = hybrid(small_of(asked), private=True)
+    named: list[dict[str, Any]] = [{"model": CLOUD}, {"extra_body": {"model": CLOUD}}]
+    for settings in named:
+        with pytest.raises(PrivateError, match=f"'{CLOUD}' of this call is not 'qwen3:4b'"):
+            llm.chat(SECRET, **settings)
+        with pytest.raises(PrivateError, match="of this call"):
+            llm.structured_predict(Said, PromptTemplate("{query_str}"), settings, query_str="Is my salary fair?")
+    assert asked == []
+    assert llm.chat(SECRET, model="qwen3:4b").message.content == "Yes."
+    assert hybrid(small_of(asked), threshold=0).chat(SECRET, model=CLOUD).message.content == "Yes."
+    assert asked == ["qwen3:4b", CLOUD]
+
+
+@pytest.mark.parametrize("extras", [{"model": CLOUD}, {"extra_body": {"model": CLOUD}}], ids=str)
+def test_another_model_that_smalls_own_extras_name_is_looked_at(extras: dict[str, Any]) -> None:
+    asked: list[str] = []
+    with pytest.raises(PrivateError, match="is a cloud model"):
+        hybrid(small_of(asked, additional_kwargs=extras), private=True).chat(SECRET)
+    assert asked == []
