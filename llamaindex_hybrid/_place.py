@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from llama_index.core.llms import LLM
 
-from hybrid_llm.dispatch import OllamaServer, Place, model_named
+from hybrid_llm.dispatch import OllamaServer, Place, host_of, is_loopback, model_named, proxy_of
 
 _IN_THIS_PROGRAM: Final = frozenset(
     {
@@ -35,15 +36,45 @@ def place_of(llm: LLM, server: OllamaServer | None = None) -> Place | None:
     names = {(base.__module__, base.__name__) for base in type(llm).__mro__}
     if names & _IN_THIS_PROGRAM:
         return Place()
-    model: Any = llm
     if server is not None:
-        return Place(str(model.client._client.base_url), shown=server.shown, ollama=True, digest=server.digest)
-    url = next((found for name in ("api_base", "base_url") if isinstance(found := getattr(llm, name, None), str)), None)
-    if not url:
+        return _place_of_ollama(llm, server)
+    if ("llama_index.llms.openai.base", "OpenAI") in names:
+        return _place_of_openai(llm)
+    urls = (found for name in ("api_base", "base_url") if isinstance(found := getattr(llm, name, None), str) and found)
+    return next(map(Place, urls), None)
+
+
+def _place_of_ollama(model: Any, server: OllamaServer) -> Place | None:
+    clients = [model.client._client, getattr(model._async_client, "_client", None)]
+    url = _address(clients, model.base_url)
+    if url is None:
         return None
-    if ("llama_index.llms.openai.base", "OpenAI") not in names:
-        return Place(url)
+    proxy = proxy_of(url, *clients)
+    return Place(url, proxy=proxy, shown=server.shown, ollama=True, digest=server.digest)
+
+
+def _place_of_openai(model: Any) -> Place | None:
+    clients = [model._client, model._aclient] if model.reuse_client else [None, None]
+    url = _address(clients, model.api_base)
+    if url is None:
+        return None
     root = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
     # an Ollama speaks as OpenAI does, too
     asked = OllamaServer(lambda: model._get_client()._client, asked_for_by(model, model.model), root=root)
-    return Place(url, shown=asked.shown, digest=asked.digest)
+    made_with = [getattr(client, "_client", None) for client in clients]
+    proxy = proxy_of(url, *made_with, model._http_client, model._async_http_client)
+    return Place(url, proxy=proxy, shown=asked.shown, digest=asked.digest)
+
+
+def _address(clients: Sequence[Any], own: str | None) -> str | None:
+    """Return where clients send, that of another machine before this one; ``None`` where there are several such.
+
+    Args:
+        clients: Both clients of an LLM; in the place of one that is not made yet ``None``.
+        own: The address that the LLM would make it with.
+    """
+    urls = [url for client in clients if (url := own if client is None else str(client.base_url))]
+    away = [url for url in urls if not is_loopback(host_of(url))]
+    if len({host_of(url) for url in away}) > 1:
+        return None
+    return next(iter((*away, *urls)), None)

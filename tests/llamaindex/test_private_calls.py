@@ -246,7 +246,7 @@ def test_a_cloud_model_of_a_local_ollama_is_refused(kind: str) -> None:
     small = remote(kind)
     client = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1:11434")
     if kind == "Ollama":
-        small.client._client = client
+        small.base_url, small.client._client = "http://127.0.0.1:11434", client
     else:
         small.api_base = "http://127.0.0.1:11434/v1"
         small._get_client()._client = client

@@ -62,3 +62,53 @@ def test_another_model_that_smalls_own_extras_name_is_looked_at(extras: dict[str
     with pytest.raises(PrivateError, match="is a cloud model"):
         hybrid(small_of(asked, additional_kwargs=extras), private=True).chat(SECRET)
     assert asked == []
+
+
+PROXY = "http://proxy.example.com:3128"
+AWAY = "http://gpu.lan:11434"
+
+
+def clients(kind: str) -> dict[str, Any]:
+    """Return the arguments of a model at this machine's address whose clients go elsewhere, by proxy or at once."""
+    import ollama
+    import openai
+
+    made: dict[str, Any] = {
+        "http_client": lambda: httpx.Client(proxy=PROXY),
+        "async_http_client": lambda: httpx.AsyncClient(proxy=PROXY),
+        "client": lambda: ollama.Client(HERE, proxy=PROXY),
+        "openai_client": lambda: openai.OpenAI(base_url=f"{AWAY}/v1", api_key="none"),
+        "async_openai_client": lambda: openai.AsyncOpenAI(base_url=f"{AWAY}/v1", api_key="none"),
+        "async_client": lambda: ollama.AsyncClient(AWAY),
+    }
+    return {kind: made[kind]()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        *((kind, r"A proxy at proxy\.example\.com stands between") for kind in ("http_client", "client")),
+        ("async_http_client", r"A proxy at proxy\.example\.com stands between"),
+        *((kind, r"runs at gpu\.lan, which is not this machine") for kind in ("openai_client", "async_openai_client")),
+        ("async_client", r"runs at gpu\.lan, which is not this machine"),
+    ],
+)
+def test_a_client_of_smalls_own_is_seen_where_it_goes(kind: str, why: str) -> None:
+    from llama_index.llms.ollama import Ollama
+
+    is_ollamas = kind in ("client", "async_client")
+    small = (
+        Ollama(model="qwen3:4b", base_url=HERE, context_window=4096, **clients(kind))
+        if is_ollamas
+        else OpenAILike(model="qwen3:4b", api_base=f"{HERE}/v1", api_key="none", is_chat_model=True, **clients(kind))
+    )
+    with pytest.raises(PrivateError, match=why):
+        hybrid(small, private=True).chat(SECRET)
+
+
+def test_two_clients_at_two_hosts_tell_nothing() -> None:
+    from llamaindex_hybrid._place import place_of
+
+    small = OpenAILike(model="m", api_base="http://other.lan/v1", api_key="none", **clients("openai_client"))
+    assert place_of(small) is None
+    assert place_of(OpenAILike(model="m", api_base=f"{HERE}/v1", api_key="none")).host == "127.0.0.1"  # type: ignore[union-attr]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     )
     from hybrid_llm.dispatch.outage import is_outage, reason_of, says_why, second_try, status_of
     from hybrid_llm.dispatch.pair import Pair
-    from hybrid_llm.dispatch.place import Place, host_of, is_loopback
+    from hybrid_llm.dispatch.place import Place, host_of, is_loopback, proxy_of
     from hybrid_llm.dispatch.privacy import private
     from hybrid_llm.dispatch.request import FUNCTION, MEDIA_TYPES, Capabilities, Request
     from hybrid_llm.dispatch.rules import RuleLike
@@ -92,6 +92,7 @@ __all__ = [
     "noted_at",
     "private",
     "private_of",
+    "proxy_of",
     "reason_of",
     "refuse_near_miss",
     "remote_host_of",
@@ -136,7 +137,7 @@ _HOMES = {
     "Failover": "hybrid_llm.dispatch.failover",
     "RuleLike": "hybrid_llm.dispatch.rules",
     "Pair": "hybrid_llm.dispatch.pair",
-    **dict.fromkeys(("Place", "host_of", "is_loopback"), "hybrid_llm.dispatch.place"),
+    **dict.fromkeys(("Place", "host_of", "is_loopback", "proxy_of"), "hybrid_llm.dispatch.place"),
     "private": "hybrid_llm.dispatch.privacy",
     **dict.fromkeys(("Within", "as_an_arm", "decision_at", "is_marked", "noted_at"), "hybrid_llm.dispatch.steps"),
     **dict.fromkeys(("is_outage", "reason_of", "says_why", "second_try", "status_of"), "hybrid_llm.dispatch.outage"),
