@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
+from io import IOBase
 from typing import Any, Final
 
 from llama_index.core import Settings
-from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.llms.types import ChatMessage, DocumentBlock
+from llama_index.core.bridge.pydantic import BaseModel
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.instrumentation import root_manager  # type: ignore[attr-defined]
 
-from hybrid_llm.decision import Decision
+from hybrid_llm.decision import KEY, Decision
 from hybrid_llm.dispatch import is_marked, model_named
 from hybrid_llm.errors import PrivateError, shown
 from llamaindex_hybrid._history import tool_calls_of
@@ -22,6 +25,8 @@ _HOSTED: Final = frozenset(
     }
 )
 """Packages of handlers that send what they hear to a service."""
+_IDS: Final = frozenset({"id", "tool_call_id", "call_id"})
+"""Names under which there is no text, but what tells a call from others."""
 _INTEGRATIONS: Final = ("llama_index.callbacks.", "llama_index.observability.")
 """LlamaIndex's own integrations of such services."""
 
@@ -32,20 +37,34 @@ def is_private(messages: Sequence[ChatMessage]) -> bool:
 
 
 def texts_in(messages: Sequence[ChatMessage]) -> Iterator[str]:
-    """Yield every text of messages, the arguments of their tool calls too.
+    """Yield every text of messages: of their blocks, of their tool calls, and of what goes along with them.
 
     Example:
         >>> list(texts_in([ChatMessage("Why?")]))
         ['Why?']
     """
     for message in messages:
-        for block in message.blocks:
-            text = getattr(block, "text", None) or getattr(block, "content", None)
-            if isinstance(text, str):
-                yield text
-            elif isinstance(text, list):  # a block of blocks
-                yield from (inner.text for inner in text if isinstance(getattr(inner, "text", None), str))
+        yield from _texts(message.blocks)
         yield from (str(call.tool_kwargs) for call in tool_calls_of(message))
+        yield from _texts({name: value for name, value in message.additional_kwargs.items() if name != KEY})
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in a value, without the bytes of pictures and sounds, and without ids."""
+    if isinstance(value, DocumentBlock) and isinstance(value.data, bytes) and _is_text(value):
+        yield b64decode(value.data).decode(errors="replace")
+    if isinstance(value, BaseModel):
+        value = {name: each for name, each in value if name not in ("block_type", "data")}
+    if isinstance(value, Mapping):
+        value = [each for name, each in value.items() if name not in _IDS]
+    if isinstance(value, (list, tuple)):
+        yield from (text for each in value for text in _texts(each))
+    elif not (value is None or isinstance(value, (bool, bytes, IOBase)) or str(value).startswith("data:")):
+        yield str(value)
+
+
+def _is_text(document: DocumentBlock) -> bool:
+    return (document.document_mimetype or "").startswith("text/")
 
 
 def refuse_other_model(decision: Decision, settings: Mapping[str, Any], own: str) -> None:

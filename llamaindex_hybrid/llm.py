@@ -201,7 +201,11 @@ class HybridLLM(RoutedLLM):
         super().__init__(small=small, large=large)
         self._routing = Routing(arms, pair, looks_too)
         self._asks = Asks(
-            tuple(query_vars), background, usual=pair.options.level, tracer=partial(_hosted, small, large, checker)
+            tuple(query_vars),
+            background,
+            usual=pair.options.level,
+            tracer=partial(_hosted, small, large, checker),
+            readers=(small, large),
         )
         self._options = {
             **options,
