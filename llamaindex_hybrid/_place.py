@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from llama_index.core.base.llms.base import BaseLLM
 from llama_index.core.llms import LLM
 
 from hybrid_llm.dispatch import OllamaServer, Place, host_of, is_loopback, model_named, proxy_of
@@ -27,12 +28,14 @@ def asked_for_by(llm: LLM, name: str) -> str:
 
 
 def place_of(llm: LLM, server: OllamaServer | None = None) -> Place | None:
-    """Return where an LLM runs; ``None`` where nothing tells.
+    """Return where an LLM runs; ``None`` where nothing tells, or where its output parser asks a model of its own.
 
     Args:
         llm: The LLM.
         server: Its server, where it is an Ollama.
     """
+    if _holds_model(llm.output_parser):
+        return None
     names = {(base.__module__, base.__name__) for base in type(llm).__mro__}
     if names & _IN_THIS_PROGRAM:
         return Place()
@@ -42,6 +45,17 @@ def place_of(llm: LLM, server: OllamaServer | None = None) -> Place | None:
         return _place_of_openai(llm)
     urls = (found for name in ("api_base", "base_url") if isinstance(found := getattr(llm, name, None), str) and found)
     return next(map(Place, urls), None)
+
+
+def _holds_model(part: Any, depth: int = 4) -> bool:
+    """Return whether an output parser, or what it is made of, is a model of this framework or of LangChain."""
+    if isinstance(part, BaseLLM) or any(base.__name__ == "BaseLanguageModel" for base in type(part).__mro__):
+        return True
+    if isinstance(part, Mapping):
+        inner = [*part.values()]
+    else:
+        inner = [*part] if isinstance(part, (list, tuple)) else [*getattr(part, "__dict__", {}).values()]
+    return depth > 0 and any(_holds_model(each, depth - 1) for each in inner)
 
 
 def _place_of_ollama(model: Any, server: OllamaServer) -> Place | None:

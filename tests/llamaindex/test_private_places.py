@@ -9,9 +9,11 @@ import httpx
 import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.prompts import PromptTemplate
+from llama_index.core.types import BaseOutputParser
 from llama_index.llms.openai_like import OpenAILike
 
 from hybrid_llm.errors import PrivateError
+from llamaindex_hybrid.testing import FakeLLM
 from tests.llamaindex._arms import Said, hybrid
 
 SECRET = [ChatMessage("Is my salary fair?")]
@@ -112,3 +114,26 @@ def test_two_clients_at_two_hosts_tell_nothing() -> None:
     small = OpenAILike(model="m", api_base="http://other.lan/v1", api_key="none", **clients("openai_client"))
     assert place_of(small) is None
     assert place_of(OpenAILike(model="m", api_base=f"{HERE}/v1", api_key="none")).host == "127.0.0.1"  # type: ignore[union-attr]
+
+
+class Mends(BaseOutputParser):
+    """A parser that has a model mend what it cannot read."""
+
+    def __init__(self, llm: FakeLLM | None) -> None:
+        self.helpers = [llm]
+
+    def parse(self, output: str) -> str:
+        (llm,) = self.helpers
+        return output if llm is None else llm.complete(f"Mend this: {output}").text
+
+    def format(self, query: str) -> str:
+        return query
+
+
+def test_a_parser_that_asks_a_model_of_its_own_runs_who_knows_where() -> None:
+    hosted, template = FakeLLM(model="hosted"), PromptTemplate("Answer: {query_str}")
+    with pytest.raises(PrivateError, match="Nothing tells where small"):
+        hybrid(FakeLLM(model="small", output_parser=Mends(hosted)), private=True).predict(template, query_str="Fair?")
+    assert hosted.asked == []
+    plain = hybrid(FakeLLM(model="small", output_parser=Mends(None)), private=True)
+    assert plain.predict(template, query_str="Fair?") == "from small"
