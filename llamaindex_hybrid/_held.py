@@ -105,11 +105,11 @@ class HeldCall(Generic[T]):
         try:
             with self._hearing(heard):
                 value = ask.put(arm, self._pair, logprobs=more)
-        except _UNREADABLE:
+        except _UNREADABLE as error:
             if self._ask.form is None or heard.answer is None:
                 raise
             self._parsed = False
-            return Seen(None, heard.answer)
+            return Seen(None, heard.answer, error)
         return self._seen(value, heard)
 
     async def _awhole(self, arm: Arm, more: bool) -> Seen:
@@ -117,11 +117,11 @@ class HeldCall(Generic[T]):
         try:
             with self._hearing(heard):
                 value = await ask.put(arm, self._pair, logprobs=more)
-        except _UNREADABLE:
+        except _UNREADABLE as error:
             if self._ask.form is None or heard.answer is None:
                 raise
             self._parsed = False
-            return Seen(None, heard.answer)
+            return Seen(None, heard.answer, error)
         return self._seen(value, heard)
 
     # the checker
@@ -160,9 +160,14 @@ class HeldCall(Generic[T]):
         Args:
             value: What the pair gave.
             chunk: Whether it is one of a stream.
+
+        Raises:
+            Exception: What the framework raised for it, where it is not of the form and nobody else answers.
         """
         if not isinstance(value, Seen):
             return value  # type: ignore[no-any-return]
+        if value.error is not None:
+            raise value.error
         answer = without_logprobs(value.value) if self._added else value.value
         return as_chunk(answer) if chunk else answer  # type: ignore[no-any-return]
 
