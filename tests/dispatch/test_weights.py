@@ -202,6 +202,7 @@ FRANCE = "What is the capital of France?"
         {"same_turn": True},
         {"text": "and Spain?", "turns": [FRANCE]},
         {"text": "and Spain?", "turns": [FRANCE], "previous": None},
+        {"text": "", "without_text": "small"},
         {"text": "Now prove Fermat's last theorem in full detail.", "turns": [FRANCE], "stay": True},
     ],
     ids=[
@@ -210,6 +211,7 @@ FRANCE = "What is the capital of France?"
         "a step of a tool loop",
         "a follow-up",
         "one that is scored",
+        "a step without a question",
         "a conversation that stays",
     ],
 )

@@ -342,7 +342,8 @@ def _certified_with(router: Router) -> Bound | None:
 
 def _is_other(request: Request, decision: Decision) -> bool:
     """Return whether a request is none of those that a promise is about: words alone, and scored themselves."""
-    return bool(request.tools) or request.same_turn or request.structured or decision.reason == "follow_up"
+    unscored = decision.reason == "follow_up" or (decision.reason == "no_text" and decision.route == "small")
+    return bool(request.tools) or request.same_turn or request.structured or unscored
 
 
 class _CheckFailedError(Exception):
