@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 
 from hybrid_llm.decision import KEY, Decision, Route
-from hybrid_llm.dispatch import Attempts, Pair, Request, Within, asked_in
+from hybrid_llm.dispatch import Attempts, Pair, Request, Within, asked_in, model_named
 from llamaindex_hybrid._answers import ANSWERS
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._ends import Heard, astream_to_the_end, listen, stream_to_the_end
@@ -207,7 +207,7 @@ class Routing:
         holds = self.pair.holds
         if not (holds or self.pair.router.parts.promises):
             return attempts, held, ask.request
-        asked = {**ask.request.asked, **asked_in(ask.settings)}
+        asked = {**ask.request.asked, **asked_in(ask.settings), "model": model_named(ask.settings)}
         own = self.arms["small"].llm.system_prompt
         if own and ask.hides_end:  # what answers a template puts its own system prompt before the template's
             asked["system"] = "\n\n".join(filter(None, [own, asked.get("system")]))

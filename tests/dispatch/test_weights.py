@@ -203,6 +203,7 @@ FRANCE = "What is the capital of France?"
         {"text": "and Spain?", "turns": [FRANCE]},
         {"text": "and Spain?", "turns": [FRANCE], "previous": None},
         {"text": "", "without_text": "small"},
+        {"asked": {"model": "gemma2:9b"}},
         {"text": "Now prove Fermat's last theorem in full detail.", "turns": [FRANCE], "stay": True},
     ],
     ids=[
@@ -212,6 +213,7 @@ FRANCE = "What is the capital of France?"
         "a follow-up",
         "one that is scored",
         "a step without a question",
+        "another model",
         "a conversation that stays",
     ],
 )
