@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import IOBase
 from typing import Any, Final
 
+from llama_index import core
 from llama_index.core import Settings
 from llama_index.core.base.llms.types import ChatMessage, DocumentBlock
 from llama_index.core.bridge.pydantic import BaseModel
@@ -93,6 +94,7 @@ def hosted_service(*managers: CallbackManager | None) -> str | None:
     """
     dispatchers: list[Any] = [*root_manager.dispatchers.values()]  # a handler may listen at any branch of their tree
     listening: list[Any] = [each for one in dispatchers for each in (*one.event_handlers, *one.span_handlers)]
+    listening.append(core.global_handler)  # which every callback manager gets that is made from now on
     for manager in (Settings._callback_manager, *managers):
         listening += manager.handlers if manager is not None else []
     kinds = (kind for each in listening for kind in type(each).__mro__)

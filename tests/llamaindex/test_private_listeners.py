@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from llama_index import core
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.callbacks.base_handler import BaseCallbackHandler
@@ -71,6 +72,13 @@ def listening(request: pytest.FixtureRequest) -> Iterator[None]:
 def test_a_service_is_noticed_at_any_dispatcher() -> None:
     with pytest.raises(PrivateError, match=r"sends its text to (openinference|weave)"):
         hybrid(private=True).chat(SECRET)
+
+
+def test_a_global_handler_is_noticed_that_was_set_after_the_models_were_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    llm = hybrid(private=True)
+    monkeypatch.setattr(core, "global_handler", Hears())  # engines that are made now have it
+    with pytest.raises(PrivateError, match=r"sends its text to callbacks\.langfuse"):
+        llm.chat(SECRET)
 
 
 def test_a_service_is_noticed_where_the_checker_brings_it_and_by_a_class_of_its_handlers_class() -> None:
