@@ -20,6 +20,7 @@ from hybrid_llm.dispatch import (
     AnyTool,
     asked_in,
     is_no_json,
+    model_named,
     says_why,
     second_try,
     status_of,
@@ -56,7 +57,8 @@ def wanted_of_step(request: ModelRequest[Any], *, structured: bool = False) -> W
 def asked_of_step(request: ModelRequest[Any]) -> dict[str, Any]:
     """Return how an agent's model call asks."""
     system = request.system_message
-    return {**asked_in(request.model_settings), "system": system_of([system] if system else [])}
+    named = model_named(request.model_settings)
+    return {**asked_in(request.model_settings), "system": system_of([system] if system else []), "model": named}
 
 
 @contextmanager

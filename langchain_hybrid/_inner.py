@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import Attempts, Decided, Request, asked_in, split_options, wanted_of
+from hybrid_llm.dispatch import Attempts, Decided, Request, asked_in, model_named, split_options, wanted_of
 from langchain_hybrid import _calls
 from langchain_hybrid._held import HeldCall
 from langchain_hybrid._history import safe_history
@@ -46,7 +46,7 @@ class ChatCalls(ChatPair):
         holds = self._pair.holds
         if not (holds or self._pair.router.parts.promises):
             return request
-        asked = {**asked_in(rest), "system": system_of(messages)}
+        asked = {**asked_in(rest), "system": system_of(messages), "model": model_named(rest)}
         wanted = wanted_of(rest, [*map(as_function, rest.get("tools") or ())]) if holds else None
         return replace(request, wanted=wanted, asked=asked)
 

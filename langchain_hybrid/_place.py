@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 
-from hybrid_llm.dispatch import OllamaServer, Place
+from hybrid_llm.dispatch import OllamaServer, Place, model_named, proxy_of
 from langchain_hybrid._answers import classes_of
 from langchain_hybrid._ollama import ollama_of
 
@@ -36,7 +36,7 @@ def place_of(arm: Runnable[Any, Any]) -> Place | None:
     """
     named: str | None = None  # bound to a model, another one is asked for by its name
     while isinstance(arm, RunnableBinding):
-        named = named or arm.kwargs.get("model")
+        named = named or model_named(arm.kwargs)
         arm = arm.bound
     if isinstance(arm, RunnableSequence):
         steps = [step for step in arm.steps if not _calls_nobody(step)]
@@ -61,26 +61,16 @@ def _place_of_model(model: Any, named: str | None) -> Place | None:
     server = ollama_of(model, named)
     if server is not None:
         url = str(model._client._client.base_url)
-        proxy = _proxy_of(url, model._client._client, model._async_client._client)
+        proxy = proxy_of(url, model._client._client, model._async_client._client)
         return Place(url, proxy=proxy, shown=server.shown, ollama=True, digest=server.digest)
     if ("langchain_openai", "BaseChatOpenAI") in classes and getattr(model, "root_client", None) is not None:
         client = model.root_client
         url = str(client.base_url)
         # an Ollama speaks as OpenAI does, too
         root = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
-        asked = OllamaServer(lambda: client._client, named or model.model_name, root=root)
-        proxy = model.openai_proxy or _proxy_of(url, client._client, getattr(model.root_async_client, "_client", None))
+        named = model_named({"extra_body": model.extra_body}) or named or model.model_name
+        asked = OllamaServer(lambda: client._client, named, root=root)
+        proxy = model.openai_proxy or proxy_of(url, client._client, getattr(model.root_async_client, "_client", None))
         return Place(url, proxy=proxy, shown=asked.shown, digest=asked.digest)
     urls = (found for name in _ADDRESSES if isinstance(found := getattr(model, name, None), str) and found)
     return next(map(Place, urls), None)
-
-
-def _proxy_of(url: str, *clients: Any) -> str | None:
-    """Return the proxy that a client of httpx was made with for an address; ``None`` where there is none to be seen."""
-    for client in clients:
-        chosen = getattr(client, "_transport_for_url", None)
-        transport = None if chosen is None else chosen(type(client.base_url)(url))
-        proxy = getattr(getattr(transport, "_pool", None), "_proxy_url", None)
-        if proxy is not None:
-            return f"{proxy.scheme.decode()}://{proxy.host.decode()}"
-    return None

@@ -14,14 +14,14 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableParallel, RunnableSequence
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import is_marked
+from hybrid_llm.dispatch import is_marked, model_named
 from hybrid_llm.errors import PrivateError, shown
 from langchain_hybrid._within import Around
 
 HOSTED: Final = frozenset(
     {
         *("langfuse", "wandb", "comet_ml", "comet_llm", "opik", "mlflow", "traceloop", "phoenix", "openinference"),
-        *("opentelemetry", "deepeval", "literalai", "agentops"),
+        *("opentelemetry", "deepeval", "literalai", "agentops", "weave"),
     }
 )
 """Packages of handlers that send what they see to a service, beside LangSmith's."""
@@ -125,7 +125,7 @@ def refuse_other_model(decision: Decision, settings: Mapping[str, Any], model: B
     Raises:
         PrivateError: It does.
     """
-    named = settings.get("model")
+    named = model_named(settings)
     if not decision.private or named is None:
         return
     if model is None or named != model._get_ls_params().get("ls_model_name"):

@@ -43,10 +43,11 @@ def traced(config: RunnableConfig, decision: Decision, callbacks: Callbacks = No
         callbacks: Take the place of the config's own.
     """
     tags, metadata = tags_and_metadata(decision)
+    given = config.get("tags") or []  # a model that does not stream is invoked with what its stream was marked with
     return {
         **config,
         "callbacks": callbacks if callbacks is not None else config.get("callbacks"),
-        "tags": [*(config.get("tags") or []), *tags],
+        "tags": [*given, *(tag for tag in tags if tag not in given)],
         "metadata": {**(config.get("metadata") or {}), **metadata},
     }
 

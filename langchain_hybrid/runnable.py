@@ -14,7 +14,7 @@ from langchain_core.runnables.utils import Input, Output
 from pydantic import Field
 
 from hybrid_llm.decision import Decision, Route
-from hybrid_llm.dispatch import Attempts, Decided, PairState, Request, asked_in, split_options
+from hybrid_llm.dispatch import Attempts, Decided, PairState, Request, asked_in, model_named, split_options
 from langchain_hybrid._capabilities import pair_of
 from langchain_hybrid._ends import hides_ends
 from langchain_hybrid._messages import LAST_HUMAN, request_of
@@ -388,4 +388,6 @@ class RunnableHybrid(TwoArms[Input, Output]):
     def _request(self, value: Input, config: RunnableConfig, kwargs: Mapping[str, Any]) -> Request:
         options, rest = split_options(kwargs)
         chosen = read_options(options, config, callbacks_of(self.small, self.checker), self._within)
-        return replace(request_of(value, chosen, query=self.query), asked=asked_in(rest))
+        return replace(
+            request_of(value, chosen, query=self.query), asked={**asked_in(rest), "model": model_named(rest)}
+        )

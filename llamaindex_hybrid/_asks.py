@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, MessageRole
+from llama_index.core.llms import LLM
 from llama_index.core.prompts import BasePromptTemplate, ChatPromptTemplate
 
 from hybrid_llm.decision import Route
@@ -14,6 +15,7 @@ from hybrid_llm.dispatch import Request, Within, level_of, private_of, split_opt
 from hybrid_llm.level import Level
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._history import safe_messages
+from llamaindex_hybrid._private import texts_in
 from llamaindex_hybrid._requests import chat_request, prompt_request, template_request, tokens_of_tools
 from llamaindex_hybrid._routing import Ask
 from llamaindex_hybrid.levels import LEVEL_HERE
@@ -35,6 +37,7 @@ class Asks:
         usual: That of the constructor, if any.
         tracer: Returns the hosted service that hears of the calls, if any.
         within: Where the LLM stands as an arm of another one; the level here is then for the outermost.
+        readers: Both models.
     """
 
     query_vars: tuple[str, ...]
@@ -43,6 +46,7 @@ class Asks:
     usual: Level | None = None
     tracer: Callable[[], str | None] | None = None
     within: Within | None = None
+    readers: tuple[LLM, ...] = ()
 
     def chat(self, method: str, messages: Sequence[ChatMessage], kwargs: Mapping[str, Any]) -> Ask[ChatResponse]:
         """Ask for the answer in a conversation."""
@@ -71,6 +75,7 @@ class Asks:
         options, rest = split_options(values, prompt.template_vars)
         request = template_request(prompt, rest, self.query_vars, path=self._path)
         request = self._completed(method, request, options, lambda: prompt.format(**rest))
+        request = self._read(request, prompt, rest)
         return Ask(method, request, lambda arm, _: ((self._safe(prompt, arm),), dict(rest)), hides_end=True)
 
     def structured(
@@ -86,6 +91,7 @@ class Asks:
         of_call, rest = split_options(kwargs or {})
         request = template_request(prompt, fill, self.query_vars, structured=True, path=self._path)
         request = self._completed(method, request, {**of_template, **of_call}, lambda: prompt.format(**fill))
+        request = self._read(request, prompt, fill)
         return Ask(
             method,
             request,
@@ -148,6 +154,16 @@ class Asks:
             said=lambda: (*said(), prompt()),
             tracer=self.tracer,
         )
+
+    def _read(self, request: Request, prompt: BasePromptTemplate, values: Mapping[str, Any]) -> Request:
+        """Return the request with all that a template says to either model; some choose by it what they say."""
+        said = request.said or tuple
+
+        def filled() -> Iterator[str]:
+            for llm in self.readers:
+                yield from texts_in(prompt.format_messages(llm=llm, **values))
+
+        return replace(request, said=lambda: (*said(), *filled()))
 
     @property
     def _path(self) -> tuple[Route, ...]:

@@ -23,7 +23,7 @@ from hybrid_llm.dispatch import (
     is_outage,
 )
 from llamaindex_hybrid._answers import closes
-from llamaindex_hybrid._place import place_of
+from llamaindex_hybrid._place import asked_for_by, place_of
 from llamaindex_hybrid._settings import dialect_of_llm
 
 ContextPolicy = Literal["min", "large"]
@@ -85,6 +85,11 @@ class Arm:
             if isinstance(name, str):
                 return name
         return self.llm.class_name()
+
+    @property
+    def asks_for(self) -> str:
+        """The model that its server is asked for where no call names another."""
+        return asked_for_by(self.llm, self.name)
 
     @property
     def calls_functions(self) -> bool:

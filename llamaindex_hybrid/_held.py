@@ -18,6 +18,7 @@ from hybrid_llm.dispatch import Attempts, Pair, says_why, second_try, status_of,
 from hybrid_llm.look import Wanted
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._ends import Heard
+from llamaindex_hybrid._private import refuse_other_model
 from llamaindex_hybrid._seen import Seen, as_chunk, asked_for_logprobs, without_logprobs
 
 if TYPE_CHECKING:
@@ -104,11 +105,11 @@ class HeldCall(Generic[T]):
         try:
             with self._hearing(heard):
                 value = ask.put(arm, self._pair, logprobs=more)
-        except _UNREADABLE:
+        except _UNREADABLE as error:
             if self._ask.form is None or heard.answer is None:
                 raise
             self._parsed = False
-            return Seen(None, heard.answer)
+            return Seen(None, heard.answer, error)
         return self._seen(value, heard)
 
     async def _awhole(self, arm: Arm, more: bool) -> Seen:
@@ -116,11 +117,11 @@ class HeldCall(Generic[T]):
         try:
             with self._hearing(heard):
                 value = await ask.put(arm, self._pair, logprobs=more)
-        except _UNREADABLE:
+        except _UNREADABLE as error:
             if self._ask.form is None or heard.answer is None:
                 raise
             self._parsed = False
-            return Seen(None, heard.answer)
+            return Seen(None, heard.answer, error)
         return self._seen(value, heard)
 
     # the checker
@@ -135,15 +136,17 @@ class HeldCall(Generic[T]):
         """What asks the checker in an event loop."""
         return self._acheck if self._checker is not None else None
 
-    def _check(self, _: Decision) -> Seen:
+    def _check(self, decision: Decision) -> Seen:
         assert self._checker is not None
+        refuse_other_model(decision, self._ask.settings, self._checker.asks_for)
         heard = Heard(self._checker, Attempts())
         with self._hearing(heard):
             value = self._ask.beside().put(self._checker, self._pair)
         return self._seen(value, heard)
 
-    async def _acheck(self, _: Decision) -> Seen:
+    async def _acheck(self, decision: Decision) -> Seen:
         assert self._checker is not None
+        refuse_other_model(decision, self._ask.settings, self._checker.asks_for)
         heard = Heard(self._checker, Attempts())
         with self._hearing(heard):
             value = await self._ask.beside().put(self._checker, self._pair)
@@ -157,9 +160,14 @@ class HeldCall(Generic[T]):
         Args:
             value: What the pair gave.
             chunk: Whether it is one of a stream.
+
+        Raises:
+            Exception: What the framework raised for it, where it is not of the form and nobody else answers.
         """
         if not isinstance(value, Seen):
             return value  # type: ignore[no-any-return]
+        if value.error is not None:
+            raise value.error
         answer = without_logprobs(value.value) if self._added else value.value
         return as_chunk(answer) if chunk else answer  # type: ignore[no-any-return]
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
+from io import IOBase
 from typing import Any, Final
 
+from llama_index import core
 from llama_index.core import Settings
-from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.llms.types import ChatMessage, DocumentBlock
+from llama_index.core.bridge.pydantic import BaseModel
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
+from llama_index.core.instrumentation import root_manager  # type: ignore[attr-defined]
 
-from hybrid_llm.dispatch import is_marked
+from hybrid_llm.decision import KEY, Decision
+from hybrid_llm.dispatch import is_marked, model_named
+from hybrid_llm.errors import PrivateError, shown
 from llamaindex_hybrid._history import tool_calls_of
 
 _HOSTED: Final = frozenset(
     {
         *("langfuse", "wandb", "openinference", "phoenix", "deepeval", "literalai", "agentops", "opik", "comet_ml"),
-        *("traceloop", "mlflow", "opentelemetry"),
+        *("traceloop", "mlflow", "opentelemetry", "weave"),
     }
 )
 """Packages of handlers that send what they hear to a service."""
+_IDS: Final = frozenset({"id", "tool_call_id", "call_id"})
+"""Names under which there is no text, but what tells a call from others."""
 _INTEGRATIONS: Final = ("llama_index.callbacks.", "llama_index.observability.")
 """LlamaIndex's own integrations of such services."""
 
@@ -30,20 +38,53 @@ def is_private(messages: Sequence[ChatMessage]) -> bool:
 
 
 def texts_in(messages: Sequence[ChatMessage]) -> Iterator[str]:
-    """Yield every text of messages, the arguments of their tool calls too.
+    """Yield every text of messages: of their blocks, of their tool calls, and of what goes along with them.
 
     Example:
         >>> list(texts_in([ChatMessage("Why?")]))
         ['Why?']
     """
     for message in messages:
-        for block in message.blocks:
-            text = getattr(block, "text", None) or getattr(block, "content", None)
-            if isinstance(text, str):
-                yield text
-            elif isinstance(text, list):  # a block of blocks
-                yield from (inner.text for inner in text if isinstance(getattr(inner, "text", None), str))
+        yield from _texts(message.blocks)
         yield from (str(call.tool_kwargs) for call in tool_calls_of(message))
+        yield from _texts({name: value for name, value in message.additional_kwargs.items() if name != KEY})
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield every text in a value, without the bytes of pictures and sounds, and without ids."""
+    if isinstance(value, DocumentBlock) and isinstance(value.data, bytes) and _is_text(value):
+        yield b64decode(value.data).decode(errors="replace")
+    if isinstance(value, BaseModel):
+        value = {name: each for name, each in value if name not in ("block_type", "data")}
+    if isinstance(value, Mapping):
+        value = [each for name, each in value.items() if name not in _IDS]
+    if isinstance(value, (list, tuple)):
+        yield from (text for each in value for text in _texts(each))
+    elif not (value is None or isinstance(value, (bool, bytes, IOBase)) or str(value).startswith("data:")):
+        yield str(value)
+
+
+def _is_text(document: DocumentBlock) -> bool:
+    return (document.document_mimetype or "").startswith("text/")
+
+
+def refuse_other_model(decision: Decision, settings: Mapping[str, Any], own: str) -> None:
+    """Refuse a call that names another model for a private request: nobody has looked where that one runs.
+
+    Args:
+        decision: Where the request goes.
+        settings: The keyword arguments of the call.
+        own: The model that is asked where no call names one.
+
+    Raises:
+        PrivateError: It does.
+    """
+    named = model_named(settings)
+    if decision.private and named is not None and named != own:
+        raise PrivateError(
+            f"model={shown(named)} of this call is not {shown(own)}, to which a private request goes: leave it out, or "
+            "pass that model as small=."
+        )
 
 
 def hosted_service(*managers: CallbackManager | None) -> str | None:
@@ -51,11 +92,13 @@ def hosted_service(*managers: CallbackManager | None) -> str | None:
 
     Handlers of callback managers, the global one among them, and of the instrumentation are looked at.
     """
-    dispatcher: Any = get_dispatcher()
-    listening: list[Any] = [*dispatcher.event_handlers, *dispatcher.span_handlers]
+    dispatchers: list[Any] = [*root_manager.dispatchers.values()]  # a handler may listen at any branch of their tree
+    listening: list[Any] = [each for one in dispatchers for each in (*one.event_handlers, *one.span_handlers)]
+    listening.append(core.global_handler)  # which every callback manager gets that is made from now on
     for manager in (Settings._callback_manager, *managers):
         listening += manager.handlers if manager is not None else []
-    return next((name for each in listening if (name := _service_of(type(each)))), None)
+    kinds = (kind for each in listening for kind in type(each).__mro__)
+    return next((name for kind in kinds if (name := _service_of(kind))), None)
 
 
 def _service_of(kind: type) -> str | None:

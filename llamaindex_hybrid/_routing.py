@@ -11,11 +11,12 @@ from typing import Any, Final, Generic, TypeVar, cast
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 
 from hybrid_llm.decision import KEY, Decision, Route
-from hybrid_llm.dispatch import Attempts, Pair, Request, Within, asked_in
+from hybrid_llm.dispatch import Attempts, Pair, Request, Within, asked_in, model_named
 from llamaindex_hybrid._answers import ANSWERS
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._ends import Heard, astream_to_the_end, listen, stream_to_the_end
 from llamaindex_hybrid._held import HeldCall
+from llamaindex_hybrid._private import refuse_other_model
 from llamaindex_hybrid._seen import asked_for_logprobs
 from llamaindex_hybrid._settings import settings_for
 
@@ -119,7 +120,7 @@ class Routing:
         attempts, held, request = self._begun(ask)
 
         def answer(decision: Decision) -> Any:
-            arm = self._arm(decision)
+            arm = self._arm(decision, ask)
             if decision.held:
                 return held.put(arm)
             with Heard(arm, attempts).to_the_end() if ask.hides_end else nullcontext():
@@ -133,7 +134,7 @@ class Routing:
         attempts, held, request = self._begun(ask)
 
         async def answer(decision: Decision) -> Any:
-            arm = self._arm(decision)
+            arm = self._arm(decision, ask)
             if decision.held:
                 return await held.aput(arm)
             with Heard(arm, attempts).to_the_end() if ask.hides_end else nullcontext():
@@ -148,7 +149,7 @@ class Routing:
         decided = self.pair.decide(request)
 
         def answer(decision: Decision) -> Any:
-            arm = self._arm(decision)
+            arm = self._arm(decision, ask)
             if decision.held:
                 return held.put(arm)
 
@@ -180,7 +181,7 @@ class Routing:
                     yield chunk
 
         def answer(decision: Decision) -> Any:
-            arm = self._arm(decision)
+            arm = self._arm(decision, ask)
             return held.aput(arm) if decision.held else chunks_of(arm)
 
         async def chunks() -> AsyncGenerator[T, None]:
@@ -194,8 +195,9 @@ class Routing:
 
         return chunks()
 
-    def _arm(self, decision: Decision) -> Arm:
+    def _arm(self, decision: Decision, ask: Ask[Any]) -> Arm:
         arm = self.arms[decision.route]
+        refuse_other_model(decision, ask.settings, arm.asks_for)
         return arm.standing(Within.of(decision, self.within)) if arm.is_pair else arm
 
     def _begun(self, ask: Ask[T]) -> tuple[Attempts, HeldCall[T], Request]:
@@ -205,7 +207,7 @@ class Routing:
         holds = self.pair.holds
         if not (holds or self.pair.router.parts.promises):
             return attempts, held, ask.request
-        asked = {**ask.request.asked, **asked_in(ask.settings)}
+        asked = {**ask.request.asked, **asked_in(ask.settings), "model": model_named(ask.settings)}
         own = self.arms["small"].llm.system_prompt
         if own and ask.hides_end:  # what answers a template puts its own system prompt before the template's
             asked["system"] = "\n\n".join(filter(None, [own, asked.get("system")]))

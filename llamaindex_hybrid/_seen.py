@@ -26,10 +26,12 @@ class Seen:
     Args:
         value: What the model's method returned; ``None`` where what the model said is not of the form that was asked.
         response: The model's own answer behind it, where it is known.
+        error: What the framework raised for an answer that is not of the form.
     """
 
     value: Any
     response: ChatResponse | CompletionResponse | None
+    error: Exception | None = None
 
 
 def as_answer(value: Any) -> Answer:

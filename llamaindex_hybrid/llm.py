@@ -201,7 +201,11 @@ class HybridLLM(RoutedLLM):
         super().__init__(small=small, large=large)
         self._routing = Routing(arms, pair, looks_too)
         self._asks = Asks(
-            tuple(query_vars), background, usual=pair.options.level, tracer=partial(_hosted, small, large)
+            tuple(query_vars),
+            background,
+            usual=pair.options.level,
+            tracer=partial(_hosted, small, large, checker),
+            readers=(small, large),
         )
         self._options = {
             **options,
@@ -327,8 +331,8 @@ class HybridLLM(RoutedLLM):
         )
 
 
-def _hosted(small: LLM, large: LLM) -> str | None:
-    return hosted_service(small.callback_manager, large.callback_manager)
+def _hosted(*llms: LLM | None) -> str | None:
+    return hosted_service(*(llm.callback_manager for llm in llms if llm is not None))
 
 
 def _rebuilt(

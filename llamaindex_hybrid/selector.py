@@ -163,7 +163,8 @@ class HybridSelector(BaseSelector):
 def _request(query: QueryBundle) -> Request:
     own = query if isinstance(query, HybridQueryBundle) else None
     level = (own.level() if own else None) or LEVEL_HERE.get()
-    return Request(query.query_str, level=level, private=own is not None and own.private)
+    texts = (query.query_str, *(query.custom_embedding_strs or ()))  # what an engine embeds in the query's place
+    return Request(query.query_str, level=level, private=own is not None and own.private, said=lambda: texts)
 
 
 def _position(side: str, engine: int | str, choices: Sequence[ToolMetadata]) -> int:

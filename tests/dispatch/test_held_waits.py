@@ -36,6 +36,19 @@ def of_large(decision: Decision) -> str:
     return "from large"
 
 
+@pytest.mark.parametrize("way", [by_stream, by_astream])
+async def test_a_stream_without_chunks_is_an_answer_with_nothing_in_it_where_small_never_counts_as_down(
+    way: Any,
+) -> None:
+    class Nothing(Played):
+        def chunks(self, decision: Decision) -> Iterator[Said | str]:
+            return iter(()) if decision.route == "small" else super().chunks(decision)
+
+    pair = Pair(router_with(), small=SMALL, threshold=0.5, check=lambda *_: True, fallback_to_large=False)
+    said, came = await way(pair, Request(EASY), Nothing(LookScenario("")), Attempts())
+    assert (said, came.reason, came.look and came.look.rejected) == ("from large", "rejected", "empty")
+
+
 # --- small dies while its answer is held ---------------------------------------------------------------------------
 
 

@@ -202,6 +202,8 @@ FRANCE = "What is the capital of France?"
         {"same_turn": True},
         {"text": "and Spain?", "turns": [FRANCE]},
         {"text": "and Spain?", "turns": [FRANCE], "previous": None},
+        {"text": "", "without_text": "small"},
+        {"asked": {"model": "gemma2:9b"}},
         {"text": "Now prove Fermat's last theorem in full detail.", "turns": [FRANCE], "stay": True},
     ],
     ids=[
@@ -210,6 +212,8 @@ FRANCE = "What is the capital of France?"
         "a step of a tool loop",
         "a follow-up",
         "one that is scored",
+        "a step without a question",
+        "another model",
         "a conversation that stays",
     ],
 )

@@ -12,7 +12,7 @@ from langchain_core.messages import HumanMessage
 from hybrid_llm import Router
 from hybrid_llm.errors import HybridLLMWarning
 from hybrid_llm.testing import FixedScorer
-from langchain_hybrid import ChatHybrid, HybridRouterMiddleware
+from langchain_hybrid import ChatHybrid, HybridRouterMiddleware, RunnableHybrid
 from langchain_hybrid.testing import FakeChatModel
 from tests.dispatch.test_weights import MENU, RECORD
 
@@ -47,6 +47,17 @@ async def test_a_chat_is_promised_what_was_certified_and_nothing_else(
         assert (decision["route"], decision["certified"]) == ("small", not why)
         assert why in decision["void_reason"]
         assert bool(decision["void_reason"]) is bool(why)
+
+
+def test_nothing_is_promised_of_another_model_that_a_call_names() -> None:
+    small, large = FakeChatModel(model="one"), FakeChatModel()
+    messages = [("system", "Be brief."), ("human", QUERY)]
+    for llm in (
+        ChatHybrid(small, large, router(), quality=0.9),
+        RunnableHybrid(small, large, router(), quality=0.9),
+    ):
+        assert not llm.invoke(messages, model="other").response_metadata["hybrid"]["certified"]
+    assert ChatHybrid(small, large, router(), quality=0.9).invoke(messages).response_metadata["hybrid"]["certified"]
 
 
 def test_an_agents_prompt_is_compared_too() -> None:

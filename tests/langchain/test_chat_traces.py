@@ -237,3 +237,11 @@ class TestInLangChain:
             "hybrid_threshold",
         ]
         assert names == wanted
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_a_stream_is_tagged_once_whether_its_models_stream_or_not(streams: bool) -> None:
+    counter, llm = Counter(), pair(Router.load(), disable_streaming=not streams)
+    list(llm.stream("easy", config={"callbacks": [counter]}))
+    [_ async for _ in llm.astream("easy", config={"callbacks": [counter]})]
+    assert [len(run["tags"]) for run in counter.runs] == [1, 1]

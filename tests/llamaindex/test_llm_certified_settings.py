@@ -52,10 +52,12 @@ def test_a_chat_is_promised_what_was_certified_and_nothing_else(
         (None, "Be long.", lambda llm: llm.chat([ChatMessage(QUESTION)]), True),
         (None, None, lambda llm: llm.chat([ChatMessage("Be long.", role="developer"), ChatMessage(QUESTION)]), False),
         ("Be long.", None, lambda llm: llm.complete(QUESTION), False),
+        (None, None, lambda llm: llm.complete(QUESTION, model="fake"), True),
+        (None, None, lambda llm: llm.complete(QUESTION, model="other"), False),
     ],
 )
 @pytest.mark.filterwarnings("ignore:The router was certified with answers to other settings")
-def test_a_system_prompt_counts_wherever_it_comes_from(
+def test_a_system_prompt_counts_wherever_it_comes_from_and_so_does_another_model(
     certified_with: str | None, own: str | None, ask: Any, promised: bool
 ) -> None:
     noted = {"asked with": json.dumps({"system": certified_with})}

@@ -205,6 +205,18 @@ async def test_large_by_force_and_what_small_cannot_serve_are_refused(way: Way) 
     assert asked(llm) == (0, 0)
 
 
+async def test_a_private_object_that_does_not_parse_is_the_frameworks_error() -> None:
+    llm = hybrid(FakeLLM(model="small", calls_tools=False, says="no form"), check=lambda *_: True, private=True)
+    template = PromptTemplate("{query_str}")
+    with pytest.raises(ValueError, match="calls no tool"):
+        llm.structured_predict(Said, template, query_str=SECRET)
+    with pytest.raises(ValueError, match="calls no tool"):
+        await llm.astructured_predict(Said, template, query_str=SECRET)
+    with pytest.raises(ValueError, match="calls no tool"):
+        list(llm.stream_structured_predict(Said, template, query_str=SECRET))
+    assert asked(llm) == (3, 0)
+
+
 @pytest.mark.parametrize("wrong", ["yes", 1])
 def test_private_is_said_by_true_or_false(wrong: Any) -> None:
     with pytest.raises(ConfigError, match="private="):
@@ -246,7 +258,7 @@ def test_a_cloud_model_of_a_local_ollama_is_refused(kind: str) -> None:
     small = remote(kind)
     client = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://127.0.0.1:11434")
     if kind == "Ollama":
-        small.client._client = client
+        small.base_url, small.client._client = "http://127.0.0.1:11434", client
     else:
         small.api_base = "http://127.0.0.1:11434/v1"
         small._get_client()._client = client

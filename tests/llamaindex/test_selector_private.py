@@ -35,6 +35,8 @@ async def test_a_private_query_goes_to_the_small_engine(sync: bool) -> None:
     assert (await select(judging, SECRET, sync=sync)).reason == "private -> small"
     assert (await select(judging, HARD, sync=sync)).index == 1
     assert (await select(selector_of(), HybridQueryBundle(HARD, private=True), sync=sync)).index == 0
+    embedded = QueryBundle(HARD, custom_embedding_strs=[SECRET])
+    assert (await select(judging, embedded, sync=sync)).decision["private"]
     with private():
         assert (await select(selector_of(), QueryBundle(HARD), sync=sync)).index == 0
 

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     )
     from hybrid_llm.dispatch.outage import is_outage, reason_of, says_why, second_try, status_of
     from hybrid_llm.dispatch.pair import Pair
-    from hybrid_llm.dispatch.place import Place, host_of, is_loopback
+    from hybrid_llm.dispatch.place import Place, host_of, is_loopback, proxy_of
     from hybrid_llm.dispatch.privacy import private
     from hybrid_llm.dispatch.request import FUNCTION, MEDIA_TYPES, Capabilities, Request
     from hybrid_llm.dispatch.rules import RuleLike
-    from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, translated
+    from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, model_named, translated
     from hybrid_llm.dispatch.state import Decided, PairState
     from hybrid_llm.dispatch.steps import Within, as_an_arm, decision_at, is_marked, noted_at
     from hybrid_llm.dispatch.tokens import content_logprobs
@@ -88,9 +88,11 @@ __all__ = [
     "is_setting",
     "json_schema_of",
     "level_of",
+    "model_named",
     "noted_at",
     "private",
     "private_of",
+    "proxy_of",
     "reason_of",
     "refuse_near_miss",
     "remote_host_of",
@@ -121,7 +123,8 @@ _HOMES = {
         "hybrid_llm.dispatch.options",
     ),
     **dict.fromkeys(
-        ("Dialect", "dialect_of", "is_setting", "json_schema_of", "translated"), "hybrid_llm.dispatch.settings"
+        ("Dialect", "dialect_of", "is_setting", "json_schema_of", "model_named", "translated"),
+        "hybrid_llm.dispatch.settings",
     ),
     **dict.fromkeys(("Answers", "has_text"), "hybrid_llm.dispatch.answers"),
     **dict.fromkeys(("OllamaServer", "remote_host_of", "window_of"), "hybrid_llm.dispatch.ollama"),
@@ -134,7 +137,7 @@ _HOMES = {
     "Failover": "hybrid_llm.dispatch.failover",
     "RuleLike": "hybrid_llm.dispatch.rules",
     "Pair": "hybrid_llm.dispatch.pair",
-    **dict.fromkeys(("Place", "host_of", "is_loopback"), "hybrid_llm.dispatch.place"),
+    **dict.fromkeys(("Place", "host_of", "is_loopback", "proxy_of"), "hybrid_llm.dispatch.place"),
     "private": "hybrid_llm.dispatch.privacy",
     **dict.fromkeys(("Within", "as_an_arm", "decision_at", "is_marked", "noted_at"), "hybrid_llm.dispatch.steps"),
     **dict.fromkeys(("is_outage", "reason_of", "says_why", "second_try", "status_of"), "hybrid_llm.dispatch.outage"),

@@ -164,7 +164,7 @@ class Held:
             beside.start()
         try:
             chunks, came = self.failover.hold(one.decided.decision, ask, one.attempts, streams=streams)
-            one.answered(chunks)
+            one.answered(chunks, came)
             final = one.at_once(chunks, came)
             if final is None:
                 beside.start()
@@ -183,7 +183,7 @@ class Held:
             beside.start()
         try:
             chunks, came = await self.failover.ahold(one.decided.decision, ask, one.attempts, streams=streams)
-            one.answered(chunks)
+            one.answered(chunks, came)
             final = one.at_once(chunks, came)
             if final is None:
                 beside.start()
@@ -255,12 +255,12 @@ class _One:
             return self.held.failover.small_timeout
         return max(whole - (time.monotonic() - self._began), 0.0)
 
-    def answered(self, chunks: list[Any]) -> None:
-        """Note what small gave, if it gave anything."""
-        if chunks:
+    def answered(self, chunks: list[Any], came: Decision) -> None:
+        """Note what small gave, if it is not down; a stream without chunks is an answer with nothing in it."""
+        if came.route == "small":
             self._place = len(self.attempts.made) - 1
-            self._whole = self.held.answers.joined(chunks)
-            self._answer = self.read(self._whole)
+            self._whole = self.held.answers.joined(chunks) if chunks else []
+            self._answer = self.read(self._whole) if chunks else Answer("")
 
     def replayed(self, chunks: list[Any]) -> list[Any]:
         """Return what is shown of a stream that was held back: one chunk, where its chunks make one."""
@@ -268,9 +268,8 @@ class _One:
 
     def at_once(self, chunks: list[Any], came: Decision) -> Decision | None:
         """Return the decision where no checker is waited for: small is down, or its answer cannot be used."""
-        if not chunks:
+        if self._answer is None:
             return came
-        assert self._answer is not None
         look = self.held.looking.cannot_be_used(self.decided.request, self._answer)
         if look is not None:
             return self.held.looking.refused(self.decided.request, came, look)

@@ -277,15 +277,21 @@ class Looking:
 
     def _certified(self, request: Request, decision: Decision, plan: LookPlan) -> bool:
         promised = plan.certified and decision.familiar is not False
-        return promised and not _is_other(request, decision) and not self._otherwise(request)
+        return promised and not self._is_other(request, decision) and not self._otherwise(request)
 
     def _still_certified(self, request: Request, decision: Decision) -> Decision:
         """Return a decision for a promised level as it is now, where the promise is about such a request at all."""
         ended = self.standing.ended() or self.router.parts.void_reason
-        if _is_other(request, decision):
+        if self._is_other(request, decision):
             return decision.override(certified=False, void_reason=ended)
         ended = ended or (self._asked_otherwise(request) if self.look is None else self._otherwise(request))
         return decision.override(certified=False, void_reason=ended) if ended else decision
+
+    def _is_other(self, request: Request, decision: Decision) -> bool:
+        """Return whether a request is none of those that a promise is about: words alone, and scored themselves."""
+        unscored = decision.reason == "follow_up" or (decision.reason == "no_text" and decision.route == "small")
+        another = request.asked.get("model") not in (None, self.asked()[0].model)
+        return bool(request.tools) or request.same_turn or request.structured or unscored or another
 
     def _check(self, own: Check | None) -> Check | None:
         """Return all checks of the caller's as one."""
@@ -338,11 +344,6 @@ def _certified_with(router: Router) -> Bound | None:
     """Return how the models were asked whose answers certified a router; ``None`` where nobody noted it."""
     noted = router.record.fingerprint.get(ASKED_WITH) if router.record is not None else None
     return Bound("", settings={ASKED_WITH: noted}) if noted and router.parts.promises else None
-
-
-def _is_other(request: Request, decision: Decision) -> bool:
-    """Return whether a request is none of those that a promise is about: words alone, and scored themselves."""
-    return bool(request.tools) or request.same_turn or request.structured or decision.reason == "follow_up"
 
 
 class _CheckFailedError(Exception):

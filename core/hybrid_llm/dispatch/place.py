@@ -63,6 +63,17 @@ def host_of(url: str) -> str:
         return ""
 
 
+def proxy_of(url: str, *clients: Any) -> str | None:
+    """Return the proxy that a client of httpx was made with for an address; ``None`` where there is none to be seen."""
+    for client in clients:
+        chosen = getattr(client, "_transport_for_url", None)
+        transport = None if chosen is None else chosen(type(client.base_url)(url))
+        proxy = getattr(getattr(transport, "_pool", None), "_proxy_url", None)
+        if proxy is not None:
+            return f"{proxy.scheme.decode()}://{proxy.host.decode()}"
+    return None
+
+
 def is_loopback(host: str) -> bool:
     """Return whether a host is this machine and no other.
 
@@ -146,7 +157,7 @@ class Local:
                 f"{small} runs at {place.host or 'an unknown host'}, which is not this machine, so no private request "
                 f"goes there. Where that host is yours, name it: local_hosts=[{place.host!r}]."
             )
-        proxy = place.proxy or _proxy_of(place.url or "", place.host)
+        proxy = place.proxy or _proxy_around(place.url or "", place.host)
         if proxy and not self.trusts(host_of(proxy)):
             raise PrivateError(
                 f"A proxy at {host_of(proxy)} stands between this program and {small}, so no private request goes "
@@ -172,7 +183,7 @@ class Local:
             )
 
 
-def _proxy_of(url: str, host: str) -> str | None:
+def _proxy_around(url: str, host: str) -> str | None:
     """Return the proxy that the environment names for an address, if any."""
     proxies = getproxies()
     if not proxies or proxy_bypass(host):

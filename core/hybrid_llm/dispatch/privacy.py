@@ -121,7 +121,7 @@ class Privacy:
             return False
         texts = request.said() if request.said is not None else (request.text, *request.turns)
         try:
-            return any(self._judge(text) for text in texts if text)
+            return any(self._judge(text) for text in dict.fromkeys(texts) if text)
         except Exception as error:  # noqa: BLE001 - whatever it is, it may hold the text
             failed = type(error).__name__
         return _refuse(f"The function given as private= failed ({failed}), so the request was sent nowhere.")

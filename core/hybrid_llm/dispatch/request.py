@@ -60,8 +60,9 @@ class Request:
         without_text: Where the request goes when it has no text to score: the framework's own errands.
         method: What the caller's program called, for observers: ``"invoke"``, ``"chat"``.
         wanted: What an answer has to be, for an answer that is held back; the pair's own checks come to it.
-        asked: How this call asks small, where it says so itself: ``temperature``, ``max_tokens``, ``think``, and the
-            ``system`` prompt (``None`` without one). A promise of a second look holds for what was asked alike.
+        asked: How this call asks small, where it says so itself: ``temperature``, ``max_tokens``, ``think``, the
+            ``system`` prompt (``None`` without one), and the ``model``, if it names one. A promise holds for what was
+            asked alike.
         private: Whether the caller said so, or a message before it was answered as a private one.
         said: Returns all texts that would leave with it, those of earlier messages too; by default the query and the
             turns are all there is.

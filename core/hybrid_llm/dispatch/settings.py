@@ -135,6 +135,18 @@ def is_setting(name: str) -> bool:
     return name in _ROWS or name == "options"
 
 
+def model_named(settings: Mapping[str, Any]) -> Any:
+    """Return the model that the settings of a call ask for; ``None`` where they name none.
+
+    Example:
+        >>> model_named({"model": "one", "extra_body": {"model": "other"}}), model_named({"temperature": 0})
+        ('other', None)
+    """
+    body = settings.get("extra_body")  # what OpenAI's client writes over all the rest
+    named = body.get("model") if isinstance(body, Mapping) else None
+    return settings.get("model") if named is None else named
+
+
 def translated(settings: Mapping[str, Any], dialect: Dialect, *, thinks: bool | str | None = None) -> Translated:
     """Return the settings of a call in a dialect.
 
