@@ -285,7 +285,9 @@ def test_certifying_another_pair_measures_its_thresholds_too(copy, fresh):
 # every command that reads a table
 
 
-@pytest.mark.parametrize("command", ["evaluate", "calibrate", "certify", pytest.param("train", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "command", ["calibrate", "certify", *(pytest.param(name, marks=pytest.mark.slow) for name in ("evaluate", "train"))]
+)
 def test_a_csv_with_scores_on_another_scale_says_what_the_table_of_rescaled_scores_says(
     command, copy, table, fresh, tmp_path
 ):

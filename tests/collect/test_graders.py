@@ -114,6 +114,7 @@ def mathematics() -> Any:
         yield grader
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "reference", "score"),
     [

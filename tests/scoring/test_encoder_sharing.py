@@ -94,7 +94,8 @@ def _embed_in_child(encoder: Encoder, results: Any) -> None:
 
 # A fork of a process with threads is what is tried here on purpose.
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_child_process_encodes_while_its_parent_is_busy(shipped: Encoder, method: str) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"{method} is not available here")

@@ -154,7 +154,7 @@ def _many(count: int) -> Iterable[dict[str, Any]]:
     [
         pytest.param(as_array, marks=pytest.mark.slow),
         as_pretty_array,
-        as_csv,
+        pytest.param(as_csv, marks=pytest.mark.slow),
         pytest.param(as_crlf_lines, marks=pytest.mark.slow),
     ],
     ids=lambda w: w.__name__,
