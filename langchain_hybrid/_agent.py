@@ -20,7 +20,7 @@ from langchain_hybrid._cache_marks import without_foreign_marks
 from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import as_function, request_of
 from langchain_hybrid._options import read_options
-from langchain_hybrid._private import callbacks_of, refuse_other_model
+from langchain_hybrid._private import callbacks_of, refuse_other
 from langchain_hybrid._settings import settings_for
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def for_arm(call: ModelRequest[Any], arm: BaseChatModel, decision: Decision, pai
     Raises:
         PrivateError: It is private, and its settings name another model.
     """
-    refuse_other_model(decision, call.model_settings, arm)
+    refuse_other(decision, call.model_settings, arm)
     call = without_foreign_marks(call, arm)
     messages: Sequence[BaseMessage] = safe_history([*call.messages], arm, decision.route)
     settings = settings_for(pair, decision.route, arm, call.model_settings)

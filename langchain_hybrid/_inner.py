@@ -21,7 +21,7 @@ from langchain_hybrid._history import safe_history
 from langchain_hybrid._messages import as_function, request_of, system_of
 from langchain_hybrid._options import read_options
 from langchain_hybrid._pair import DECIDED, ChatPair
-from langchain_hybrid._private import refuse_other_model
+from langchain_hybrid._private import refuse_other
 from langchain_hybrid._readers import OneAnswer
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._settings import settings_for
@@ -205,7 +205,7 @@ class ChatCalls(ChatPair):
         self, decision: Decision, stop: list[str] | None, run_manager: Any, kwargs: Mapping[str, Any]
     ) -> tuple[list[str] | None, Any, dict[str, Any]]:
         """Return the last arguments of a call, with its settings in the words of the arm."""
-        refuse_other_model(decision, kwargs, self.small)
+        refuse_other(decision, kwargs, self.small)
         given = {**kwargs, "stop": stop} if stop is not None else kwargs
         settings = settings_for(self._pair, decision.route, self._arm(decision), given)
         return settings.pop("stop", None), run_manager, settings

@@ -9,9 +9,8 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langchain_core.tracers.base import BaseTracer
 
-from hybrid_llm.dispatch import is_behind
+from hybrid_llm.dispatch import HOSTED, is_behind
 from langchain_hybrid._held import NOT_STREAMED
-from langchain_hybrid._private import HOSTED
 
 _UNREAD: Final = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
 

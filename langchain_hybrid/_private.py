@@ -14,17 +14,9 @@ from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableParallel, RunnableSequence
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import is_marked, model_named
-from hybrid_llm.errors import PrivateError, shown
+from hybrid_llm.dispatch import HOSTED, is_marked, refuse_other_model
 from langchain_hybrid._within import Around
 
-HOSTED: Final = frozenset(
-    {
-        *("langfuse", "wandb", "comet_ml", "comet_llm", "opik", "mlflow", "traceloop", "phoenix", "openinference"),
-        *("opentelemetry", "deepeval", "literalai", "agentops", "weave"),
-    }
-)
-"""Packages of handlers that send what they see to a service, beside LangSmith's."""
 _SHORT: Final = 500
 """Characters of a text that no picture fits in."""
 _MEDIA: Final = frozenset({"image", "image_url", "input_image", "audio", "input_audio", "video"})
@@ -114,25 +106,15 @@ def _handlers_in(callbacks: Callbacks) -> list[BaseCallbackHandler]:
     return callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else [*(callbacks or [])]
 
 
-def refuse_other_model(decision: Decision, settings: Mapping[str, Any], model: BaseChatModel | None) -> None:
-    """Refuse a call that names another model than small's for a private request: nobody has looked where that one runs.
-
-    Args:
-        decision: Where the request goes.
-        settings: The keyword arguments of the call.
-        model: Small's, where it is known.
+def refuse_other(decision: Decision, settings: Mapping[str, Any], model: BaseChatModel | None) -> None:
+    """Refuse a private call that names another model than a chat model's own.
 
     Raises:
         PrivateError: It does.
     """
-    named = model_named(settings)
-    if not decision.private or named is None:
-        return
-    if model is None or named != model._get_ls_params().get("ls_model_name"):
-        raise PrivateError(
-            f"model={shown(named)} of this call is not the model of small, to which a private request goes: leave it "
-            "out, or pass that model as small=."
-        )
+    if decision.private:
+        own = None if model is None else model._get_ls_params().get("ls_model_name")
+        refuse_other_model(decision, settings, own)
 
 
 def uncached(arm: Runnable[Any, Any]) -> Runnable[Any, Any]:

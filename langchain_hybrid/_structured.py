@@ -18,7 +18,7 @@ from langchain_hybrid._answers import ANSWERS, closes, model_in
 from langchain_hybrid._held_chain import HeldChain
 from langchain_hybrid._held_object import HeldStructured
 from langchain_hybrid._history import safe_history
-from langchain_hybrid._private import callbacks_of, hosted_tracer, refuse_other_model, uncached
+from langchain_hybrid._private import callbacks_of, hosted_tracer, refuse_other, uncached
 from langchain_hybrid._runs import closing_stream
 from langchain_hybrid._seen import asking_for_logprobs
 from langchain_hybrid._settings import settings_for, with_settings
@@ -102,7 +102,7 @@ class StructuredHybrid(RunnableHybrid[Any, Any]):
     def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
         if self._chat is None or not kwargs:
             return kwargs
-        refuse_other_model(decision, kwargs, self._models[decision.route])
+        refuse_other(decision, kwargs, self._models[decision.route])
         return settings_for(self._pair, decision.route, self._models[decision.route], kwargs)
 
     def _held(

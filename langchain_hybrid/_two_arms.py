@@ -17,7 +17,7 @@ from hybrid_llm.dispatch import Attempts, Within
 from langchain_hybrid._answers import model_in
 from langchain_hybrid._ends import heard_to_the_end
 from langchain_hybrid._options import CONFIG_SPECS
-from langchain_hybrid._private import refuse_other_model, uncached
+from langchain_hybrid._private import refuse_other, uncached
 from langchain_hybrid._readers import ReadCalls
 from langchain_hybrid._settings import settings_for
 from langchain_hybrid._trace import Run, child_config
@@ -46,7 +46,7 @@ class TwoArms(StandsWithin, RunnableSerializable[Input, Output]):
         return uncached(arm) if decision.private else arm
 
     def _said(self, decision: Decision, kwargs: dict[str, Any]) -> dict[str, Any]:
-        refuse_other_model(decision, kwargs, model_in(self.small))
+        refuse_other(decision, kwargs, model_in(self.small))
         return settings_for(self._pair, decision.route, self._arm(decision), kwargs) if kwargs else kwargs
 
     @contextmanager

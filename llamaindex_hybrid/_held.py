@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from llama_index.core.output_parsers.base import OutputParserException
 
 from hybrid_llm.decision import Decision
-from hybrid_llm.dispatch import Attempts, Pair, says_why, second_try, status_of, wanted_of
+from hybrid_llm.dispatch import Attempts, Pair, refuse_other_model, says_why, second_try, status_of, wanted_of
 from hybrid_llm.look import Wanted
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._ends import Heard
-from llamaindex_hybrid._private import refuse_other_model
 from llamaindex_hybrid._seen import Seen, as_chunk, asked_for_logprobs, without_logprobs
 
 if TYPE_CHECKING:

@@ -14,18 +14,10 @@ from llama_index.core.bridge.pydantic import BaseModel
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.instrumentation import root_manager  # type: ignore[attr-defined]
 
-from hybrid_llm.decision import KEY, Decision
-from hybrid_llm.dispatch import is_marked, model_named
-from hybrid_llm.errors import PrivateError, shown
+from hybrid_llm.decision import KEY
+from hybrid_llm.dispatch import HOSTED, is_marked
 from llamaindex_hybrid._history import tool_calls_of
 
-_HOSTED: Final = frozenset(
-    {
-        *("langfuse", "wandb", "openinference", "phoenix", "deepeval", "literalai", "agentops", "opik", "comet_ml"),
-        *("traceloop", "mlflow", "opentelemetry", "weave"),
-    }
-)
-"""Packages of handlers that send what they hear to a service."""
 _IDS: Final = frozenset({"id", "tool_call_id", "call_id"})
 """Names under which there is no text, but what tells a call from others."""
 _INTEGRATIONS: Final = ("llama_index.callbacks.", "llama_index.observability.")
@@ -68,25 +60,6 @@ def _is_text(document: DocumentBlock) -> bool:
     return (document.document_mimetype or "").startswith("text/")
 
 
-def refuse_other_model(decision: Decision, settings: Mapping[str, Any], own: str) -> None:
-    """Refuse a call that names another model for a private request: nobody has looked where that one runs.
-
-    Args:
-        decision: Where the request goes.
-        settings: The keyword arguments of the call.
-        own: The model that is asked where no call names one.
-
-    Raises:
-        PrivateError: It does.
-    """
-    named = model_named(settings)
-    if decision.private and named is not None and named != own:
-        raise PrivateError(
-            f"model={shown(named)} of this call is not {shown(own)}, to which a private request goes: leave it out, or "
-            "pass that model as small=."
-        )
-
-
 def hosted_service(*managers: CallbackManager | None) -> str | None:
     """Return the name of a handler that sends what it hears to a service; ``None`` for none.
 
@@ -103,5 +76,5 @@ def hosted_service(*managers: CallbackManager | None) -> str | None:
 
 def _service_of(kind: type) -> str | None:
     module = kind.__module__
-    hosted = module.partition(".")[0] in _HOSTED or module.startswith(_INTEGRATIONS)
+    hosted = module.partition(".")[0] in HOSTED or module.startswith(_INTEGRATIONS)
     return f"{module.removeprefix('llama_index.')}.{kind.__name__}" if hosted else None

@@ -11,12 +11,11 @@ from typing import Any, Final, Generic, TypeVar, cast
 from llama_index.core.base.llms.types import ChatResponse, CompletionResponse
 
 from hybrid_llm.decision import KEY, Decision, Route
-from hybrid_llm.dispatch import Attempts, Pair, Request, Within, asked_in, model_named
+from hybrid_llm.dispatch import Attempts, Pair, Request, Within, asked_in, model_named, refuse_other_model
 from llamaindex_hybrid._answers import ANSWERS
 from llamaindex_hybrid._capabilities import Arm
 from llamaindex_hybrid._ends import Heard, astream_to_the_end, listen, stream_to_the_end
 from llamaindex_hybrid._held import HeldCall
-from llamaindex_hybrid._private import refuse_other_model
 from llamaindex_hybrid._seen import asked_for_logprobs
 from llamaindex_hybrid._settings import settings_for
 

@@ -13,10 +13,8 @@ from llama_index.core import Settings
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from llama_index.core.chat_engine import CondenseQuestionChatEngine, SimpleChatEngine
 from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.memory import ChatMemoryBuffer, Memory
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.query_engine import CustomQueryEngine
@@ -29,6 +27,7 @@ from llamaindex_hybrid import HybridLLM, HybridRoutingEvent
 from llamaindex_hybrid.testing import FakeLLM
 from tests.covering import covering
 from tests.llamaindex._arms import WAYS, Events, Said, Way, hybrid
+from tests.llamaindex._listeners import Hears, Listens
 
 HARD = "Prove that there are infinitely many primes."
 SECRET = "My card is 4111 1111 1111 1111. What is its bank?"
@@ -265,32 +264,6 @@ def test_a_cloud_model_of_a_local_ollama_is_refused(kind: str) -> None:
     with pytest.raises(PrivateError, match="is a cloud model: the Ollama at 127"):
         hybrid(small, private=True).chat(talk(SECRET))
     assert asked == ["http://127.0.0.1:11434/api/show"]
-
-
-class Listens(BaseEventHandler):
-    def handle(self, event: Any, **kwargs: Any) -> None:
-        pass
-
-
-class Hears(BaseCallbackHandler):
-    def __init__(self) -> None:
-        super().__init__([], [])
-
-    def on_event_start(self, *args: Any, **kwargs: Any) -> str:
-        return ""
-
-    def on_event_end(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def start_trace(self, trace_id: Any = None) -> None:
-        pass
-
-    def end_trace(self, trace_id: Any = None, trace_map: Any = None) -> None:
-        pass
-
-
-Listens.__module__ = "openinference.instrumentation.llama_index._handler"
-Hears.__module__ = "llama_index.callbacks.langfuse.base"
 
 
 @pytest.fixture(params=["instrumentation", "global handler", "model's handler"])

@@ -3,56 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from llama_index import core
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager
-from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from llama_index.core.instrumentation import get_dispatcher
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 
 from hybrid_llm.errors import PrivateError
 from llamaindex_hybrid.testing import FakeLLM
 from tests.llamaindex._arms import hybrid
+from tests.llamaindex._listeners import Hears, Listens
 
 SECRET = [ChatMessage("Is my salary fair?")]
-
-
-class Listens(BaseEventHandler):
-    def handle(self, event: Any, **kwargs: Any) -> None:
-        pass
 
 
 class OfWeave(Listens):
     pass
 
 
-class Hears(BaseCallbackHandler):
-    def __init__(self) -> None:
-        super().__init__([], [])
-
-    def on_event_start(self, *args: Any, **kwargs: Any) -> str:
-        return ""
-
-    def on_event_end(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def start_trace(self, trace_id: Any = None) -> None:
-        pass
-
-    def end_trace(self, trace_id: Any = None, trace_map: Any = None) -> None:
-        pass
-
-
 class Heir(Hears):
     """A handler of the user's own that does what a service's does."""
 
 
-Listens.__module__ = "openinference.instrumentation.llama_index._handler"
 OfWeave.__module__ = "weave.integrations.llamaindex.llamaindex"
-Hears.__module__ = "llama_index.callbacks.langfuse.base"
 
 
 @pytest.fixture

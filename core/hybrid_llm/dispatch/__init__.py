@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hybrid_llm.dispatch.outage import is_outage, reason_of, says_why, second_try, status_of
     from hybrid_llm.dispatch.pair import Pair
     from hybrid_llm.dispatch.place import Place, host_of, is_loopback, proxy_of
-    from hybrid_llm.dispatch.privacy import private
+    from hybrid_llm.dispatch.privacy import HOSTED, private, refuse_other_model
     from hybrid_llm.dispatch.request import FUNCTION, MEDIA_TYPES, Capabilities, Request
     from hybrid_llm.dispatch.rules import RuleLike
     from hybrid_llm.dispatch.settings import Dialect, dialect_of, is_setting, json_schema_of, model_named, translated
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ASSUMED",
     "FUNCTION",
+    "HOSTED",
     "LEVELS",
     "MEDIA_TOKENS",
     "MEDIA_TYPES",
@@ -95,6 +96,7 @@ __all__ = [
     "proxy_of",
     "reason_of",
     "refuse_near_miss",
+    "refuse_other_model",
     "remote_host_of",
     "says_why",
     "second_try",
@@ -138,7 +140,7 @@ _HOMES = {
     "RuleLike": "hybrid_llm.dispatch.rules",
     "Pair": "hybrid_llm.dispatch.pair",
     **dict.fromkeys(("Place", "host_of", "is_loopback", "proxy_of"), "hybrid_llm.dispatch.place"),
-    "private": "hybrid_llm.dispatch.privacy",
+    **dict.fromkeys(("HOSTED", "private", "refuse_other_model"), "hybrid_llm.dispatch.privacy"),
     **dict.fromkeys(("Within", "as_an_arm", "decision_at", "is_marked", "noted_at"), "hybrid_llm.dispatch.steps"),
     **dict.fromkeys(("is_outage", "reason_of", "says_why", "second_try", "status_of"), "hybrid_llm.dispatch.outage"),
     **dict.fromkeys(

@@ -14,17 +14,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from hybrid_llm.decision import Decision, Reason, Route
 from hybrid_llm.dispatch.outage import is_outage, reason_of
 from hybrid_llm.dispatch.place import Local, host_of
 from hybrid_llm.dispatch.request import Capabilities, Request
+from hybrid_llm.dispatch.settings import model_named
 from hybrid_llm.errors import ConfigError, PrivateError, shown
 
 T = TypeVar("T")
 Judges = Callable[[str], bool]
 """Says of a text whether it must not leave the machine."""
+HOSTED: Final = frozenset(
+    {
+        *("langfuse", "wandb", "comet_ml", "comet_llm", "opik", "mlflow", "traceloop", "phoenix", "openinference"),
+        *("opentelemetry", "deepeval", "literalai", "agentops", "weave"),
+    }
+)
+"""Packages of handlers that send what they hear of a framework to a service."""
 _HERE: Final[ContextVar[bool]] = ContextVar("hybrid_llm_private", default=False)
 _LACKS: Final[Mapping[Reason, str]] = {
     "modality": "holds an image, a file or a sound that small does not read",
@@ -58,6 +66,25 @@ def private() -> Iterator[None]:
         yield
     finally:
         _HERE.reset(token)
+
+
+def refuse_other_model(decision: Decision, settings: Mapping[str, Any], own: str | None) -> None:
+    """Refuse a private call that names another model than the arm's: nobody has looked where that one runs.
+
+    Args:
+        decision: Where the request goes.
+        settings: The keyword arguments of the call.
+        own: The model that the arm asks for where no call names one; ``None`` where nothing tells.
+
+    Raises:
+        PrivateError: It does.
+    """
+    named = model_named(settings)
+    if decision.private and named is not None and named != own:
+        raise PrivateError(
+            f"model={shown(named)} of this call is not {shown(own) if own else 'the model of small'}, to which a "
+            "private request goes: leave it out, or pass that model as small=."
+        )
 
 
 def checked_private(value: object) -> bool | Judges:
