@@ -118,13 +118,13 @@ def test_another_model_of_smalls_server_is_looked_at_too_where_it_is_bound_and_r
         ChatHybrid(small, large, FixedScorer(0.9), threshold=0.5),
         RunnableHybrid(small, large, FixedScorer(0.9), threshold=0.5),
     ):
-        with pytest.raises(PrivateError, match="of this call is not .*, to which a private request goes"):
+        with pytest.raises(PrivateError, match=r"of this call is not .*, to which a private request goes"):
             llm.invoke(SECRET, private=True, model=cloud)
-        with pytest.raises(PrivateError, match="of this call is not .*, to which a private request goes"):
+        with pytest.raises(PrivateError, match=r"of this call is not .*, to which a private request goes"):
             llm.invoke(SECRET, private=True, extra_body={"model": cloud})
     names = Changing(lambda request: request.override(model_settings={"model": cloud}))
     agent = agent_of(small, large, FixedScorer(0.9), private=True, agent={"before": [names]})
-    with pytest.raises(PrivateError, match="of this call is not .*, to which a private request goes"):
+    with pytest.raises(PrivateError, match=r"of this call is not .*, to which a private request goes"):
         agent.invoke({"messages": [HumanMessage(SECRET)]})
     assert "4111" not in str(asked)
 
