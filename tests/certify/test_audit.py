@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hybrid_llm.certify import audit
@@ -50,6 +50,7 @@ def test_a_break_after_long_good_traffic_is_found_too() -> None:
     assert wealth[:1000].max() < PROOF < wealth.max()
 
 
+@example([(True, 1.0, 5e-324)], 0.5)  # a quality so small that no ratio to it is a number
 @given(st.lists(GRADES, min_size=1, max_size=60), st.floats(0.01, 0.9))
 def test_the_upper_bound_agrees_with_the_verdict(grades: list[tuple[bool, float, float]], max_drop: float) -> None:
     found = audit(*zip(*grades, strict=True), max_drop=max_drop)

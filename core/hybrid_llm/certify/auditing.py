@@ -32,6 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hybrid_llm.certify.betting import LARGEST_BET, mixed
 from hybrid_llm.errors import CertificateError
+from hybrid_llm.metrics import SLACK
 
 FloatArray = NDArray[np.float64]
 Verdict = Literal["holds", "broken", "not_yet_known"]
@@ -98,7 +99,7 @@ def audit(
     if not n:
         return Audit("not_yet_known", 0, None, 1.0, None)
     z = lost - max_drop * large
-    drop = float(lost.sum() / large.sum()) if large.sum() > 0 else None
+    drop = float(lost.sum() / large.sum()) if large.sum() > SLACK else None
     verdict: Verdict = "not_yet_known"
     if log_wealth_of_break(z, max_drop)[-1] >= proof:
         verdict = "broken"
